@@ -1,0 +1,48 @@
+# Every target sets up what it needs; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PYTHONPATH := $(CURDIR):$(CURDIR)/producers/client
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-pure lint schemas lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make the virtual environment from the lock file and fetch Kafka's jars
+
+$(READY): requirements.lock deploy/stack/kafka-jars.lock
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Burnline needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Choose one with: make setup PYTHON=python3.11")'
+	@echo "setting up: Python packages (about 0.5 GB to download, one or two minutes) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "setting up: Apache Kafka ..."
+	@$(BIN)/python -m deploy.stack.install
+	@touch $(READY)
+
+demo: $(READY) ## start the stack, replay a company's day, show what Burnline found (KEEP=0 stops it afterwards)
+	@$(BIN)/python -m deploy demo
+
+test: $(READY) lint ## run every test that this machine can run
+	@$(BIN)/python -m pytest
+
+test-pure: $(READY) ## run the tests that start no server (seconds)
+	@$(BIN)/python -m pytest -m "not real" tests/unit tests/laws tests/golden tests/house tests/scenarios tests/bad_config
+
+lint: $(READY) ## ruff, mypy strict and the import contracts
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary .
+	@$(BIN)/lint-imports --no-cache > .lint-imports.log || (cat .lint-imports.log; rm -f .lint-imports.log; exit 1)
+	@rm -f .lint-imports.log
+
+schemas: $(READY) ## write the generated JSON Schemas and view DDL again
+	@$(BIN)/python -m schemas.generate
+
+lock: ## resolve the dependencies anew into requirements.lock (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove the virtual environment and local state (asks nothing)
+	rm -rf $(VENV) .burnline .mypy_cache .ruff_cache .pytest_cache .hypothesis

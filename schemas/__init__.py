@@ -1,0 +1,1 @@
+"""What flows between the rooms: events, signals, policies, topics, codecs, errors. Knows nobody."""

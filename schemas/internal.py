@@ -1,0 +1,187 @@
+"""What flows between our own stages: Arrow schemas, headers, progress. Nobody's contract; may change with a version.
+
+Every message of `internal.rated` and `internal.deltas` is one rating batch (or a piece of it) as one Arrow IPC stream
+with the headers of `BatchHeaders`. A rating batch sends one message to *every* partition of `internal.deltas`, empty
+where it has no rows; a tick sends the same with no rows at all.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import pyarrow as pa
+
+from schemas.usage import LEAVES
+
+BUCKET_US = 10_000_000
+"""Deltas are summed in buckets of 10 s of event time; every budget period of every time zone begins on one."""
+
+MONEY = pa.decimal128(18, 12)
+_TIME = pa.timestamp("us", tz="UTC")
+_STRINGS = pa.map_(pa.string(), pa.string())
+
+WHO = (
+    "org", "business_unit", "cost_center", "team", "project", "user", "end_user", "credential", "agent", "service",
+    "environment", "auth_type", "identity_trust",
+)  # fmt: skip
+WHAT = (
+    "run", "session", "task", "task_class", "task_template", "use_case", "purpose", "spend_class", "pool", "operation",
+    "operation_id",
+)  # fmt: skip
+WHERE = (
+    "provider", "requested_model", "model", "service_tier", "hosting", "region", "data_region", "inference_region",
+    "data_class", "client_address_hash", "user_agent",
+)  # fmt: skip
+
+RATED_SCHEMA = pa.schema(
+    [
+        ("event_id", pa.string()),  # 32 hex digits of BLAKE2b-128 over source, NUL, id
+        ("source", pa.string()),
+        ("id", pa.string()),
+        ("revision", pa.uint32()),
+        ("ts", _TIME),
+        ("received_at", _TIME),  # append time of the record in usage.events
+        ("import_id", pa.string()),
+        *((name, pa.string()) for name in WHO),
+        ("asserted", _STRINGS),
+        *((name, pa.string()) for name in WHAT),
+        ("attempt", pa.uint32()),
+        ("parent_event_id", pa.string()),
+        ("request_kind", pa.string()),
+        ("step", pa.uint32()),
+        ("tool", pa.string()),
+        ("tool_call_hash", pa.string()),
+        ("language", pa.string()),
+        *((name, pa.string()) for name in WHERE),
+        ("input_tokens", pa.int64()),
+        ("output_tokens", pa.int64()),
+        *((name, pa.int64()) for name in LEAVES),
+        ("units", pa.map_(pa.string(), pa.float64())),
+        ("estimated_tokens", pa.int64()),
+        ("usage_source", pa.string()),
+        ("gateway_cache_hit", pa.bool_()),
+        ("status", pa.string()),
+        ("http_status", pa.uint16()),
+        ("finish_reason", pa.string()),
+        ("latency_ms", pa.uint32()),
+        ("ttft_ms", pa.uint32()),
+        ("prompt_fingerprint", pa.string()),
+        ("prefix_fingerprint", pa.string()),
+        ("cost_usd", MONEY),
+        ("list_cost_usd", MONEY),
+        ("as_charged_cost_usd", MONEY),
+        ("reported_cost_usd", MONEY),
+        ("ceiling_cost_usd", MONEY),
+        ("pricing_status", pa.string()),  # priced, unpriced_model, unpriced_leaf, no_usage, gateway_cache_hit
+        ("price_book_version", pa.string()),
+        ("tags", _STRINGS),
+        ("live", pa.bool_()),  # not part of the view: backfill or not, as rating saw it
+        ("maybe_duplicate", pa.bool_()),  # older than the duplicate window: the sink looks it up
+        ("policy_offset", pa.int64()),
+        ("event_partition", pa.int32()),  # where the event stood in usage.events
+        ("event_offset", pa.int64()),
+    ]
+)
+"""One row per counted event, in the order of the columns of the view `usage_events`, then our own."""
+
+DELTA_COUNTS = (
+    "requests", "errors", "unpriced_requests", "input_tokens", "output_tokens", "cache_read_tokens",
+    "cache_write_tokens", "reasoning_tokens", "cost_micro_usd", "cost_pico_remainder",
+)  # fmt: skip
+DELTA_SCHEMA = pa.schema(
+    [
+        ("org", pa.string()),
+        ("entity_type", pa.string()),  # one of ENTITY_TYPES, or "budget": then entity_id is the budget's id
+        ("entity_id", pa.string()),
+        ("member", pa.string()),  # of a budget for each member of a scope; else null
+        ("bucket_us", pa.int64()),  # start of the 10 s bucket of event time, microseconds since 1970
+        ("live", pa.bool_()),
+        *((name, pa.int64()) for name in DELTA_COUNTS),
+        ("first_us", pa.int64()),  # earliest and latest event time in the row
+        ("last_us", pa.int64()),
+        ("user_hashes", pa.list_(pa.uint64())),  # of a credential: up to 16 smallest hashes of its distinct users
+        ("address_hashes", pa.list_(pa.uint64())),  # of a credential: the same of its distinct client addresses
+    ]
+)
+"""Mergeable sums per (org, entity or budget member, bucket, live), sorted by these, so that bytes are repeatable."""
+
+
+class BatchHeaders(msgspec.Struct, frozen=True, kw_only=True):
+    """What the log says about one rating batch; the header `batch` of each of its messages, as JSON."""
+
+    source_topic: str
+    source_partition: int
+    lanes: int  # how many source partitions there are in all: burn waits for each of them
+    first_offset: int  # of the source records in the batch; equal to next_offset for a tick
+    next_offset: int
+    log_time_us: int  # append time of the last source record, or of the previous tick
+    policy_offset: int  # the highest offset of usage.policies that rated it; -1 before any
+    tick: bool
+    piece: int = 0  # internal.rated only: which piece of a batch that was cut for size
+    rows: int = 0
+
+    def lane(self) -> str:
+        """The lane's name: topic and partition."""
+        return f"{self.source_topic}/{self.source_partition}"
+
+
+BATCH_HEADER = "batch"
+
+
+def batch_header(headers: BatchHeaders) -> tuple[str, bytes]:
+    """The Kafka header that carries it."""
+    return (BATCH_HEADER, msgspec.json.encode(headers))
+
+
+def batch_from_headers(headers: Iterable[tuple[str, bytes | None]]) -> BatchHeaders:
+    """The batch header of a record. Raises: KeyError: there is none."""
+    for name, value in headers:
+        if name == BATCH_HEADER and value is not None:
+            return msgspec.json.decode(value, type=BatchHeaders)
+    raise KeyError(BATCH_HEADER)
+
+
+def to_arrow_bytes(table: pa.RecordBatch) -> bytes:
+    """One record batch as an lz4-compressed Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_batch(table)
+    return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]  # pyarrow has no types
+
+
+def from_arrow_bytes(raw: bytes) -> pa.RecordBatch:
+    """The record batch in an Arrow IPC stream. Raises: pyarrow.ArrowInvalid: the bytes are none."""
+    with pa.ipc.open_stream(raw) as reader:
+        return reader.read_next_batch()
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a stage is with one partition: the value in `internal.progress`, as JSON."""
+
+    stage: str  # rating, burn, sink
+    topic: str
+    partition: int
+    next_offset: int  # everything below is done and committed
+    policy_offset: int  # up to which policies were applied
+    log_time_us: int  # append time of the newest source record seen, or the tick's
+    topic_id: str = ""  # Kafka's id of the topic: another id means other records under the same numbers
+    at_us: int = 0  # log time at which this was said, for people
+
+    def key(self) -> bytes:
+        """The record key: one living record per stage and partition."""
+        return f"{self.stage}|{self.topic}|{self.partition}".encode()
+
+
+def progress_bytes(progress: Progress) -> bytes:
+    """Its JSON."""
+    return msgspec.json.encode(progress)
+
+
+def progress_from_bytes(raw: bytes) -> Progress:
+    """Raises: msgspec.MsgspecError: not a progress record."""
+    return msgspec.json.decode(raw, type=Progress)
+
+
+def latest_progress(records: Sequence[bytes]) -> dict[tuple[str, str, int], Progress]:
+    """The last word of each stage on each partition, from values in log order."""
+    found = (progress_from_bytes(raw) for raw in records)
+    return {(progress.stage, progress.topic, progress.partition): progress for progress in found}

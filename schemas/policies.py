@@ -1,0 +1,203 @@
+"""Policies: budgets, rules and settings as they stand in `usage.policies`, and how changes fold into what is in force.
+
+Laws
+1. A message of `usage.policies` is one change, taken or refused as a whole; its offset is the policy offset.
+2. What is in force at offset O is the fold of all changes up to O, in order: `fold`. Nothing else.
+3. Applying the same file twice is one change: a change that alters nothing is not sent.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
+
+from schemas.money import plain
+from schemas.usage import Name
+
+POLICY_TYPE = "burnline.policy.v1"
+
+ENTITY_TYPES = (
+    "org", "business_unit", "cost_center", "team", "project", "user", "credential", "agent", "model", "use_case",
+)  # fmt: skip
+"""What money is summed for, live. `run` and finer grains are for queries and patterns."""
+
+SCOPE_KEYS = (*ENTITY_TYPES, "provider", "environment", "service", "pool", "spend_class", "purpose")
+
+BoundedDecimal = Annotated[Decimal, Field(ge=0, le=10**13, max_digits=26, decimal_places=12)]
+
+
+class Policy(BaseModel):
+    """What all policies share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Budget(Policy):
+    """A limit on what matches `scope` in each period. A budget of zero is breached by any spend."""
+
+    kind: Literal["budget"] = "budget"
+    id: Name
+    org: Name
+    scope: dict[str, Name] = Field(default_factory=dict, description="every condition must match; none = whole org")
+    each: str | None = Field(None, description="a budget for each member: the entity type that tells them apart")
+    unit: Literal["usd", "tokens", "requests"] = "usd"
+    limit: BoundedDecimal
+    period: Literal["hour", "day", "week", "month"] = "month"
+    timezone: str = "UTC"
+    thresholds: tuple[Annotated[Decimal, Field(gt=0, le=100, decimal_places=6)], ...] = (
+        Decimal("0.5"), Decimal("0.8"), Decimal(1),
+    )  # fmt: skip
+    burn_alerts: bool = Field(default=True, description="also alert when it burns too fast for its period")
+    owner: Name | None = None
+    runbook_url: Name | None = None
+
+    @field_validator("scope")
+    @classmethod
+    def _known_scope(cls, scope: dict[str, str]) -> dict[str, str]:
+        for key in scope:
+            if key not in SCOPE_KEYS:
+                raise ValueError(f"scope.{key} is not known; allowed are {', '.join(SCOPE_KEYS)}")
+        return scope
+
+    @field_validator("each")
+    @classmethod
+    def _known_each(cls, each: str | None) -> str | None:
+        if each is not None and each not in SCOPE_KEYS:
+            raise ValueError(f"each = {each!r} is not known; allowed are {', '.join(SCOPE_KEYS)}")
+        return each
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError(f"{name!r} is no IANA time zone; write one like Europe/Berlin or UTC")
+        return name
+
+    @field_validator("thresholds")
+    @classmethod
+    def _ascending(cls, thresholds: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+        if not thresholds or list(thresholds) != sorted(set(thresholds)):
+            raise ValueError("thresholds must be at least one share of the limit, ascending, none twice: [0.5, 0.8, 1]")
+        return thresholds
+
+    @model_validator(mode="after")
+    def _whole_counts(self) -> Self:
+        if self.unit != "usd" and self.limit != self.limit.to_integral_value():
+            raise ValueError(f"limit = {self.limit} of unit {self.unit!r} must be a whole number")
+        return self
+
+    @field_serializer("limit")
+    def _plain_limit(self, limit: Decimal) -> str:
+        return plain(limit)
+
+    @field_serializer("thresholds")
+    def _plain_thresholds(self, thresholds: tuple[Decimal, ...]) -> list[str]:
+        return [plain(threshold) for threshold in thresholds]
+
+    def zone(self) -> ZoneInfo:
+        """The time zone in which periods begin and end."""
+        return ZoneInfo(self.timezone)
+
+
+class SpikeRule(Policy):
+    """When spending of an entity counts as an anomaly (streams/burn/anomaly.py says how the score is made)."""
+
+    kind: Literal["spike_rule"] = "spike_rule"
+    id: Literal["spike"] = "spike"
+    org: Name
+    enabled: bool = True
+    min_score: Annotated[float, Field(gt=0, le=100)] = 6.0
+    min_excess_usd_per_hour: BoundedDecimal = Decimal(5)
+    min_history_buckets: Annotated[int, Field(ge=3, le=10_000)] = 24
+    entity_types: tuple[str, ...] = ("team", "user", "agent", "credential")
+
+    @field_validator("entity_types")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in ENTITY_TYPES:
+                raise ValueError(f"entity_types: {name!r} is not known; allowed are {', '.join(ENTITY_TYPES)}")
+        return names
+
+    @field_serializer("min_excess_usd_per_hour")
+    def _plain(self, amount: Decimal) -> str:
+        return plain(amount)
+
+
+class SharedCredentialRule(Policy):
+    """When one credential counts as shared: so many users, or client addresses, within one hour."""
+
+    kind: Literal["shared_credential_rule"] = "shared_credential_rule"
+    id: Literal["shared_credential"] = "shared_credential"
+    org: Name
+    enabled: bool = True
+    min_distinct_users: Annotated[int, Field(ge=2, le=16)] = 4
+    min_distinct_addresses: Annotated[int, Field(ge=2, le=16)] = 6
+
+
+class Horizon(Policy):
+    """Events older than this at their append time are backfill: they count, but fire nothing of the past."""
+
+    kind: Literal["horizon"] = "horizon"
+    id: Literal["horizon"] = "horizon"
+    org: Name
+    live_horizon_sec: Annotated[int, Field(ge=60, le=172_800)] = 3600
+
+
+AnyPolicy = Annotated[Budget | SpikeRule | SharedCredentialRule | Horizon, Field(discriminator="kind")]
+Key = tuple[str, str, str]
+Policies = Mapping[Key, "InForce"]
+
+
+def key_of(policy: Budget | SpikeRule | SharedCredentialRule | Horizon) -> Key:
+    """What a later policy must share with this one to replace it: kind, org, id."""
+    return (policy.kind, policy.org, policy.id)
+
+
+class InForce(BaseModel):
+    """A policy and since which policy offset it is what it is.
+
+    `matched_since` moves only when what it matches changes (a budget is then opened anew), not with a new limit.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    policy: AnyPolicy
+    since: int
+    matched_since: int
+
+
+class PolicyChange(BaseModel):
+    """One message of `usage.policies`: what is set and what is removed, by whom, taken as a whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["burnline.policy.v1"] = "burnline.policy.v1"
+    change_id: str
+    actor: str
+    at: str
+    files: tuple[str, ...]
+    sets: tuple[AnyPolicy, ...] = ()
+    removes: tuple[tuple[str, str, str], ...] = ()
+
+
+def fold(policies: Policies, change: PolicyChange, *, offset: int) -> dict[Key, InForce]:
+    """What is in force after a change that stands at `offset`."""
+    after = {key: value for key, value in policies.items() if key not in set(change.removes)}
+    for policy in change.sets:
+        key = key_of(policy)
+        before = after.get(key)
+        if before is not None and before.policy == policy:
+            continue
+        same_match = before is not None and _match_of(before.policy) == _match_of(policy)
+        since = before.matched_since if before is not None and same_match else offset
+        after[key] = InForce(policy=policy, since=offset, matched_since=since)
+    return after
+
+
+def _match_of(policy: Budget | SpikeRule | SharedCredentialRule | Horizon) -> tuple[object, ...]:
+    if not isinstance(policy, Budget):
+        return ()
+    return (sorted(policy.scope.items()), policy.each, policy.unit, policy.period, policy.timezone)

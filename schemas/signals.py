@@ -1,0 +1,154 @@
+"""What Burnline concludes, as CloudEvents in JSON: alerts, burn rates, budget states, dead letters.
+
+Amounts of money are exact decimals as text, in the unit that `unit` names; times are RFC 3339 in UTC.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
+
+from schemas.errors import Reason
+from schemas.money import plain
+
+ALERT_TYPE = "burnline.alert.v1"
+RATES_TYPE = "burnline.rates.v1"
+BUDGET_STATES_TYPE = "burnline.budget_states.v1"
+DEAD_LETTER_TYPE = "burnline.dead_letter.v1"
+
+Money = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
+Unit = Literal["usd", "tokens", "requests", "usd_per_hour", "count"]
+
+
+def rfc3339(at: datetime) -> str:
+    """A time as our JSON writes it: UTC, microseconds, `Z`."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+Time = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str)]
+
+
+class Signal(BaseModel):
+    """What all signals share; frozen, unknown fields ignored so that newer writers can be read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Alert(Signal):
+    """One transition of one alert episode. `alert_id` names the episode, `seq` counts its transitions from 1."""
+
+    alert_id: str
+    seq: int = Field(ge=1)
+    status: Literal["firing", "resolved", "corrected", "restated"]
+    topic: Literal["alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value"]
+    mode: Literal["live", "backfill"]
+    basis: Literal["actual", "ceiling", "forecast"] = Field(description="what `value` rests on")
+    notify: bool = Field(description="false where a higher level of the same tick already says it")
+    rule: str = Field(description="the rule's name: threshold, burn_rate, spike, shared_credential, ...")
+    kind: str = Field(description="the family of the rule: budget, anomaly, governance")
+    level: str = Field(description="the rung of the rule: 0.8 of a budget, 14.4x, ...")
+    severity: Literal["info", "warning", "critical"]
+    org: str
+    entity_type: str
+    entity_id: str
+    budget_id: str | None
+    member: str | None = Field(None, description="the member, where a budget is for each member of a scope")
+    period_start: Time | None
+    period_end: Time | None
+    at: Time = Field(description="log time of this transition")
+    opened_at: Time
+    resolved_at: Time | None
+    unit: Unit
+    value: Money
+    threshold: Money
+    owner: str | None
+    labels: dict[str, str]
+    evidence: dict[str, str] = Field(description="the numbers behind it, each as text")
+    message: str
+    runbook_url: str | None
+
+
+class Window(Signal):
+    """What an entity burnt in one rolling window that ends at `window_end`."""
+
+    window_sec: int
+    requests: int
+    tokens: int
+    cost_usd: Money
+    usd_per_hour: Money
+    tokens_per_min: Money
+
+
+class Rate(Signal):
+    """The rolling windows of one entity."""
+
+    entity_type: str
+    entity_id: str
+    windows: list[Window]
+
+
+class Rates(Signal):
+    """The rates of one org that changed since they were last said."""
+
+    org: str
+    window_end: Time
+    rates: list[Rate]
+
+
+class BudgetState(Signal):
+    """How one budget (or one member of it) stands in one of its periods."""
+
+    budget_id: str
+    member: str | None
+    period_start: Time
+    period_end: Time
+    unit: Unit
+    limit: Money
+    spent: Money
+    spent_to_limit_ratio: float | None = Field(description="null where the limit is zero")
+    requests: int
+    unpriced_requests: int
+    highest_threshold: Money | None = Field(description="the highest threshold crossed, as a share of the limit")
+    forecast: Money | None = Field(None, description="at the end of the period; nothing fills it yet")
+    status: Literal["ok", "warned", "breached", "closed"]
+    policy_offset: int
+    owner: str | None
+
+
+class BudgetStates(Signal):
+    """The budget states of one org that changed since they were last said."""
+
+    org: str
+    at: Time
+    states: list[BudgetState]
+
+
+class DeadLetter(Signal):
+    """A record that could not be counted: where it stood, why, and its first bytes."""
+
+    dead_letter_id: str = Field(description="topic/partition/offset of the record")
+    topic: str
+    partition: int
+    offset: int
+    append_time: Time
+    reason: Reason
+    path: str
+    message: str
+    key_base64: str | None
+    value_base64: str = Field(description="the original bytes, at most the first 1 MiB")
+    value_bytes: int = Field(description="how many bytes the record had")
+    headers: dict[str, str]
+
+
+class CloudSignal(Signal):
+    """The CloudEvents envelope of every signal; `data` is one of the models above."""
+
+    specversion: Literal["1.0"] = "1.0"
+    type: str
+    source: str = "burnline"
+    id: str
+    time: Time
+    subject: str | None = None
+    datacontenttype: Literal["application/json"] = "application/json"
+    data: Alert | Rates | BudgetStates | DeadLetter

@@ -1,0 +1,1 @@
+"""What we keep: tables, rows, the writer, reconciliation and queries."""

@@ -1,0 +1,113 @@
+"""What a stage is to the lanes that run it: pure steps over batches of records, and what they send.
+
+A lane owns one source partition. For each batch it runs one Kafka transaction: all outputs of the step, the entry in
+`internal.progress`, the offset commit. A lane that finds nothing to read sends a tick each second (rating only).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.policies import Policies
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """A record as it was read; `append_time_us` is the broker's, microseconds since 1970."""
+
+    offset: int
+    append_time_us: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBatch:
+    """What one fetch gave of one partition, in offset order. `policy_offset`: policies are applied up to there."""
+
+    topic: str
+    partition: int
+    records: Sequence[SourceRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A record to send; `topic` without prefix; `partition` None lets the key decide (murmur2)."""
+
+    topic: str
+    value: bytes
+    key: bytes | None = None
+    partition: int | None = None
+    headers: Headers = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one batch (or tick) leads to, in one transaction; `log_time_us` and `policy_offset` become progress."""
+
+    outputs: Sequence[Output]
+    log_time_us: int
+    policy_offset: int
+
+
+class PolicyLog(Protocol):
+    """What `usage.policies` says, kept up to date by the process; a stage's logic gets it when it is made."""
+
+    def latest(self) -> tuple[int, Policies]:
+        """The highest offset read so far (-1 before any) and what is in force there."""
+        ...
+
+    def at(self, offset: int) -> Policies:
+        """What is in force after the change at `offset` (or the last one below it). Raises: KeyError: not read yet."""
+        ...
+
+
+class PartitionReader(Protocol):
+    """Reads a partition of a topic of ours from the start to its end at the time of the call (read_committed)."""
+
+    async def read(self, topic: str, partition: int, *, from_offset: int = 0) -> Sequence[SourceRecord]:
+        """All records from an offset (or the first that is kept) up to the end, in order."""
+        ...
+
+    async def read_last(self, topic: str, partition: int, *, records: int) -> Sequence[SourceRecord]:
+        """About the last `records` records of a partition (at least these where there are so many), in order."""
+        ...
+
+
+class LaneLogic(Protocol):
+    """The state and steps of a stage for one source partition. No I/O but in `recover`; no clock; no environment."""
+
+    async def recover(self, reader: PartitionReader, *, next_offset: int) -> int:
+        """Rebuild state from topics before the first step; the lane's source position is `next_offset`.
+
+        Returns the source offset to start reading from: below `next_offset` where records are to be replayed, then
+        `step` is called with them first, and its outputs are dropped up to `next_offset`.
+        """
+        ...
+
+    def policy_offset_needed(self, batch: SourceBatch) -> int:
+        """Up to which policy offset the policy log must have been read before `step`; -1 where it does not matter."""
+        ...
+
+    def step(self, batch: SourceBatch) -> StepResult:
+        """The conclusions from a batch; state moves on. Called in log order, never twice for a record but in replay."""
+        ...
+
+    def tick(self, log_time_us: int) -> StepResult | None:
+        """The conclusions from silence up to a log time; None where the stage has no use for ticks."""
+        ...
+
+
+class StageLogic(Protocol):
+    """Makes the logic of each lane; `name` is in the transactional ids, the group and progress."""
+
+    name: str
+    source_topic: str
+    ticks: bool
+
+    def lane(self, partition: int) -> LaneLogic:
+        """Fresh logic for a partition."""
+        ...
