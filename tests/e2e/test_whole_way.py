@@ -1,0 +1,160 @@
+"""The whole way as a user walks it: the command line, a real Kafka, the real engine, a real trace. Counts are exact.
+
+Long because it is one story told in the order in which a user lives it; each test goes on where the last one stopped.
+"""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+ROOT = Path(__file__).parents[2]
+TRACE = ROOT.parent / "shared/data/azure_llm_2023/AzureLLMInferenceTrace_code.csv"
+SET = ("--set", "org=acme", "team=code", "model=gpt-4o", "provider=openai")
+ROLLUPS = ("usage_15m", "usage_1h", "usage_1d_utc", "usage_daily(tz = 'Asia/Kolkata')")
+ALERT_TOPICS = ("alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value")
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not TRACE.exists(), reason="the Azure trace is not beside this checkout (shared/data)"),
+]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack and its command line."""
+
+    state_dir: Path
+
+    def run(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """One call of `burnline` against this stack."""
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("BURNLINE_")},
+            "BURNLINE_STATE_DIR": str(self.state_dir),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'producers/client'}",
+        }
+        command = [sys.executable, "-m", "deploy", *args]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        if check and done.returncode != 0:
+            pytest.fail(
+                f"burnline {' '.join(args)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+            )
+        return done
+
+    def rows(self, query: str) -> list[dict[str, str]]:
+        """What a query says; numbers as text, so that nothing is rounded."""
+        printed = self.run("sql", query, "--format", "JSONEachRow").stdout
+        return [json.loads(line, parse_float=str, parse_int=str) for line in printed.splitlines()]
+
+    def bootstrap_servers(self) -> str:
+        """Where the stack's Kafka listens."""
+        return str(json.loads((self.state_dir / "stack.json").read_text())["kafka_bootstrap_servers"])
+
+
+def started(state_dir: Path) -> Iterator[Stack]:
+    """A stack on free ports; nothing of it is left afterwards."""
+    stack = Stack(state_dir)
+    stack.run("up", "--state-dir", str(state_dir), "--kafka-port", "0", "--clickhouse-port", "0")
+    try:
+        yield stack
+    finally:
+        stack.run("down", "--state-dir", str(state_dir), "--now")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for the story of the trace of 2023."""
+    yield from started(tmp_path_factory.mktemp("whole") / "state")
+
+
+def truth() -> dict[str, str]:
+    """Requests and token sums, read from the file by nothing but the csv module."""
+    with TRACE.open() as lines:
+        rows = list(csv.DictReader(lines))
+    return {
+        "requests": str(len(rows)),
+        "input_tokens": str(sum(int(row["ContextTokens"]) for row in rows)),
+        "output_tokens": str(sum(int(row["GeneratedTokens"]) for row in rows)),
+    }
+
+
+def sums_everywhere(stack: Stack) -> dict[str, dict[str, str]]:
+    """Requests and token sums of team code as each view has them."""
+    where = "WHERE org = 'acme' AND team = 'code'"
+    tokens = "toString(sum(input_tokens)) AS input_tokens, toString(sum(output_tokens)) AS output_tokens"
+    found = {"usage_events": stack.rows(f"SELECT toString(count()) AS requests, {tokens} FROM usage_events {where}")[0]}
+    for view in ROLLUPS:
+        found[view] = stack.rows(f"SELECT toString(sum(requests)) AS requests, {tokens} FROM {view} {where}")[0]
+    return found
+
+
+def alerts_on_topics(stack: Stack) -> list[dict[str, object]]:
+    """Every alert on the alert topics, read as an operator would: plain confluent-kafka and json."""
+    consumer = Consumer(
+        {"bootstrap.servers": stack.bootstrap_servers(), "group.id": "operator", "enable.partition.eof": True}
+    )
+    alerts: list[dict[str, object]] = []
+    try:
+        for topic in ALERT_TOPICS:
+            consumer.assign([TopicPartition(topic, 0, 0)])
+            while True:
+                message = consumer.poll(30)
+                assert message is not None, f"{topic} did not answer"
+                if message.error() is not None:
+                    break
+                alerts.append(json.loads(message.value())["data"])
+    finally:
+        consumer.close()
+    return alerts
+
+
+def replay(stack: Stack, *extra: str) -> None:
+    """The trace goes in and has gone all the way."""
+    stack.run("replay", "azure-llm", str(TRACE), "--speed", "max", *SET, *extra)
+    stack.run("drain", "--timeout", "120")
+
+
+def test_trace_of_2023_is_counted_exactly_in_every_view(stack: Stack) -> None:
+    """8,819 requests and the file's token sums, in the events and in every rollup."""
+    replay(stack)
+    assert sums_everywhere(stack) == dict.fromkeys(("usage_events", *ROLLUPS), truth())
+
+
+def test_old_events_send_no_alert(stack: Stack) -> None:
+    """2023 is backfill: it counts, and fires nothing."""
+    assert alerts_on_topics(stack) == []
+
+
+def test_replaying_again_changes_nothing(stack: Stack) -> None:
+    """Ids come from content, so a second replay is all duplicates."""
+    replay(stack)
+    assert sums_everywhere(stack) == dict.fromkeys(("usage_events", *ROLLUPS), truth())
+
+
+def test_one_dollar_budget_yields_one_alert_per_threshold(tmp_path: Path) -> None:
+    """The trace shifted to now breaks a 1-dollar budget: one alert per threshold, readable by a plain consumer."""
+    now = datetime.now(UTC)
+    zone = "UTC" if now.hour >= 2 else "America/New_York"  # where the trace's hour does not straddle two months
+    policies = tmp_path / "budget.toml"
+    policies.write_text(
+        '[[budget]]\nid = "code"\norg = "acme"\nscope = { team = "code" }\nlimit = "1"\nperiod = "month"\n'
+        f'timezone = "{zone}"\n'
+        "thresholds = [0.5, 0.8, 1.0]\nburn_alerts = false\n\n"
+        '[[horizon]]\norg = "acme"\nlive_horizon = "48h"\n'
+    )
+    for stack in started(tmp_path / "state"):
+        stack.run("apply", str(policies))
+        replay(stack, "--at", "now")
+        firing = [alert for alert in alerts_on_topics(stack) if alert["status"] == "firing"]
+        budgets = [alert for alert in firing if alert["topic"] == "alerts.budgets"]
+        assert sorted(str(alert["level"]) for alert in budgets) == ["0.5", "0.8", "1"]
+        assert len({alert["alert_id"] for alert in budgets}) == 3
