@@ -1,0 +1,57 @@
+"""What applying files changes: the one message that is sent, or none where everything is in force already."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+from deploy.policy_files.tables import Policies, meant
+from schemas.errors import PolicyError
+from schemas.policies import Key, PolicyChange, key_of
+from schemas.policies import Policies as InForcePolicies
+from schemas.signals import rfc3339
+
+MAX_CHANGE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who changes policies, when, and from which files; it stands in the change."""
+
+    actor: str
+    at: datetime
+    files: tuple[str, ...]
+
+
+def change_between(
+    in_force: InForcePolicies, wanted: Policies, removes: Sequence[Key], *, author: Author
+) -> PolicyChange | None:
+    """The change that brings `wanted` into force and takes `removes` out of it; None where that changes nothing.
+
+    Raises: PolicyError: something is both set and removed, or the change is too large for one message.
+    """
+    both = sorted({key_of(policy) for policy in wanted} & set(removes))
+    if both:
+        raise PolicyError(f"{'/'.join(both[0])} is both in a file and in --remove; choose one")
+    sets = tuple(policy for policy in wanted if (now := in_force.get(key_of(policy))) is None or now.policy != policy)
+    gone = tuple(key for key in removes if key in in_force)
+    if not sets and not gone:
+        return None
+    change = PolicyChange(
+        change_id="", actor=author.actor, at=rfc3339(author.at), files=author.files, sets=sets, removes=gone
+    )
+    content = change.model_dump_json().encode()
+    if len(content) > MAX_CHANGE_BYTES:
+        raise PolicyError(
+            f"the change has {len(content):,} bytes; at most {MAX_CHANGE_BYTES:,}: apply fewer files at once"
+        )
+    return change.model_copy(update={"change_id": blake2b(content, digest_size=16).hexdigest()})
+
+
+def key_from(text: str, in_force: InForcePolicies) -> Key:
+    """The key that a user wrote as KIND/ORG/ID. Raises: PolicyError: nothing of that name is in force."""
+    names = {"/".join(key): key for key in in_force}
+    if text not in names:
+        known = meant(text, sorted(names)) if names else "nothing is in force"
+        raise PolicyError(f"--remove {text}: no such policy is in force; {known}")
+    return names[text]

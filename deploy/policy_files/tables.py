@@ -1,0 +1,124 @@
+"""The tables of a policy file as policies; a mistake is a sentence: table, key, value and what is allowed."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from deploy.policy_files.shapes import WrongShapeError, duration_sec, shaped, shown
+from schemas.policies import SCOPE_KEYS, AnyPolicy, Budget, Horizon, Policy, SharedCredentialRule, SpikeRule
+
+Policies = tuple[Budget | SpikeRule | SharedCredentialRule | Horizon, ...]
+MODELS: dict[str, type[Policy]] = {
+    "budget": Budget,
+    "spike_rule": SpikeRule,
+    "shared_credential_rule": SharedCredentialRule,
+    "horizon": Horizon,
+}
+_DURATIONS = {"live_horizon": "live_horizon_sec"}
+_ADAPTER: TypeAdapter[Budget | SpikeRule | SharedCredentialRule | Horizon] = TypeAdapter(AnyPolicy)
+
+
+def words() -> str:
+    """The tables that a file may have, as a person writes them."""
+    return ", ".join(f"[[{name}]]" for name in MODELS)
+
+
+def meant(word: str, allowed: Iterable[str]) -> str:
+    """What to say after an unknown word: the nearest allowed one, then all of them."""
+    choices = list(allowed)
+    near = difflib.get_close_matches(word, choices, n=1)
+    question = f'did you mean "{near[0]}"? ' if near else ""
+    return f"{question}allowed are {', '.join(choices)}"
+
+
+def policies_of(document: Mapping[str, object]) -> tuple[Policies, list[str]]:
+    """The policies of a parsed file, and its mistakes; where there is a mistake the policies are not complete."""
+    mistakes: list[str] = []
+    found: list[Any] = []
+    org = document.get("org")
+    if org is not None and not isinstance(org, str):
+        mistakes.append(f"org = {shown(org)}: write text in quotes")
+        org = None
+    for name, content in document.items():
+        if name == "org":
+            continue
+        if name not in MODELS:
+            mistakes.append(f'unknown table or key "{name}"; {meant(name, ("org", *MODELS))}')
+            continue
+        tables = content if isinstance(content, list) else [content]
+        for index, table in enumerate(tables, start=1):
+            if not isinstance(table, Mapping):
+                mistakes.append(f"{name} = {shown(content)}: write a table, [[{name}]]")
+                continue
+            policy, wrong = _policy(name, table, org)
+            label = f'"{table["id"]}"' if isinstance(table.get("id"), str) else str(index)
+            mistakes += [f"[[{name}]] {label if label.isprintable() else index}: {line}" for line in wrong]
+            found += [policy] if policy is not None else []
+    if not mistakes and not found:
+        mistakes.append(f"holds no policy; write at least one of {words()}")
+    return tuple(found), mistakes
+
+
+def _policy(kind: str, table: Mapping[str, object], org: str | None) -> tuple[Any, list[str]]:
+    """One policy, or its mistakes."""
+    fields = MODELS[kind].model_fields
+    allowed = [name for name in fields if name != "kind"]
+    allowed += [short for short, field in _DURATIONS.items() if field in fields]
+    values: dict[str, object] = {"kind": kind}
+    if org is not None:
+        values["org"] = org
+    mistakes: list[str] = []
+    for key, value in table.items():
+        if key not in allowed:
+            mistakes.append(f'unknown key "{key}"; {meant(key, allowed)}')
+            continue
+        field = _DURATIONS.get(key, key)
+        if field in values and field != "org":
+            mistakes.append(f"{key} and {field} say the same; write one of them")
+        try:
+            values[field] = duration_sec(value) if key in _DURATIONS else shaped(value, fields[field].annotation)
+        except WrongShapeError as error:
+            mistakes.append(f"{key} = {shown(value)}: {error}")
+    mistakes += _unknown_scope(table.get("scope"))
+    if mistakes:
+        return None, mistakes
+    try:
+        return _ADAPTER.validate_python(values), []
+    except ValidationError as error:
+        return None, [_sentence(kind, table, found) for found in error.errors(include_url=False)]
+
+
+def _unknown_scope(scope: object) -> list[str]:
+    if not isinstance(scope, Mapping):
+        return []
+    return [f'unknown key "scope.{key}"; {meant(key, SCOPE_KEYS)}' for key in scope if key not in SCOPE_KEYS]
+
+
+def _sentence(kind: str, table: Mapping[str, object], error: ErrorDetails) -> str:
+    """pydantic's verdict in our words. Bounds stand in its context."""
+    path = [str(part) for part in error["loc"] if part != kind]
+    field, context = (path[0] if path else ""), error.get("ctx", {})
+    key = next((short for short, long in _DURATIONS.items() if long == field and short in table), field)
+    if error["type"] == "missing":
+        return f"{key} is required"
+    said = {
+        "greater_than_equal": "must be at least {ge}",
+        "greater_than": "must be more than {gt}",
+        "less_than_equal": "must be at most {le}",
+        "literal_error": "must be one of {expected}",
+        "string_pattern_mismatch": "has a control character; names are plain text",
+        "string_too_short": "must not be empty",
+        "string_too_long": "must have at most {max_length} characters",
+        "decimal_max_places": "must have at most {decimal_places} digits after the point",
+        "decimal_max_digits": "must have at most {max_digits} digits",
+        "value_error": "{error}",
+    }.get(error["type"], error["msg"])
+    bounds = {name: f"{value} seconds" for name, value in context.items()} if key != field else context
+    if not key:
+        return said.format(**bounds)
+    if isinstance(table.get(key), Mapping):
+        return f"{'.'.join([key, *path[1:]])} = {shown(error['input'])}: {said.format(**bounds)}"
+    return f"{key} = {shown(table.get(key, error['input']))}: {said.format(**bounds)}"
