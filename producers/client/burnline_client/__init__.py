@@ -1,0 +1,23 @@
+"""Tells Burnline what a call of a model took; runs in other people's processes and needs none of Burnline's rooms."""
+
+from burnline_client.emitter import UsageEmitter
+from burnline_client.errors import (
+    ClosedError,
+    EmitterError,
+    ForkedError,
+    InvalidUsageError,
+    QueueFullError,
+    UndeliveredError,
+)
+from burnline_client.fields import UsageFields
+
+__all__ = [
+    "ClosedError",
+    "EmitterError",
+    "ForkedError",
+    "InvalidUsageError",
+    "QueueFullError",
+    "UndeliveredError",
+    "UsageEmitter",
+    "UsageFields",
+]
