@@ -1,0 +1,79 @@
+"""Who has not yet done what: pure comparisons of positions, for `drain`, `status` and `apply`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.internal import Progress
+
+Place = tuple[str, int]
+"""(topic without prefix, partition)"""
+StagePlace = tuple[str, str, int]
+"""(stage, topic without prefix, partition)"""
+
+SIGNALS = ("usage.rates", "alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value")
+READS: dict[str, tuple[str, ...]] = {
+    "rating": ("usage.events",),
+    "burn": ("internal.deltas",),
+    "sink": ("internal.rated", "usage.dead_letters", *SIGNALS),
+}
+"""What each stage reads and says its progress on."""
+WAVES: tuple[tuple[tuple[str, tuple[str, ...]], ...], ...] = (
+    (("rating", READS["rating"]),),
+    (("burn", READS["burn"]), ("sink", ("internal.rated", "usage.dead_letters"))),
+    (("sink", SIGNALS),),
+)
+"""In which order stages can be through with everything that was produced before a moment: each wave ends what the wave
+before it wrote."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A stage's last word on a partition, and when the broker appended it."""
+
+    progress: Progress
+    said_at_us: int
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A stage that is not through with a partition."""
+
+    stage: str
+    topic: str
+    partition: int
+    next_offset: int
+    end_offset: int
+
+    def __str__(self) -> str:
+        """As a person reads it."""
+        waiting = self.end_offset - self.next_offset
+        return f"{self.stage}: {waiting:,} of {self.topic}/{self.partition} (is at {self.next_offset:,})"
+
+
+def position(said: Mapping[StagePlace, Said], place: StagePlace, *, start: int = 0) -> int:
+    """Up to where a stage is done with a partition; `start`, the first offset that is kept, where it said nothing."""
+    found = said.get(place)
+    return start if found is None else found.progress.next_offset
+
+
+def behind(
+    stage: str, ends: Mapping[Place, int], said: Mapping[StagePlace, Said], *, starts: Mapping[Place, int] | None = None
+) -> list[Behind]:
+    """Each partition in `ends` that the stage has not done up to its end."""
+    return [
+        Behind(stage, topic, partition, at, end)
+        for (topic, partition), end in sorted(ends.items())
+        if (at := position(said, (stage, topic, partition), start=(starts or {}).get((topic, partition), 0))) < end
+    ]
+
+
+def not_in_force(
+    said: Mapping[StagePlace, Said], policy_offset: int, lanes: Mapping[str, Sequence[Place]]
+) -> list[str]:
+    """The lanes that have not applied policies up to the offset, as a person reads them."""
+    return [
+        f"{stage} on {topic}/{partition}"
+        for stage, places in lanes.items()
+        for topic, partition in places
+        if (found := said.get((stage, topic, partition))) is None or found.progress.policy_offset < policy_offset
+    ]

@@ -1,0 +1,130 @@
+"""How far each stage is and how far it could be: the one door to progress and end offsets."""
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from deploy.stack.position_rules import Place, Said, StagePlace
+from schemas.connection import KafkaSettings
+from schemas.errors import KafkaUnavailableError
+from schemas.internal import progress_from_bytes
+from schemas.topics import BY_NAME
+
+PROGRESS = "internal.progress"
+_TIMEOUT_SEC = 10.0
+_QUIET = {"log_level": 0, "error_cb": lambda _error: None}
+
+
+class Positions:
+    """A view of the log's positions, good for many questions. A context manager; not for several threads."""
+
+    def __init__(self, settings: KafkaSettings, *, timeout_sec: float = _TIMEOUT_SEC) -> None:
+        """Connects at the first question; `timeout_sec` bounds each."""
+        self._settings = settings
+        self._timeout_sec = timeout_sec
+        base = {**settings.to_confluent(), **_QUIET}
+        self._admin = AdminClient(base)
+        reading = {"enable.auto.commit": False, "isolation.level": "read_committed", "enable.partition.eof": True}
+        # Never a member of a group; librdkafka wants a name all the same, and an ACL may cover our prefix only.
+        group = {"group.id": f"{settings.group_prefix}status"}
+        self._progress = Consumer({**base, **reading, **group})
+        self._reader = Consumer({**base, **reading, **group})
+        self._said: dict[StagePlace, Said] = {}
+        self._assigned = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._progress.close()
+        self._reader.close()
+
+    def ends(self, topics: Iterable[str]) -> dict[Place, int]:
+        """The end offset of every partition of these topics: behind the last record or marker, committed or not.
+
+        Raises: KafkaUnavailableError: no answer in time.
+        """
+        return self._offsets(topics, OffsetSpec.latest())
+
+    def starts(self, topics: Iterable[str]) -> dict[Place, int]:
+        """The first offset that is kept of every partition. Raises: KafkaUnavailableError: no answer in time."""
+        return self._offsets(topics, OffsetSpec.earliest())
+
+    def _offsets(self, topics: Iterable[str], which: OffsetSpec) -> dict[Place, int]:
+        wanted = {
+            TopicPartition(self._settings.topic(topic), partition): (topic, partition)
+            for topic in topics
+            for partition in range(BY_NAME[topic].partitions)
+        }
+        try:
+            asked = self._admin.list_offsets(
+                dict.fromkeys(wanted, which),
+                isolation_level=IsolationLevel.READ_UNCOMMITTED,
+                request_timeout=self._timeout_sec,
+            )
+            return {wanted[place]: int(answer.result().offset) for place, answer in asked.items()}
+        except KafkaException as error:
+            raise KafkaUnavailableError(f"cannot ask Kafka for its offsets: {error.args[0].str()}") from error
+
+    def progress(self) -> dict[StagePlace, Said]:
+        """The last word of each stage on each partition, up to now.
+
+        Raises: KafkaUnavailableError: no answer in time.
+        """
+        if not self._assigned:
+            self._progress.assign([TopicPartition(self._settings.topic(PROGRESS), 0, 0)])
+            self._assigned = True
+        end = self.ends([PROGRESS])[(PROGRESS, 0)]
+        while True:
+            message = self._poll(self._progress)
+            if message is None:
+                if self._position(self._progress) >= end:
+                    return dict(self._said)
+                continue
+            self._take(message)
+
+    def _take(self, message: Message) -> None:
+        value = message.value()
+        if value is None:
+            return
+        found = progress_from_bytes(value)
+        topic = found.topic.removeprefix(self._settings.topic_prefix)
+        kind, at_ms = message.timestamp()
+        said_at_us = at_ms * 1000 if kind != TIMESTAMP_NOT_AVAILABLE else found.at_us
+        self._said[(found.stage, topic, found.partition)] = Said(found, said_at_us)
+
+    def append_time_us(self, place: Place, offset: int) -> int | None:
+        """When the record at this offset, or the first one after it, was appended; None where there is none.
+
+        Raises: KafkaUnavailableError: no answer in time.
+        """
+        topic, partition = place
+        self._reader.assign([TopicPartition(self._settings.topic(topic), partition, offset)])
+        message = self._poll(self._reader)
+        return None if message is None else int(message.timestamp()[1]) * 1000
+
+    def _position(self, consumer: Consumer) -> int:
+        return int(consumer.position(consumer.assignment())[0].offset)
+
+    def _poll(self, consumer: Consumer) -> Message | None:
+        """The next record; None at the end of the partition."""
+        message = consumer.poll(self._timeout_sec)
+        if message is None:
+            raise KafkaUnavailableError(f"Kafka at {self._settings.bootstrap_servers} did not answer in time")
+        error = message.error()
+        if error is None:
+            return message
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  confluent-kafka's public name for it
+            return None
+        raise KafkaUnavailableError(f"cannot read from Kafka: {error.str()}")

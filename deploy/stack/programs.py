@@ -1,0 +1,48 @@
+"""The programs of a stack: what is run, in which order they start and stop."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.stack.layout import Layout
+from deploy.stack.record import StackRecord
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+STAGES = ("rating", "burn", "sink")
+"""Workers, in the order in which events pass them; they are stopped in this order."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process that the supervisor keeps running. `first`: it starts with the supervisor, else when we say so."""
+
+    name: str
+    command: tuple[str, ...]
+    stop_sec: int
+    first: bool = False
+
+
+def programs_of(record: StackRecord, layout: Layout, *, kafka_command: tuple[str, ...]) -> tuple[Program, ...]:
+    """The programs in the order in which they stop. `kafka_command` is used where Kafka is the stack's own."""
+    python = (sys.executable, "-m")
+    found = [
+        Program("rating", (*python, "streams", "rating", "--instance", "0"), stop_sec=30),
+        Program("burn", (*python, "streams", "burn", "--instance", "0"), stop_sec=60),
+        Program("sink", (*python, "sinks"), stop_sec=60),
+    ]
+    if record.clickhouse == "own":
+        found.append(Program("clickhouse", clickhouse_command(record, layout), stop_sec=60, first=True))
+    if record.kafka == "own":
+        found.append(Program("kafka", kafka_command, stop_sec=60, first=True))
+    return tuple(found)
+
+
+def clickhouse_command(record: StackRecord, layout: Layout) -> tuple[str, ...]:
+    """How the embedded ClickHouse is started; passwords are named by file, never written out."""
+    return (
+        *(sys.executable, "-m", "deploy.clickhouse"),
+        *("--path", str(layout.clickhouse)),
+        *("--port", str(record.clickhouse_port)),
+        *("--writer-password-file", str(layout.writer_password)),
+        *("--analyst-password-file", str(layout.analyst_password)),
+    )

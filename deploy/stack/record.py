@@ -1,0 +1,85 @@
+"""What a stack is, as `stack.json` in its state directory remembers it: which parts are its own, where they listen."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from deploy.stack.layout import Layout
+from schemas.errors import SettingsError
+
+Part = Literal["own", "external"]
+CONNECTION_PREFIXES = ("BURNLINE_KAFKA_", "BURNLINE_CLICKHOUSE_")
+
+
+class StackRecord(BaseModel):
+    """One stack. `settings` are the connection settings that it was started with; passwords stay in their files."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    stack_id: str
+    kafka: Part
+    clickhouse: Part
+    kafka_port: int
+    clickhouse_port: int
+    controller_port: int
+    free_ports: bool
+    kafka_bootstrap_servers: str
+    clickhouse_url: str
+    settings: dict[str, str]
+
+
+def new_stack_id() -> str:
+    """A name that no other stack has; each of the stack's processes carries it in its environment."""
+    return secrets.token_hex(8)
+
+
+def connection_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The `BURNLINE_*` settings that say where Kafka and ClickHouse are."""
+    return {name: value for name, value in sorted(environment.items()) if name.startswith(CONNECTION_PREFIXES)}
+
+
+def read_record(layout: Layout) -> StackRecord | None:
+    """What the state directory remembers; None where it is no state directory.
+
+    Raises: SettingsError: it cannot be read, or another version wrote it.
+    """
+    try:
+        return StackRecord.model_validate_json(layout.record.read_bytes())
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        return None
+    except OSError as error:
+        raise SettingsError(f"cannot read {layout.record}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"{layout.record} is not readable by this version ({where}: {first['msg']})") from error
+
+
+def write_record(layout: Layout, record: StackRecord) -> None:
+    """The record stands on disk, whole: a crash leaves the old or the new one."""
+    write_private(layout.record, record.model_dump_json(indent=2) + "\n")
+
+
+def write_private(path: Path, content: str) -> None:
+    """The file has this content and mode 0600, atomically."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def ensure_secrets(layout: Layout) -> None:
+    """Both ClickHouse passwords exist, 256 bits each, readable by this user only."""
+    for path in (layout.writer_password, layout.analyst_password):
+        if not path.exists():
+            write_private(path, secrets.token_urlsafe(32) + "\n")
