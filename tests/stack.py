@@ -1,0 +1,26 @@
+"""The real engines for tests, as fixtures that a conftest imports: `from tests.stack import kafka, kafka_installation`."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.stack.kafka_broker import running_kafka
+from deploy.stack.kafka_fetch import REPOSITORY_SETTING
+from deploy.stack.kafka_jars import KafkaInstallation, default_directory, install_kafka
+
+
+@pytest.fixture(scope="session")
+def kafka_installation() -> KafkaInstallation:
+    """The Kafka of this virtual environment; fetched when it is not there yet."""
+    repository = os.environ.get(REPOSITORY_SETTING)
+    return install_kafka(default_directory(Path(sys.prefix)), repository=repository, on_progress=lambda *_: None)
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_installation: KafkaInstallation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The bootstrap servers of a real broker on loopback that lives as long as the test session."""
+    with running_kafka(tmp_path_factory.mktemp("kafka"), kafka_installation) as running:
+        yield running.bootstrap_servers
