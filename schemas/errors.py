@@ -3,6 +3,7 @@
 BurnlineError
 |-- InvalidMessage         a verdict, not a fault: dead-letter the message with `reason`
 |-- PolicyError            refuse the policy file; the message names the key and what is allowed
+|-- InputError             refuse what the user gave (file, format, argument); the message says what to change
 |-- SettingsError          stop; the message names the setting
 |-- TryAgainError          wait and repeat the same step (broker or server unreachable, time-out)
 |   |-- KafkaUnavailableError
@@ -51,6 +52,10 @@ class InvalidMessage(BurnlineError):  # noqa: N818  a verdict on a message, not 
 
 class PolicyError(BurnlineError):
     """A policy file that is refused as a whole; the message names the key and says what is allowed."""
+
+
+class InputError(BurnlineError):
+    """A file, a format or an argument that cannot be used; the message says what to change."""
 
 
 class SettingsError(BurnlineError):
