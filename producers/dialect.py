@@ -1,0 +1,51 @@
+"""What a dialect is: a pure reader of text lines that yields drafts of events, or rows that it skips and why.
+
+Laws
+1. Reading never raises for a row: each row that is not blank is one Draft or one Skipped, in the order of the file.
+2. Only a file that cannot be of this format at all raises InputError, before its first row.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A row that can become an event. `row` is its line number in the file, from 1; `content` is the line itself.
+
+    `source` and `id` are None where the format has no identities: then they are made from content and row.
+    """
+
+    row: int
+    content: str
+    time: datetime
+    data: dict[str, Any]
+    source: str | None = None
+    id: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that is not sent; `reason` is short and countable, `message` says what is wrong with this row."""
+
+    row: int
+    reason: str
+    message: str
+    file: str = ""
+
+
+Row = Draft | Skipped
+Lines = Iterable[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """A format by its name on the command line; `needs` are the fields that it cannot know and `--set` has to give."""
+
+    name: str
+    about: str
+    read: Callable[[Lines], Iterator[Row]]
+    needs: tuple[str, ...] = ()

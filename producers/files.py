@@ -1,0 +1,104 @@
+"""Files that a replay reads: plain, .gz, a folder of them, or `-` for standard input. Each can be read twice."""
+
+import gzip
+import shutil
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Protocol
+
+from schemas.errors import InputError
+
+
+class TextLines(Protocol):
+    """Something with a name that yields its lines anew at each call."""
+
+    name: str
+
+    def lines(self) -> Iterator[str]:
+        """Every line with its end; bytes that are not UTF-8 come as lone surrogates."""
+
+
+class FileLines:
+    """The lines of a file, unpacked if its name ends in .gz."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+
+    def lines(self) -> Iterator[str]:
+        """Every line with its end.
+
+        Raises: InputError: the file cannot be read, or is no gzip file though it is called .gz.
+        """
+        try:
+            with self._open() as file:
+                for line in file:
+                    yield line.decode("utf-8", "surrogateescape")
+        except (OSError, EOFError, zlib.error) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise InputError(f"cannot read {self.name}: {why}") from error
+
+    def _open(self) -> AbstractContextManager[Iterable[bytes]]:
+        return gzip.open(self._path) if self._path.suffix == ".gz" else self._path.open("rb")
+
+
+class StandardInput:
+    """The lines of standard input, kept in a temporary file so that they can be read again."""
+
+    name = "-"
+
+    def __init__(self) -> None:
+        self._kept = TemporaryFile()  # noqa: SIM115  lives as long as this object
+        shutil.copyfileobj(sys.stdin.buffer, self._kept)
+
+    def lines(self) -> Iterator[str]:
+        """Every line with its end."""
+        self._kept.seek(0)
+        for line in self._kept:
+            yield line.decode("utf-8", "surrogateescape")
+
+
+def find(paths: Iterable[str]) -> list[TextLines]:
+    """The files that the paths mean, those of a folder sorted by name (hidden ones left out).
+
+    Raises: InputError: a path does not exist or a folder holds no file; or no path was given.
+    """
+    found: list[TextLines] = []
+    for text in paths:
+        path = Path(text)
+        if text == "-":
+            found.append(StandardInput())
+        elif path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+            if not inside:
+                raise InputError(f"{text} is a folder without files")
+            found += [FileLines(p) for p in inside]
+        elif path.exists():
+            found.append(FileLines(path))
+        else:
+            raise InputError(f"{text} does not exist")
+    if not found:
+        raise InputError("no file was given; write one, a folder, or - for standard input")
+    return found
+
+
+class Digested:
+    """Passes lines on and knows the digest of all that passed."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = lines
+        self._hash = blake2b(digest_size=16)
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self._hash.update(line.encode("utf-8", "surrogateescape"))
+            yield line
+
+    def digest(self) -> bytes:
+        """The digest of every line that was read so far."""
+        return self._hash.digest()

@@ -1,0 +1,126 @@
+"""What a replay will send: files read once to know their digest, size and times, then again to make the events.
+
+Laws
+1. Every row that is not blank is one Event or one Skipped.
+2. A plan of the same files, `--set` and shift reads the same bytes, at any time and on every machine.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from producers.dialect import Dialect, Row, Skipped
+from producers.files import Digested, TextLines, find
+from producers.formats import dialect
+from producers.shift import shift_text, shift_to_now
+from producers.stamp import Event, Stamping, check_needs, import_id, stamp
+from schemas.errors import InputError, InvalidMessage, Reason
+
+FUTURE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What will be replayed and how; `first_time` and `last_time` are event times after the shift, None if no row."""
+
+    dialect: Dialect
+    files: Sequence[TextLines]
+    stamping: Stamping
+    rows: int
+    first_time: datetime | None
+    last_time: datetime | None
+
+    @property
+    def import_id(self) -> str:
+        """The name of this replay; `burnline undo` takes it."""
+        return self.stamping.import_id
+
+    @property
+    def shift(self) -> str:
+        """The `--shift` that repeats this plan at any later time."""
+        return shift_text(self.stamping.shift)
+
+
+def prepare(  # noqa: PLR0913  the arguments of one command, all but two by name
+    format_name: str,
+    paths: Sequence[str],
+    *,
+    now: datetime,
+    sets: Mapping[str, str] | None = None,
+    at: Literal["original", "now"] = "original",
+    shift: timedelta | None = None,
+) -> Plan:
+    """The plan of a replay; every file was read through once.
+
+    `at="now"` moves the last event to `now`, by whole seconds; `shift` moves by itself and wins over `at`.
+    Raises: InputError: the format, a path, a header or a set field cannot be used; the message says what to change.
+    """
+    chosen, given = dialect(format_name), dict(sets or {})
+    if at == "now" and shift is not None:
+        raise InputError("--at now and --shift say the same thing in two ways; give one of them")
+    check_needs(chosen.needs, given, format_name=format_name)
+    files = find(paths)
+    rows, digests = 0, []
+    first: datetime | None = None
+    last: datetime | None = None
+    for file in files:
+        passing = Digested(file.lines())
+        for item in _rows_of(chosen, passing, file.name):
+            rows += 1
+            if not isinstance(item, Skipped):
+                first = item.time if first is None else min(first, item.time)
+                last = item.time if last is None else max(last, item.time)
+        digests.append(passing.digest())
+    move = shift if shift is not None else timedelta(0)
+    if at == "now" and last is not None:
+        move = shift_to_now(last, now=now)
+    stamping = Stamping(
+        format=format_name, sets=given, shift=move, import_id=import_id(format_name, digests, given, move)
+    )
+    return Plan(
+        dialect=chosen,
+        files=files,
+        stamping=stamping,
+        rows=rows,
+        first_time=_shifted(first, move),
+        last_time=_shifted(last, move),
+    )
+
+
+def read(plan: Plan, *, now: datetime) -> Iterator[Event | Skipped]:
+    """The events of a plan as they are sent, and the rows that are not; the dry run of a replay.
+
+    An event more than 5 minutes after `now` is skipped: Burnline would refuse it.
+    Raises: InputError: a file has changed so that it cannot be read any more.
+    """
+    salt = plan.stamping.salt()
+    for file in plan.files:
+        for item in _rows_of(plan.dialect, file.lines(), file.name):
+            if isinstance(item, Skipped):
+                yield replace(item, file=file.name)
+                continue
+            try:
+                event = stamp(item, plan.stamping, salt=salt)
+            except InvalidMessage as verdict:
+                yield Skipped(item.row, verdict.reason, verdict.message, file.name)
+                continue
+            if event.time > now + FUTURE:
+                said = f"its time {event.time.isoformat()} is in the future"
+                yield Skipped(item.row, Reason.IN_THE_FUTURE, said, file.name)
+                continue
+            yield event
+
+
+def _rows_of(chosen: Dialect, lines: Iterable[str], name: str) -> Iterator[Row]:
+    try:
+        yield from chosen.read(lines)
+    except InputError as error:
+        raise InputError(str(error) if name in str(error) else f"{name}: {error}") from error
+
+
+def _shifted(at: datetime | None, by: timedelta) -> datetime | None:
+    try:
+        return None if at is None else at + by
+    except OverflowError:
+        return None
