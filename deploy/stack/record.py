@@ -27,7 +27,7 @@ class StackRecord(BaseModel):
     kafka_port: int
     clickhouse_port: int
     controller_port: int
-    free_ports: bool
+    free_ports: tuple[str, ...] = ()
     kafka_bootstrap_servers: str
     clickhouse_url: str
     settings: dict[str, str]

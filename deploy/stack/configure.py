@@ -1,0 +1,90 @@
+"""What a stack is before it starts: its own or external parts, its ports. Decided once, then remembered."""
+
+import os
+from collections.abc import Mapping
+
+from deploy.stack.layout import Layout
+from deploy.stack.ports import CLICKHOUSE_PORT, KAFKA_PORT, LOOPBACK, Wanted, free_port, is_free, require_free
+from deploy.stack.record import Part, StackRecord, connection_settings, new_stack_id
+from schemas.errors import SettingsError
+
+KAFKA_SETTING = "BURNLINE_KAFKA_BOOTSTRAP_SERVERS"
+CLICKHOUSE_SETTING = "BURNLINE_CLICKHOUSE_URL"
+_OWN_KEEPS = {
+    "BURNLINE_KAFKA_TOPIC_PREFIX",
+    "BURNLINE_KAFKA_GROUP_PREFIX",
+    "BURNLINE_KAFKA_MAVEN_REPOSITORY",
+    "BURNLINE_CLICKHOUSE_DATABASE",
+}
+"""The settings that also mean something to parts that the stack runs itself."""
+
+
+def configure(
+    layout: Layout, before: StackRecord | None, environment: Mapping[str, str], wanted: Wanted
+) -> StackRecord:
+    """The stack to start: as it was, with what the user and the environment say now.
+
+    Raises: SettingsError: a port is taken, or the state directory belongs to another kind of stack.
+    """
+    settings = {**(before.settings if before else {}), **_absolute(connection_settings(environment))}
+    kafka: Part = "external" if KAFKA_SETTING in settings else "own"
+    clickhouse: Part = "external" if CLICKHOUSE_SETTING in settings else "own"
+    if before is not None:
+        _require_same(layout, before.kafka, kafka, KAFKA_SETTING)
+        _require_same(layout, before.clickhouse, clickhouse, CLICKHOUSE_SETTING)
+    settings = {
+        name: value
+        for name, value in settings.items()
+        if name in _OWN_KEEPS or (kafka if name.startswith("BURNLINE_KAFKA_") else clickhouse) == "external"
+    }
+    free = set(before.free_ports if before else ())
+    free |= {name for name, port in (("kafka", wanted.kafka), ("clickhouse", wanted.clickhouse)) if port == 0}
+    free -= {name for name, port in (("kafka", wanted.kafka), ("clickhouse", wanted.clickhouse)) if port}
+    kafka_port = _port(wanted.kafka, before.kafka_port if before else None, KAFKA_PORT + wanted.offset, "kafka" in free)
+    clickhouse_port = _port(
+        wanted.clickhouse,
+        before.clickhouse_port if before else None,
+        CLICKHOUSE_PORT + wanted.offset,
+        "clickhouse" in free,
+    )
+    if kafka == "own":
+        require_free(kafka_port, of="Kafka", flag="--kafka-port")
+    if clickhouse == "own":
+        require_free(clickhouse_port, of="ClickHouse", flag="--clickhouse-port")
+    if kafka == clickhouse == "own" and kafka_port == clickhouse_port:
+        raise SettingsError(f"port {kafka_port} is asked for twice; Kafka and ClickHouse need one each")
+    controller_port = before.controller_port if before else 0
+    return StackRecord(
+        stack_id=before.stack_id if before else new_stack_id(),
+        kafka=kafka,
+        clickhouse=clickhouse,
+        kafka_port=kafka_port,
+        clickhouse_port=clickhouse_port,
+        controller_port=controller_port if controller_port and is_free(controller_port) else free_port(),
+        free_ports=tuple(sorted(free)),
+        kafka_bootstrap_servers=settings.get(KAFKA_SETTING, f"{LOOPBACK}:{kafka_port}"),
+        clickhouse_url=settings.get(CLICKHOUSE_SETTING, f"http://{LOOPBACK}:{clickhouse_port}"),
+        settings=settings,
+    )
+
+
+def _port(wanted: int | None, before: int | None, usual: int, free: bool) -> int:  # noqa: FBT001  named by its callers
+    """The wanted port, else the one of last time, else the usual one; any free one where that is asked."""
+    if wanted:
+        return wanted
+    if before is not None and wanted is None and not (free and not is_free(before)):
+        return before
+    return free_port() if free else usual
+
+
+def _absolute(settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings with whole paths: the stack's processes run in another directory."""
+    return {name: os.path.abspath(value) if name.endswith("_FILE") else value for name, value in settings.items()}  # noqa: PTH100  the value is text
+
+
+def _require_same(layout: Layout, before: Part, now: Part, setting: str) -> None:
+    if before == "own" and now == "external":
+        what = "Kafka" if setting == KAFKA_SETTING else "ClickHouse"
+        raise SettingsError(
+            f"the stack in {layout.root} runs its own {what}; unset {setting}, or choose another --state-dir"
+        )

@@ -1,0 +1,61 @@
+"""Looking at a stack: the supervisor, the broker, the store and the stages' progress, as one status."""
+
+import time
+from dataclasses import replace
+
+from deploy.stack.find import Stack
+from deploy.stack.health import clickhouse_check, kafka_check, restart_counts
+from deploy.stack.position_rules import READS
+from deploy.stack.positions import Positions
+from deploy.stack.status_rules import Seen, Status, lagging, status_of
+from schemas.errors import KafkaUnavailableError
+
+
+def look(stack: Stack) -> Status:
+    """How the stack stands now; takes some seconds where Kafka does not answer."""
+    return status_of(see(stack))
+
+
+def see(stack: Stack) -> Seen:
+    """What can be seen of the stack now."""
+    record = stack.record
+    supervisor = stack.supervisor()
+    running = supervisor.answers()
+    seen = Seen(
+        now_us=time.time_ns() // 1000,
+        external=tuple(name for name in ("kafka", "clickhouse") if getattr(record, name) == "external"),
+        processes=supervisor.processes() if running else None,
+        restarts=restart_counts(stack.layout) if running else {},
+        kafka_reason=_reason(kafka_check(stack.kafka())(), running=running or record.kafka == "external"),
+        clickhouse_reason=_reason(
+            clickhouse_check(stack.clickhouse())(), running=running or record.clickhouse == "external"
+        ),
+        said=None,
+        ends=None,
+    )
+    return seen if seen.kafka_reason else _with_positions(stack, seen)
+
+
+def _reason(reason: str | None, *, running: bool) -> str | None:
+    """A check's reason in a sentence about now, not about waiting."""
+    if reason is None:
+        return None
+    return reason.replace("waiting for ", "no answer: ") if running else "not running"
+
+
+def _with_positions(stack: Stack, seen: Seen) -> Seen:
+    try:
+        with Positions(stack.kafka()) as positions:
+            said = positions.progress()
+            ends = positions.ends({topic for topics in READS.values() for topic in topics})
+            found = replace(seen, said=said, ends=ends, now_us=time.time_ns() // 1000)
+            oldest = {}
+            for stage in READS:
+                for place in lagging(found, stage):
+                    next_offset = said[place].progress.next_offset if place in said else 0
+                    appended_us = positions.append_time_us(place[1:], next_offset)
+                    if appended_us is not None:
+                        oldest[place] = appended_us
+            return replace(found, oldest_us=oldest)
+    except KafkaUnavailableError as error:
+        return replace(seen, kafka_reason=str(error))

@@ -1,0 +1,140 @@
+"""How a stack stands, from what was seen of it: pure, so that every degraded state has a test."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from deploy.stack.health import stage_reason
+from deploy.stack.position_rules import READS, Place, Said, StagePlace, position
+from deploy.stack.supervisor import ProcessState
+from schemas.topics import PARTITIONS
+
+Health = Literal["ok", "degraded", "down"]
+LATE_SEC = 30.0
+_RUNNING = "RUNNING"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a stack at `now_us`. None where nobody answered; reasons say what was said instead."""
+
+    now_us: int
+    external: tuple[str, ...]
+    processes: Mapping[str, ProcessState] | None
+    restarts: Mapping[str, int]
+    kafka_reason: str | None
+    clickhouse_reason: str | None
+    said: Mapping[StagePlace, Said] | None
+    ends: Mapping[Place, int] | None
+    oldest_us: Mapping[StagePlace, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Component:
+    """One part of a stack. `why` is empty where it is healthy; positions are sums over all partitions it reads."""
+
+    name: str
+    health: Health
+    state: str
+    pid: int | None
+    restarts: int
+    up_sec: int | None
+    position: int | None
+    lag: int | None
+    oldest_unprocessed_sec: float | None
+    policy_offset: int | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """A whole stack."""
+
+    health: Health
+    components: tuple[Component, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """As plain values."""
+        return {"health": self.health, "components": [asdict(component) for component in self.components]}
+
+
+def lagging(seen: Seen, stage: str) -> dict[StagePlace, int]:
+    """How many records each partition holds that the stage has not done; only those with some."""
+    if seen.ends is None or seen.said is None:
+        return {}
+    places = [(stage, topic, partition) for topic, partition in seen.ends if topic in READS[stage]]
+    found = {place: seen.ends[place[1:]] - position(seen.said, place) for place in places}
+    return {place: lag for place, lag in found.items() if lag > 0}
+
+
+def status_of(seen: Seen) -> Status:
+    """Each component and the whole: down when a component is, degraded when one is."""
+    components = (
+        _part("kafka", seen, seen.kafka_reason),
+        _part("clickhouse", seen, seen.clickhouse_reason),
+        *(_stage(stage, seen) for stage in READS),
+    )
+    worst: Health = "ok"
+    if any(component.health == "down" for component in components):
+        worst = "down"
+    elif any(component.health == "degraded" for component in components):
+        worst = "degraded"
+    return Status(worst, components)
+
+
+def _part(name: str, seen: Seen, reason: str | None) -> Component:
+    """Kafka or ClickHouse: it answers, or not."""
+    state = (seen.processes or {}).get(name)
+    health: Health = "ok" if reason is None else "down"
+    shown = "external" if name in seen.external else _state(state)
+    return Component(
+        name, health, shown, state.pid if state else None, seen.restarts.get(name, 0), _up_sec(state, seen),
+        None, None, None, None, reason or "",
+    )  # fmt: skip
+
+
+def _stage(stage: str, seen: Seen) -> Component:
+    state = (seen.processes or {}).get(stage)
+    lags = lagging(seen, stage)
+    oldest = [seen.oldest_us[place] for place in lags if place in seen.oldest_us]
+    oldest_sec = max(0.0, (seen.now_us - min(oldest)) / 1e6) if oldest else None
+    mine = [] if seen.said is None else [found.progress for place, found in seen.said.items() if place[0] == stage]
+    health, why = _judge(stage, state, seen, oldest_sec)
+    known = seen.said is not None and seen.ends is not None
+    return Component(
+        name=stage,
+        health=health,
+        state=_state(state),
+        pid=state.pid if state else None,
+        restarts=seen.restarts.get(stage, 0),
+        up_sec=_up_sec(state, seen),
+        position=sum(progress.next_offset for progress in mine) if known else None,
+        lag=sum(lags.values()) if known else None,
+        oldest_unprocessed_sec=oldest_sec,
+        policy_offset=min((progress.policy_offset for progress in mine), default=None),
+        why=why,
+    )
+
+
+def _judge(stage: str, state: ProcessState | None, seen: Seen, oldest_sec: float | None) -> tuple[Health, str]:
+    if state is None or state.state != _RUNNING:
+        reason = f": {state.reason}" if state is not None and state.reason else ""
+        return ("degraded" if state is not None and state.state == "STARTING" else "down"), f"{_state(state)}{reason}"
+    if seen.said is None:
+        return "degraded", "its position is not known while Kafka does not answer"
+    silent = stage_reason(stage, state, seen.said, PARTITIONS, now_us=seen.now_us)
+    if silent is not None:
+        return "degraded", silent
+    if oldest_sec is not None and oldest_sec > LATE_SEC:
+        return "degraded", f"the oldest record that it has not done has waited for {oldest_sec:.0f} s"
+    return "ok", ""
+
+
+def _state(state: ProcessState | None) -> str:
+    return "not running" if state is None else state.state.lower()
+
+
+def _up_sec(state: ProcessState | None, seen: Seen) -> int | None:
+    if state is None or state.state != _RUNNING:
+        return None
+    return max(0, seen.now_us // 1_000_000 - state.since_unix_sec)
