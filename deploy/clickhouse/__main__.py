@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from importlib import resources
 from pathlib import Path
 
 import structlog
@@ -15,6 +16,7 @@ from deploy.clickhouse.config import GIB, StorageConfig
 from deploy.clickhouse.directory import prepare
 from deploy.clickhouse.engine import Engine, open_engine
 from deploy.clickhouse.passwords import Accounts, read_accounts
+from deploy.clickhouse.rights import view_names
 from deploy.clickhouse.server import Door
 from deploy.clickhouse.service import Service
 from schemas.errors import BurnlineError, SettingsError
@@ -33,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         database=options.database,
         memory_bytes=options.memory_bytes,
         query_log=options.query_log,
+        views=view_names(_migrations()),
     )
     structlog.configure(
         processors=[
@@ -98,6 +101,11 @@ def _bound_door(config: StorageConfig, accounts: Accounts) -> Door:
             message = f"--port {config.port}: another process uses {where} already; stop it or choose another port"
             raise SettingsError(message) from error
         raise SettingsError(f"--host, --port: cannot listen on {where}: {error.strerror}") from error
+
+
+def _migrations() -> list[str]:
+    folder = resources.files("sinks") / "migrations"
+    return [file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".sql")]
 
 
 def _absolute(path: Path | None) -> Path | None:

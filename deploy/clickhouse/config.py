@@ -38,4 +38,5 @@ class StorageConfig:
     database: str = "burnline"
     memory_bytes: int = 4 * GIB
     query_log: bool = False
+    views: tuple[str, ...] = ()  # what analysts may read, within `database`
     limits: Limits = field(default_factory=Limits)

@@ -230,6 +230,7 @@ def _write_configuration(config: StorageConfig, directory: Directory, binding: A
 
         users = to_users_xml(
             database=config.database,
+            views=config.views,
             limits=config.limits,
             settings=names("SELECT name FROM system.settings"),
             system_tables=names("SELECT name FROM system.tables WHERE database = 'system'"),

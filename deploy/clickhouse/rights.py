@@ -20,25 +20,6 @@ from xml.sax.saxutils import escape
 
 from deploy.clickhouse.config import Limits
 
-# The public names of design.md section 6: what analysts read.
-VIEWS = (
-    "usage_events",
-    "usage_15m",
-    "usage_1h",
-    "usage_1d_utc",
-    "usage_daily",
-    "burn_rates",
-    "burn_now",
-    "budget_states",
-    "alerts",
-    "alert_events",
-    "anomalies",
-    "dead_letters",
-    "outcomes",
-    "charges",
-    "entities",
-    "reconciliations",
-)
 SYSTEM_TABLES = frozenset(
     {
         "aggregate_function_combinators",
@@ -97,7 +78,14 @@ WRITER_SETTINGS = {
     "default_normal_view_sql_security": "DEFINER",
     "default_view_definer": "default",
 }
+_CREATE_VIEW = re.compile(r"^CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
 _WRITER_ONLY = "has(currentRoles(), 'writer')"
+
+
+def view_names(migrations: Iterable[str]) -> tuple[str, ...]:
+    """The views that these SQL texts create, sorted; what ends in _store or _mv is storage whatever it is."""
+    found = {match[1] for text in migrations for match in _CREATE_VIEW.finditer(text)}
+    return tuple(sorted(name for name in found if not name.endswith(("_store", "_mv"))))
 
 
 def analyst_settings(limits: Limits) -> dict[str, str]:
@@ -135,9 +123,11 @@ def to_config_xml(
 """
 
 
-def to_users_xml(*, database: str, limits: Limits, settings: Iterable[str], system_tables: Iterable[str]) -> str:
+def to_users_xml(
+    *, database: str, views: Iterable[str], limits: Limits, settings: Iterable[str], system_tables: Iterable[str]
+) -> str:
     """The engine's users: the rights of both roles, for an engine with these settings and system tables."""
-    views = "".join(f"<query>GRANT SELECT ON {database}.{view}</query>\n" for view in VIEWS)
+    reads = "".join(f"<query>GRANT SELECT ON {database}.{view}</query>\n" for view in views)
     engines = "".join(f"<query>GRANT TABLE ENGINE ON {engine}</query>\n" for engine in TABLE_ENGINES)
     return f"""<clickhouse>
 <profiles>
@@ -158,7 +148,7 @@ def to_users_xml(*, database: str, limits: Limits, settings: Iterable[str], syst
 {_row_policies(system_tables)}</system></databases>
 <grants>
 <query>GRANT writer</query>
-{views}</grants>
+{reads}</grants>
 </default></users>
 <quotas><default/></quotas>
 </clickhouse>

@@ -12,7 +12,6 @@ from deploy.clickhouse.engine import Engine, Handle, Statement, quoted
 from deploy.clickhouse.errors import BodyError, StatementError
 from deploy.clickhouse.passwords import Role
 from deploy.clickhouse.request import Request
-from deploy.clickhouse.rights import VIEWS
 from deploy.clickhouse.sessions import Sessions, settings_for_one_request
 from deploy.clickhouse.statement import InsertHead, first_word, insert_head, output, returns_rows
 
@@ -181,7 +180,7 @@ class Service:
         with self._engine.handle(Role.ANALYST, comment=request.query_id) as handle:
             sql = f"SELECT name FROM system.tables WHERE database = {quoted(database)}"  # noqa: S608  quoted
             there = set(handle.query(sql, "TSVRaw").data.decode().split())
-        views = ", ".join(view for view in VIEWS if view in there) or "none yet"
+        views = ", ".join(view for view in self._config.views if view in there) or "none yet"
         return StatementError(error.code, f"{error.message}. Views of {database} that analysts read: {views}")
 
 
