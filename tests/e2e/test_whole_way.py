@@ -5,20 +5,15 @@ Long because it is one story told in the order in which a user lives it; each te
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-ROOT = Path(__file__).parents[2]
-TRACE = ROOT.parent / "shared/data/azure_llm_2023/AzureLLMInferenceTrace_code.csv"
-SET = ("--set", "org=acme", "team=code", "model=gpt-4o", "provider=openai")
+from tests.cli_stack import SET, TRACE, Stack, started
+
 ROLLUPS = ("usage_15m", "usage_1h", "usage_1d_utc", "usage_daily(tz = 'Asia/Kolkata')")
 ALERT_TOPICS = ("alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value")
 
@@ -27,47 +22,6 @@ pytestmark = [
     pytest.mark.timeout(600),
     pytest.mark.skipif(not TRACE.exists(), reason="the Azure trace is not beside this checkout (shared/data)"),
 ]
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A running stack and its command line."""
-
-    state_dir: Path
-
-    def run(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """One call of `burnline` against this stack."""
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("BURNLINE_")},
-            "BURNLINE_STATE_DIR": str(self.state_dir),
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'producers/client'}",
-        }
-        command = [sys.executable, "-m", "deploy", *args]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-        if check and done.returncode != 0:
-            pytest.fail(
-                f"burnline {' '.join(args)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-            )
-        return done
-
-    def rows(self, query: str) -> list[dict[str, str]]:
-        """What a query says; numbers as text, so that nothing is rounded."""
-        printed = self.run("sql", query, "--format", "JSONEachRow").stdout
-        return [json.loads(line, parse_float=str, parse_int=str) for line in printed.splitlines()]
-
-    def bootstrap_servers(self) -> str:
-        """Where the stack's Kafka listens."""
-        return str(json.loads((self.state_dir / "stack.json").read_text())["kafka_bootstrap_servers"])
-
-
-def started(state_dir: Path) -> Iterator[Stack]:
-    """A stack on free ports; nothing of it is left afterwards."""
-    stack = Stack(state_dir)
-    stack.run("up", "--state-dir", str(state_dir), "--kafka-port", "0", "--clickhouse-port", "0")
-    try:
-        yield stack
-    finally:
-        stack.run("down", "--state-dir", str(state_dir), "--now")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,66 @@
+"""A whole stack as a user has it: started, asked and stopped through the command line alone."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TRACE = ROOT.parent / "shared/data/azure_llm_2023/AzureLLMInferenceTrace_code.csv"
+SET = ("--set", "org=acme", "team=code", "model=gpt-4o", "provider=openai")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack and its command line."""
+
+    state_dir: Path
+
+    def environment(self) -> dict[str, str]:
+        """The environment of its commands: this stack, and no setting of whoever runs the tests."""
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("BURNLINE_")},
+            "BURNLINE_STATE_DIR": str(self.state_dir),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'producers/client'}",
+        }
+
+    def run(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """One call of `burnline` against this stack."""
+        command = [sys.executable, "-m", "deploy", *args]
+        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=300, check=False)
+        if check and done.returncode != 0:
+            pytest.fail(
+                f"burnline {' '.join(args)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
+            )
+        return done
+
+    def status(self) -> dict[str, Any]:
+        """What `burnline status --json` says, healthy or not; every component by its name under `parts`."""
+        said: dict[str, Any] = json.loads(self.run("status", "--json", check=False).stdout)
+        said["parts"] = {part["name"]: part for part in said["components"]}
+        return said
+
+    def rows(self, query: str) -> list[dict[str, str]]:
+        """What a query says; numbers as text, so that nothing is rounded."""
+        printed = self.run("sql", query, "--format", "JSONEachRow").stdout
+        return [json.loads(line, parse_float=str, parse_int=str) for line in printed.splitlines()]
+
+    def bootstrap_servers(self) -> str:
+        """Where the stack's Kafka listens."""
+        return str(json.loads((self.state_dir / "stack.json").read_text())["kafka_bootstrap_servers"])
+
+
+def started(state_dir: Path) -> Iterator[Stack]:
+    """A stack on free ports; nothing of it is left afterwards."""
+    stack = Stack(state_dir)
+    stack.run("up", "--state-dir", str(state_dir), "--kafka-port", "0", "--clickhouse-port", "0")
+    try:
+        yield stack
+    finally:
+        stack.run("down", "--state-dir", str(state_dir), "--now")

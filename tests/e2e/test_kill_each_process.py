@@ -1,0 +1,72 @@
+"""Each process of the stack is killed once while a trace is replayed; afterwards every sum is exact."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.cli_stack import SET, TRACE, Stack, started
+
+PROCESSES = ("rating", "sink", "burn", "clickhouse", "kafka")
+SPEED = "60x"  # the hour of the trace takes a minute, long enough to meet every death
+RECOVERY_SEC = 90.0
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not TRACE.exists(), reason="the Azure trace is not beside this checkout (shared/data)"),
+]
+
+
+@pytest.fixture
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of this test's own."""
+    yield from started(tmp_path_factory.mktemp("killed") / "state")
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Returns when a condition holds; fails the test when it does not within the time that recovery may take."""
+    deadline = time.monotonic() + RECOVERY_SEC
+    while not holds():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} took more than {RECOVERY_SEC:.0f} s")
+
+
+def kill_and_see_it_back(stack: Stack, name: str) -> None:
+    """The process dies at once and another one does its work."""
+    pid = stack.status()["parts"][name]["pid"]
+    os.kill(pid, signal.SIGKILL)
+
+    def back() -> bool:
+        part = stack.status()["parts"][name]
+        return part["pid"] not in (None, pid) and part["health"] == "ok"
+
+    wait_until(back, f"{name} coming back")
+
+
+def test_sums_are_exact_after_each_process_was_killed_during_a_replay(stack: Stack) -> None:
+    """Requests and token sums equal the file's in the events and in a rollup, whatever died on the way."""
+    command = [sys.executable, "-m", "deploy", "replay", "azure-llm", str(TRACE), "--speed", SPEED, *SET]
+    with subprocess.Popen(
+        command, env=stack.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as replay:
+        for name in PROCESSES:
+            kill_and_see_it_back(stack, name)
+        _, said = replay.communicate(timeout=300)
+    assert replay.returncode == 0, said.decode()[-2000:]
+    stack.run("drain", "--timeout", "120")
+    with TRACE.open() as lines:
+        rows = list(csv.DictReader(lines))
+    expected = {
+        "requests": str(len(rows)),
+        "input_tokens": str(sum(int(row["ContextTokens"]) for row in rows)),
+        "output_tokens": str(sum(int(row["GeneratedTokens"]) for row in rows)),
+    }
+    tokens = "toString(sum(input_tokens)) AS input_tokens, toString(sum(output_tokens)) AS output_tokens"
+    for view, count in (("usage_events", "count()"), ("usage_15m", "sum(requests)"), ("usage_1h", "sum(requests)")):
+        assert stack.rows(f"SELECT toString({count}) AS requests, {tokens} FROM {view}") == [expected], view
