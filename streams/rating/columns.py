@@ -1,0 +1,81 @@
+"""A batch of events as columns: text as Arrow, numbers as numpy; nothing is looked at row by row."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
+from schemas.usage_codec import UsageDataStruct, UsageStruct
+from streams.ports import SourceRecord
+from streams.rating.groups import Codes, Ints, codes_of
+from streams.rating.tokens import Tokens, complete_tokens
+
+DATA_FIELDS: tuple[str, ...] = UsageDataStruct.__struct_fields__
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Columns:
+    """The columns of events that were read from `records`, leaves completed; rows are in log order."""
+
+    def __init__(self, events: Sequence[UsageStruct], records: Sequence[SourceRecord]) -> None:
+        self.rows = len(events)
+        self.tuples: list[tuple[Any, ...]] = [msgspec.structs.astuple(event.data) for event in events]
+        transposed = zip(*self.tuples, strict=True) if events else ((),) * len(DATA_FIELDS)
+        self.data: dict[str, tuple[Any, ...]] = dict(zip(DATA_FIELDS, transposed, strict=True))
+        self.source = [event.source for event in events]
+        self.id = [event.id for event in events]
+        self.event_us: Ints = np.array([(event.time - _EPOCH) // _MICROSECOND for event in events], np.int64)
+        self.append_us: Ints = np.array([record.append_time_us for record in records], np.int64)
+        self.offset: Ints = np.array([record.offset for record in records], np.int64)
+        self._text: dict[str, pa.Array] = {}
+        self._codes: dict[str, Codes] = {}
+
+    def missing(self, name: str) -> bool:
+        """Whether no row has this field."""
+        return self.data[name].count(None) == self.rows
+
+    def text(self, name: str) -> pa.Array:
+        """A column of strings."""
+        if name not in self._text:
+            none = self.missing(name)
+            self._text[name] = pa.nulls(self.rows, pa.string()) if none else pa.array(self.data[name], pa.string())
+        return self._text[name]
+
+    def codes(self, name: str) -> Codes:
+        """A column of strings as codes."""
+        if name not in self._codes:
+            none = self.missing(name)
+            self._codes[name] = Codes(np.full(self.rows, -1, np.int64), []) if none else codes_of(self.text(name))
+        return self._codes[name]
+
+    def numbers(self, name: str) -> Ints:
+        """A column of whole numbers, -1 where missing; no field of an event can be negative."""
+        if self.missing(name):
+            return np.full(self.rows, -1, np.int64)
+        column = pa.array(self.data[name], pa.int64())
+        filled = column.fill_null(-1) if column.null_count else column
+        numbers: Ints = filled.to_numpy(zero_copy_only=False)
+        return numbers
+
+    def equal(self, name: str, value: object) -> npt.NDArray[np.bool_]:
+        """Which rows have this very value."""
+        if self.missing(name):
+            return np.zeros(self.rows, np.bool_)
+        return np.fromiter((found == value for found in self.data[name]), np.bool_, self.rows)
+
+    @cached_property
+    def input(self) -> Tokens:
+        """The input side."""
+        return complete_tokens(self.numbers("input_tokens"), [self.numbers(name) for name in INPUT_LEAVES])
+
+    @cached_property
+    def output(self) -> Tokens:
+        """The output side."""
+        return complete_tokens(self.numbers("output_tokens"), [self.numbers(name) for name in OUTPUT_LEAVES])

@@ -1,0 +1,107 @@
+"""Exact costs of many events at once, in pico-USD, equal to `schemas.money.leaf_cost_pico_usd` leaf by leaf.
+
+Laws
+1. cost of a leaf = tokens x rate, rounded once, half to even, to a pico-USD; an event costs the sum of its leaves.
+2. A rate in USD per million tokens is, in pico-USD per token, whole + fraction / 10**12: both exact integers, because
+   no rate has more than 18 places. Where tokens x fraction leaves int64, Python's integers take over.
+3. An event of 10**6 USD or more is `too_large`; its numbers mean nothing. Everything below fits an int64.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.money import MAX_EVENT_COST_USD, PICO_PER_MICRO, PICO_PER_USD, leaf_cost_pico_usd
+from streams.rating.groups import Ints
+
+Bools = npt.NDArray[np.bool_]
+MAX_EVENT_COST_PICO_USD = MAX_EVENT_COST_USD * PICO_PER_USD
+_SCALE = 10**12
+_SURELY_TOO_LARGE = 2.0 * MAX_EVENT_COST_PICO_USD
+_INT64 = 2.0**62
+_PER_CALL = Decimal(1000)
+"""A rate per thousand calls times this is one per million."""
+
+
+@dataclass(frozen=True)
+class RateTable:
+    """Rates as integers, one row per flat rate; `known` is false where a part has no rate."""
+
+    whole: npt.NDArray[np.int64]
+    fraction: npt.NDArray[np.int64]
+    known: Bools
+    exact: tuple[tuple[Decimal | None, ...], ...]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What each row costs: `parts` per leaf (and call), `total` their sum."""
+
+    parts: npt.NDArray[np.int64]  # rows x parts
+    total: Ints
+    incomplete: Bools  # a part that was used has no rate
+    too_large: Bools
+
+
+def rate_table(rates: Sequence[tuple[Decimal | None, ...]], parts: int) -> RateTable:
+    """The table of flat rates, USD per million (the last part: per thousand calls)."""
+    whole = np.zeros((len(rates), parts), np.int64)
+    fraction = np.zeros((len(rates), parts), np.int64)
+    known = np.zeros((len(rates), parts), np.bool_)
+    exact = tuple(tuple(_per_million(rate, part, parts) for part, rate in enumerate(row)) for row in rates)
+    for at, row in enumerate(exact):
+        for part, rate in enumerate(row):
+            if rate is not None:
+                whole[at, part], fraction[at, part] = _as_integers(rate)
+                known[at, part] = True
+    return RateTable(whole, fraction, known, exact)
+
+
+def _per_million(rate: Decimal | None, part: int, parts: int) -> Decimal | None:
+    return rate * _PER_CALL if rate is not None and part == parts - 1 else rate
+
+
+def _as_integers(rate_usd_per_mtok: Decimal) -> tuple[int, int]:
+    """(whole, fraction) of a rate (law 2)."""
+    return divmod(int(rate_usd_per_mtok.scaleb(12 + 6)), _SCALE)
+
+
+def cost_of(counts: npt.NDArray[np.int64], rate: Ints, table: RateTable) -> Costs:
+    """The costs of rows with `counts` (rows x parts, none negative) at the flat rates numbered `rate`."""
+    whole, fraction, known = table.whole[rate], table.fraction[rate], table.known[rate]
+    incomplete: Bools = np.any((counts > 0) & ~known, axis=1)
+    estimate = counts.astype(np.float64) * (whole + fraction / _SCALE)
+    too_large = estimate.sum(axis=1) >= _SURELY_TOO_LARGE
+    counts = np.where(too_large[:, None], 0, counts)
+    parts = counts * whole
+    if fraction.any():
+        _add_fractions(parts, counts, fraction, rate, table)
+    total = parts.sum(axis=1)
+    return Costs(parts, total, incomplete, too_large | (total >= MAX_EVENT_COST_PICO_USD))
+
+
+def _add_fractions(
+    parts: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+    fraction: npt.NDArray[np.int64],
+    rate: Ints,
+    table: RateTable,
+) -> None:
+    """`parts` with the fractions of a pico-USD added and rounded once, half to even."""
+    wide = counts.astype(np.float64) * fraction >= _INT64
+    more, rest = np.divmod(np.where(wide, 0, counts) * fraction, _SCALE)
+    parts += more
+    parts += (2 * rest > _SCALE) | ((2 * rest == _SCALE) & (parts % 2 == 1))
+    for row, part in np.argwhere(wide).tolist():
+        exact = table.exact[rate[row]][part]
+        if exact is not None:
+            parts[row, part] = leaf_cost_pico_usd(int(counts[row, part]), exact)
+
+
+def split(pico_usd: Ints) -> tuple[Ints, Ints]:
+    """(micro-USD, pico remainder) of each amount."""
+    micro, remainder = np.divmod(pico_usd, PICO_PER_MICRO)
+    return micro, remainder

@@ -1,0 +1,148 @@
+"""The duplicate window of one source partition: what it counted last, by identity.
+
+Laws
+1. The window holds the last `size` counted events of its partition; how records were cut into batches does not matter.
+2. A copy of what it holds is dropped; another content under the same identity is refused, with the reason.
+3. An event that is no copy of what it holds, yet may be a copy of something it let go, is marked: a copy has the same
+   event time, so only an event no newer than the newest event that was let go can be one. A higher revision may have
+   been written with another time, so it is marked as soon as anything was let go.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.rating.groups import Ints
+from streams.rating.identity import U64
+
+NEVER = -(2**62)
+"""Before any event time: nothing was let go yet."""
+
+
+class Verdict(IntEnum):
+    """What the window says of an event."""
+
+    COUNTED = 0
+    COPY = 1
+    CONFLICT = 2
+    TIME_MOVED = 3
+    REVISION = 4
+
+
+@dataclass(frozen=True)
+class Known:
+    """Events as the window remembers them, in the order in which they were counted."""
+
+    identities: list[bytes]
+    revisions: npt.NDArray[np.uint32]
+    event_us: Ints
+    contents: U64
+
+    def part(self, start: int, stop: int) -> "Known":
+        """Those from `start` up to and without `stop`."""
+        rows = slice(start, stop)
+        return Known(self.identities[rows], self.revisions[rows], self.event_us[rows], self.contents[rows])
+
+    def take(self, rows: Ints) -> "Known":
+        """Those at some places."""
+        chosen = [self.identities[row] for row in rows.tolist()]
+        return Known(chosen, self.revisions[rows], self.event_us[rows], self.contents[rows])
+
+
+@dataclass
+class Window:
+    """The window's state; `newest_gone_us` is the newest event time that it ever let go."""
+
+    size: int
+    newest_gone_us: int = NEVER
+    _at: dict[bytes, int] = field(default_factory=dict)
+    _ring: list[bytes] = field(default_factory=list)
+    _revisions: npt.NDArray[np.uint32] = field(init=False)
+    _event_us: Ints = field(init=False)
+    _contents: U64 = field(init=False)
+    _next: int = 0
+
+    def __post_init__(self) -> None:
+        self._revisions = np.zeros(self.size, np.uint32)
+        self._event_us = np.zeros(self.size, np.int64)
+        self._contents = np.zeros(self.size, np.uint64)
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def admit(self, events: Known) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
+        """(the verdict on each event, whether it may be a copy of what was let go); the counted ones are now held."""
+        rows = len(events.identities)
+        verdicts = np.zeros(rows, np.int8)
+        marks = np.zeros(rows, np.bool_)
+        start = 0
+        for suspect in [*self._suspects(events.identities), rows]:
+            # Between suspects every event is new, so whole runs are held at once.
+            while start < suspect:
+                stop = min(suspect, start + self.size)
+                marks[start:stop] = self._admit_new(events.part(start, stop))
+                start = stop
+            if suspect < rows:
+                verdicts[suspect] = self._verdict(events, suspect)
+                if verdicts[suspect] == Verdict.COUNTED:
+                    marks[suspect] = self._admit_new(events.part(suspect, suspect + 1))[0]
+                start = suspect + 1
+        return verdicts, marks
+
+    def _suspects(self, identities: Sequence[bytes]) -> list[int]:
+        """The rows whose identity is held, or stands in an earlier row."""
+        distinct = set(identities)
+        if len(distinct) == len(identities) and self._at.keys().isdisjoint(distinct):
+            return []
+        earlier: set[bytes] = set()
+        suspects = []
+        for row, identity in enumerate(identities):
+            if identity in earlier or identity in self._at:
+                suspects.append(row)
+            earlier.add(identity)
+        return suspects
+
+    def _verdict(self, events: Known, row: int) -> Verdict:
+        at = self._at.get(events.identities[row])
+        if at is None:
+            return Verdict.COUNTED
+        revision, held = events.revisions[row], self._revisions[at]
+        if revision > held:
+            moved = events.event_us[row] != self._event_us[at]
+            return Verdict.TIME_MOVED if moved else Verdict.REVISION
+        same = revision == held and events.contents[row] == self._contents[at]
+        return Verdict.COPY if same else Verdict.CONFLICT
+
+    def _admit_new(self, events: Known) -> npt.NDArray[np.bool_]:
+        """Hold events that it does not hold, at most `size`; says which may be copies of what was let go by then."""
+        count = len(events.identities)
+        places = (self._next + np.arange(count)) % self.size
+        leaving = max(0, len(self._at) + count - self.size)
+        gone_before = np.full(count, self.newest_gone_us, np.int64)
+        if leaving:
+            # Row i comes when the first (i - arriving) of the leaving ones have gone; the oldest stand at the places
+            # that the last `leaving` rows take.
+            arriving = count - leaving
+            newest = np.maximum.accumulate(np.append(self.newest_gone_us, self._event_us[places[arriving:]]))
+            gone_before[arriving:] = newest[:-1]
+            self.newest_gone_us = int(newest[-1])
+            for place in places[arriving:].tolist():
+                del self._at[self._ring[place]]
+        self._revisions[places] = events.revisions
+        self._event_us[places] = events.event_us
+        self._contents[places] = events.contents
+        self._place(places, events.identities)
+        may_be_copy = events.event_us <= gone_before
+        return may_be_copy | ((events.revisions > 1) & (gone_before > NEVER))
+
+    def _place(self, places: Ints, identities: Sequence[bytes]) -> None:
+        spots = places.tolist()
+        self._at.update(zip(identities, spots, strict=True))
+        fresh = min(len(spots), self.size - len(self._ring))
+        self._ring.extend(identities[:fresh])
+        for spot, identity in zip(spots[fresh:], identities[fresh:], strict=True):
+            self._ring[spot] = identity
+        self._next = (self._next + len(spots)) % self.size

@@ -1,0 +1,72 @@
+"""Which budgets an event counts toward: those of its org whose conditions all hold, and with `each`, which member.
+
+Budgets that look at the same fields are looked up together, so the cost is per set of fields, not per budget.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.policies import Budget, Horizon, Policies
+from streams.rating.columns import Columns
+from streams.rating.groups import Ints, combine, first_rows, groups_of
+
+Signature = tuple[tuple[str, ...], str | None]
+"""The fields of the conditions, sorted, and `each`."""
+
+DEFAULT_HORIZON_US = 3_600_000_000
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Rows and the budgets that they count toward, for budgets of one signature: pair i is (rows[i], budgets[i])."""
+
+    each: str | None
+    rows: Ints
+    budgets: Ints  # which of `ids`
+    ids: list[str]
+
+
+class Matcher:
+    """The budgets and horizons in force at one policy offset, arranged for looking up."""
+
+    def __init__(self, policies: Policies) -> None:
+        in_force = [entry.policy for entry in policies.values()]
+        self.horizon_us = {
+            policy.org: policy.live_horizon_sec * 1_000_000 for policy in in_force if isinstance(policy, Horizon)
+        }
+        self._budgets: dict[Signature, dict[tuple[str, ...], list[str]]] = defaultdict(lambda: defaultdict(list))
+        for budget in in_force:
+            if isinstance(budget, Budget):
+                fields = tuple(sorted(budget.scope))
+                values = (budget.org, *(budget.scope[name] for name in fields))
+                self._budgets[fields, budget.each][values].append(budget.id)
+
+    def matches(self, columns: Columns) -> list[Matches]:
+        """All pairs of row and budget, grouped by signature; a row without a member of `each` is left out."""
+        found = [self._matches(columns, signature, wanted) for signature, wanted in self._budgets.items()]
+        return [match for match in found if len(match.rows)]
+
+    def _matches(self, columns: Columns, signature: Signature, wanted: dict[tuple[str, ...], list[str]]) -> Matches:
+        fields, each = signature
+        coded = [columns.codes(name) for name in ("org", *fields)]
+        named = [code.present for code in coded] + ([columns.codes(each).present] if each else [])
+        rows = np.flatnonzero(np.logical_and.reduce(named))
+        ids = sorted({name for names in wanted.values() for name in names})
+        place = {name: at for at, name in enumerate(ids)}
+        none = Matches(each, rows[:0], rows[:0], ids)
+        if not len(rows):
+            return none
+        distinct, group = groups_of(*combine(*((code.codes[rows], len(code.values)) for code in coded)))
+        parts: list[tuple[Ints, Ints]] = []
+        for at, row in enumerate(rows[first_rows(group, len(distinct))].tolist()):
+            values = tuple(code.values[code.codes[row]] for code in coded)
+            for name in wanted.get(values, ()):
+                hits = rows[group == at]
+                parts.append((hits, np.full(len(hits), place[name], np.int64)))
+        if not parts:
+            return none
+        return Matches(
+            each, np.concatenate([hits for hits, _ in parts]), np.concatenate([ids for _, ids in parts]), ids
+        )

@@ -1,0 +1,73 @@
+"""A rating batch as messages: pieces of rated rows, one message of deltas to every partition, one of steps likewise."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.internal import BatchHeaders, batch_header, to_arrow_bytes
+from schemas.keys import partition_for
+from schemas.topics import BY_NAME
+from streams.ports import Headers, Output
+from streams.rating.deltas import empty_deltas
+from streams.rating.rows import pieces_of
+
+RATED_TOPIC = "internal.rated"
+DELTAS_TOPIC = "internal.deltas"
+STEPS_TOPIC = "internal.steps"
+_NO_DELTAS = to_arrow_bytes(empty_deltas())
+_NO_STEPS = b""
+
+
+class Batch(NamedTuple):
+    """What all messages of a batch say in their header."""
+
+    source_topic: str
+    source_partition: int
+    lanes: int
+    first_offset: int
+    next_offset: int
+    log_time_us: int
+    policy_offset: int
+    tick: bool
+
+    def headers(self, *, rows: int, piece: int = 0) -> Headers:
+        """The Kafka headers of one of its messages."""
+        return (batch_header(BatchHeaders(**self._asdict(), rows=rows, piece=piece)),)
+
+
+def rated_messages(batch: Batch, rows: pa.RecordBatch) -> list[Output]:
+    """The rated rows, cut where they are many; nothing where there are none."""
+    return [
+        Output(
+            topic=RATED_TOPIC,
+            value=to_arrow_bytes(piece),
+            partition=batch.source_partition,
+            headers=batch.headers(rows=piece.num_rows, piece=number),
+        )
+        for number, piece in enumerate(pieces_of(rows))
+    ]
+
+
+def delta_messages(batch: Batch, deltas: pa.RecordBatch | None) -> list[Output]:
+    """One message to every partition of internal.deltas and of internal.steps, empty where it has no rows."""
+    partitions = BY_NAME[DELTAS_TOPIC].partitions
+    parts = [None] * partitions if deltas is None else _by_org(deltas, partitions)
+    outputs = []
+    for partition, part in enumerate(parts):
+        value, rows = (_NO_DELTAS, 0) if part is None else (to_arrow_bytes(part), part.num_rows)
+        outputs.append(Output(topic=DELTAS_TOPIC, value=value, partition=partition, headers=batch.headers(rows=rows)))
+    steps = range(BY_NAME[STEPS_TOPIC].partitions)
+    headers = batch.headers(rows=0)
+    return outputs + [Output(STEPS_TOPIC, _NO_STEPS, partition=partition, headers=headers) for partition in steps]
+
+
+def _by_org(deltas: pa.RecordBatch, partitions: int) -> list[pa.RecordBatch | None]:
+    """The rows of each partition, None where there are none; an org's rows all go to one."""
+    encoded = deltas.column("org").dictionary_encode()
+    homes = [partition_for(org.encode(), partitions) for org in encoded.dictionary.to_pylist()]
+    if len(set(homes)) <= 1:
+        return [deltas if homes and partition == homes[0] else None for partition in range(partitions)]
+    home = np.array(homes)[encoded.indices.to_numpy()]
+    rows = [np.flatnonzero(home == partition) for partition in range(partitions)]
+    return [deltas.take(pa.array(some)) if len(some) else None for some in rows]

@@ -1,0 +1,238 @@
+"""The rating stage: what one batch of `usage.events` leads to.
+
+Steps of a batch, all of them in one transaction of the lane; a crash before its commit leaves no trace of any:
+1. decode; complete leaves; refuse what is no event or lies in the future
+2. price; refuse what costs 10**6 USD or more
+3. drop copies of what the duplicate window holds; refuse what contradicts it
+4. rows to internal.rated, sums to *every* partition of internal.deltas, an empty message to every partition of
+   internal.steps (for pattern rules to come), identities to internal.seen, refusals to usage.dead_letters
+
+Laws
+1. Dead letters + dropped copies + rows = records.
+2. The same records, policies and window give the same bytes.
+3. However records are cut into batches: the same rows, and deltas that merge to the same.
+4. No bytes make a step raise.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from schemas.errors import InvalidMessage, Reason
+from schemas.topics import BY_NAME
+from schemas.usage_codec import refuse
+from streams.ports import Output, PartitionReader, PolicyLog, SourceBatch, SourceRecord, StepResult
+from streams.rating.charging import charge
+from streams.rating.columns import Columns
+from streams.rating.costs import Bools
+from streams.rating.dead_letters import dead_letter
+from streams.rating.decoding import binary_attributes, decode_all
+from streams.rating.deltas import counted, deltas_of
+from streams.rating.duplicates import Known, Verdict, Window
+from streams.rating.groups import Ints
+from streams.rating.identity import content_hashes, event_identities
+from streams.rating.matching import DEFAULT_HORIZON_US, Matcher
+from streams.rating.messages import Batch, delta_messages, rated_messages
+from streams.rating.prices import PriceBook
+from streams.rating.rows import Marks, rated_rows
+from streams.rating.seen import Seen, enough, rebuilt, seen_from_bytes, seen_to_bytes
+
+NAME = "rating"
+SOURCE_TOPIC = "usage.events"
+SEEN_TOPIC = "internal.seen"
+WINDOW_EVENTS = 250_000
+MAX_AHEAD_US = 300_000_000
+"""How far an event may lie ahead of its append time: clocks of emitters differ."""
+
+_REFUSALS = {
+    Verdict.CONFLICT: InvalidMessage(
+        Reason.CONFLICTING_DUPLICATE, "id", "an event of this source and id was counted with another content"
+    ),
+    Verdict.TIME_MOVED: InvalidMessage(
+        Reason.EVENT_TIME_MOVED, "time", "a revision of this source and id was counted with another time"
+    ),
+    Verdict.REVISION: InvalidMessage(
+        Reason.REVISION_NOT_APPLIED, "data.revision", "a lower revision of this source and id was counted"
+    ),
+}
+
+
+class RatingStage:
+    """Rating, for the lanes that run it; one per process, so that its lanes share the price book."""
+
+    name = NAME
+    source_topic = SOURCE_TOPIC
+    ticks = True
+
+    def __init__(self, policies: PolicyLog, *, window_events: int = WINDOW_EVENTS) -> None:
+        self._policies = policies
+        self._book = PriceBook()
+        self._window_events = window_events
+
+    def lane(self, partition: int) -> "RatingLane":
+        """Fresh logic for a partition."""
+        return RatingLane(partition, self._policies, self._book, window_events=self._window_events)
+
+
+class RatingLane:
+    """Rating of one partition: the duplicate window, and the highest log time and policy offset said so far."""
+
+    def __init__(self, partition: int, policies: PolicyLog, book: PriceBook, *, window_events: int) -> None:
+        self.partition = partition
+        self.copies_dropped = 0
+        self._policies = policies
+        self._book = book
+        self._window = Window(window_events)
+        self._log_time_us = 0
+        self._policy_offset = -1
+        self._next_offset = 0
+        self._matcher = Matcher({})
+        self._matcher_offset = -1
+
+    async def recover(self, reader: PartitionReader, *, next_offset: int) -> int:
+        """The window is what it was after the last committed batch; reading goes on at `next_offset`.
+
+        Raises: CorruptStateError: `internal.seen` holds what rating did not write.
+        """
+        asked, found = 256, [SourceRecord(0, 0, None, None, ())] * 256
+        records: list[Seen] = []
+        while len(found) >= asked // 4:
+            found = list(await reader.read_last(SEEN_TOPIC, self.partition, records=asked))
+            records = [seen_from_bytes(record.value) for record in found if record.value is not None]
+            if enough(records, size=self._window.size):
+                break
+            asked *= 4
+        self._window = rebuilt(records, size=self._window.size, max_ahead_us=MAX_AHEAD_US)
+        if records:
+            self._log_time_us, self._policy_offset = records[-1].log_time_us, records[-1].policy_offset
+        self._next_offset = next_offset
+        return next_offset
+
+    def policy_offset_needed(self, batch: SourceBatch) -> int:  # noqa: ARG002  part of the port
+        """The highest offset that this lane has named: policies never go back."""
+        return self._policy_offset
+
+    def tick(self, log_time_us: int) -> StepResult:
+        """Empty messages to every partition: nothing came up to this time."""
+        self._move(log_time_us)
+        batch = self._batch(first_offset=self._next_offset, next_offset=self._next_offset, tick=True)
+        return StepResult(delta_messages(batch, None), self._log_time_us, self._policy_offset)
+
+    def step(self, batch: SourceBatch) -> StepResult:
+        """All that the records lead to; the module says in which steps."""
+        if not batch.records:
+            return self.tick(self._log_time_us)
+        self._move(batch.records[-1].append_time_us)
+        self._next_offset = batch.records[-1].offset + 1
+        heading = self._batch(first_offset=batch.records[0].offset, next_offset=self._next_offset, tick=False)
+
+        decoded = decode_all(batch.records)
+        refused = decoded.refused
+        columns = Columns(decoded.events, decoded.records)
+        charges = charge(columns, self._book)
+        disagree = ~(columns.input.agree & columns.output.agree)
+        early = columns.event_us > columns.append_us + MAX_AHEAD_US
+        refused.extend(_disagreeing(decoded.records, disagree))
+        refused.extend(_in_the_future(columns, decoded.records, early & ~disagree))
+        refused.extend(_too_large(decoded.records, charges.refused & ~early & ~disagree))
+
+        valid = np.flatnonzero(~(disagree | early | charges.refused))
+        identities = event_identities(columns)
+        revisions = np.array(columns.data["revision"], np.uint32)
+        known = Known(identities, revisions, columns.event_us, content_hashes(columns)).take(valid)
+        held_before = len(self._window)
+        verdicts, maybe = self._window.admit(known)
+        for verdict, refusal in _REFUSALS.items():
+            refused.extend((decoded.records[row], refusal) for row in valid[verdicts == verdict].tolist())
+        self.copies_dropped += int((verdicts == Verdict.COPY).sum())
+        new = np.flatnonzero(verdicts == Verdict.COUNTED)
+        kept = valid[new]
+
+        maybe_duplicate = np.zeros(columns.rows, np.bool_)
+        maybe_duplicate[kept] = maybe[new]
+        live = self._live(columns)
+        marks = Marks(
+            identities=identities,
+            live=live,
+            maybe_duplicate=maybe_duplicate,
+            policy_offset=self._policy_offset,
+            partition=self.partition,
+        )
+        deltas = deltas_of(counted(columns, charges, live=live, kept=kept), self._matcher.matches(columns))
+        refused.sort(key=lambda pair: pair[0].offset)
+        outputs = [
+            *rated_messages(heading, rated_rows(columns, charges, marks, kept=kept)),
+            *delta_messages(heading, deltas),
+            *(dead_letter(record, why, topic=batch.topic, partition=batch.partition) for record, why in refused),
+        ]
+        if len(kept):
+            outputs.append(self._seen(known.take(new), held_before=held_before))
+        return StepResult(outputs, self._log_time_us, self._policy_offset)
+
+    def _move(self, log_time_us: int) -> None:
+        """Log time and policies are those of now; neither ever falls."""
+        self._log_time_us = max(self._log_time_us, log_time_us)
+        offset, policies = self._policies.latest()
+        if offset > self._matcher_offset:
+            self._matcher, self._matcher_offset = Matcher(policies), offset
+        self._policy_offset = max(self._policy_offset, offset)
+
+    def _batch(self, *, first_offset: int, next_offset: int, tick: bool) -> Batch:
+        return Batch(
+            source_topic=SOURCE_TOPIC,
+            source_partition=self.partition,
+            lanes=BY_NAME[SOURCE_TOPIC].partitions,
+            first_offset=first_offset,
+            next_offset=next_offset,
+            log_time_us=self._log_time_us,
+            policy_offset=self._policy_offset,
+            tick=tick,
+        )
+
+    def _live(self, columns: Columns) -> Bools:
+        """Which rows are live: no older at their append time than the horizon of their org."""
+        org = columns.codes("org")
+        horizons = np.array([self._matcher.horizon_us.get(name, DEFAULT_HORIZON_US) for name in org.values], np.int64)
+        horizon: Ints = horizons[org.codes] if columns.rows else columns.event_us
+        live: Bools = columns.append_us - columns.event_us <= horizon
+        return live
+
+    def _seen(self, known: Known, *, held_before: int) -> Output:
+        seen = Seen(
+            known=known,
+            held_before=held_before,
+            newest_gone_us=self._window.newest_gone_us,
+            log_time_us=self._log_time_us,
+            policy_offset=self._policy_offset,
+        )
+        return Output(topic=SEEN_TOPIC, value=seen_to_bytes(seen), partition=self.partition)
+
+
+Refused = tuple[SourceRecord, InvalidMessage]
+
+
+def _disagreeing(records: Sequence[SourceRecord], rows: Bools) -> list[Refused]:
+    found: list[Refused] = []
+    for row in np.flatnonzero(rows).tolist():
+        record = records[row]
+        try:
+            refuse(record.value or b"", binary_attributes(record.headers))
+        except InvalidMessage as refusal:
+            found.append((record, refusal))
+    return found
+
+
+def _in_the_future(columns: Columns, records: Sequence[SourceRecord], rows: Bools) -> list[Refused]:
+    found: list[Refused] = []
+    for row in np.flatnonzero(rows).tolist():
+        ahead_sec = int(columns.event_us[row] - columns.append_us[row]) // 1_000_000
+        said = (
+            f"the event's time is {ahead_sec} s ahead of its arrival; at most {MAX_AHEAD_US // 1_000_000} s are taken"
+        )
+        found.append((records[row], InvalidMessage(Reason.IN_THE_FUTURE, "time", said)))
+    return found
+
+
+def _too_large(records: Sequence[SourceRecord], rows: Bools) -> list[Refused]:
+    refusal = InvalidMessage(Reason.COST_TOO_LARGE, "data", "the event would cost 1,000,000 USD or more")
+    return [(records[row], refusal) for row in np.flatnonzero(rows).tolist()]
