@@ -1,4 +1,4 @@
-"""The real engines for tests, as fixtures that a conftest imports: `from tests.stack import kafka, kafka_installation`."""
+"""The real engines for tests, as fixtures that a conftest imports by name: `kafka`, `kafka_installation`."""
 
 import os
 import sys

@@ -18,7 +18,7 @@ from schemas.errors import KafkaUnavailableError
 
 PORT_FLAG = "--kafka-port"
 READY_TIMEOUT_SEC = 60.0
-_STOP_TIMEOUT_SEC = 30.0
+_STOP_TIMEOUT_SEC = 60.0
 _ASK_TIMEOUT_SEC = 0.5
 _LOG_TAIL_CHARACTERS = 2000
 
@@ -116,6 +116,7 @@ def running_kafka(
     *,
     config: KafkaConfig | None = None,
     timeout_sec: float = READY_TIMEOUT_SEC,
+    more_java_flags: tuple[str, ...] = (),
 ) -> Iterator[RunningKafka]:
     """A broker that is ready inside the block and gone after it; on free ports unless `config` names some.
 
@@ -127,9 +128,10 @@ def running_kafka(
     require_ports(config)
     prepare(state_dir, config, installation)
     log = state_dir / "kafka.log"
+    java, *rest = command(installation, state_dir, config)
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command(installation, state_dir, config),
+            [java, *more_java_flags, *rest],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import certifi
@@ -103,6 +104,7 @@ def _get(jar: LockedJar, repository: Repository, policy: FetchPolicy) -> bytes:
     return content
 
 
+@cache
 def _certificates() -> ssl.SSLContext:
     """The system's certificates (SSL_CERT_FILE is honoured); a Python that knows of none uses those of certifi."""
     paths = ssl.get_default_verify_paths()

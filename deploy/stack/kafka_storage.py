@@ -103,7 +103,7 @@ def java_command(
     flags = jvm_flags(config, log4j2_file=directory.log4j2_properties, temporary_dir=directory.temporary)
     if installation.startup_cache.is_file():
         # "auto", the default, starts without a cache that does not fit; it would only say so on each start.
-        flags += [f"-XX:AOTCache={installation.startup_cache}", "-Xlog:aot=off,cds=off,class+path=off"]
+        flags += [f"-XX:AOTCache={installation.startup_cache}", "-Xlog:aot*=off,cds*=off,class+path=off"]
     return [str(installation.java), *flags, "-cp", installation.classpath, *program]
 
 
