@@ -1,0 +1,16 @@
+"""All commands of `burnline`, in the order in which a person meets them."""
+
+import typer
+
+from deploy.cli import alerts, policies, query, replay, stack, topics
+
+app = typer.Typer(
+    help="Who burns how many AI tokens and dollars, while it happens and to the cent.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (stack, topics, policies, replay, query, alerts):
+    module.register(app)

@@ -1,0 +1,136 @@
+"""`burnline apply` and `policies`: budgets and rules from files, what is in force, and who changed it."""
+
+import getpass
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.output import AsJson, StateDir, examples, put, put_json, put_table, say
+
+if TYPE_CHECKING:
+    from deploy.policy_log import Logged
+    from schemas.policies import PolicyChange
+
+_IN_FORCE_SEC = 30.0
+
+
+def register(app: typer.Typer) -> None:
+    """The commands are part of the app."""
+    app.command(
+        "apply",
+        epilog=examples(
+            "burnline apply budgets.toml rules.toml",
+            "burnline apply budgets.toml --dry-run",
+            "burnline apply --remove budget/acme/code-monthly",
+        ),
+    )(apply)
+    app.command("policies", epilog=examples("burnline policies", "burnline policies --history --json"))(policies)
+
+
+def apply(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE...", help="Policy files (TOML).")] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(metavar="KIND/ORG/ID", help="Take a policy out of force; may be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and compare; send nothing.")] = False,
+    actor: Annotated[str | None, typer.Option(help="Who changes it; your user name unless given.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait until it is in force.")] = _IN_FORCE_SEC,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check policy files as a whole, bring them into force, return when all stages have them.
+
+    What is in force and not in the files stays. Applying a file again changes nothing.
+    """
+    from deploy.apply import Request, apply_files
+    from deploy.stack.find import connections
+    from schemas.errors import InputError
+
+    if not files and not remove:
+        raise InputError("name at least one file, or a policy with --remove KIND/ORG/ID")
+    request = Request(tuple(files or ()), tuple(remove or ()), actor or _user(), dry_run)
+    done = apply_files(connections(state_dir, os.environ).kafka, request, now=datetime.now(UTC), timeout_sec=timeout)
+    if as_json:
+        change = done.change.model_dump(mode="json") if done.change else None
+        put_json(
+            {"change": change, "policy_offset": done.offset, "in_force": not done.missing, "missing": done.missing}
+        )
+    elif done.change is None:
+        put("nothing changed: all of it is in force already")
+    else:
+        for line in change_lines(done.change):
+            put(f"{'would ' if dry_run else ''}{line}")
+        if done.offset is not None and not done.missing:
+            put(f"in force (policy offset {done.offset})")
+    if done.missing:
+        say(f"sent (policy offset {done.offset}), but not in force after {timeout:.0f} s in: {', '.join(done.missing)}")
+        raise typer.Exit(1)
+
+
+def policies(
+    history: Annotated[bool, typer.Option("--history", help="Every change: when, who, what.")] = False,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is in force, or every change that led there."""
+    from deploy.policy_log import in_force, read_log
+    from deploy.stack.find import connections
+
+    log = read_log(connections(state_dir, os.environ).kafka)
+    if history:
+        _show_history(log, as_json=as_json)
+        return
+    found = in_force(log)
+    if as_json:
+        put_json([{**value.policy.model_dump(mode="json"), "since": value.since} for value in found.values()])
+    elif not found:
+        put("nothing is in force; bring a file into force with: burnline apply FILE")
+    else:
+        rows = [
+            (*key, value.since, _settings(value.policy.model_dump(mode="json"))) for key, value in sorted(found.items())
+        ]
+        put_table(["kind", "org", "id", "since", "settings"], rows, right=("since",))
+
+
+def change_lines(change: "PolicyChange") -> list[str]:
+    """What a change does, a line for each policy."""
+    return [f"set {policy.kind}/{policy.org}/{policy.id}" for policy in change.sets] + [
+        f"remove {'/'.join(key)}" for key in change.removes
+    ]
+
+
+def _show_history(log: "list[Logged]", *, as_json: bool) -> None:
+    if as_json:
+        put_json(
+            [
+                {"policy_offset": one.offset, "appended_at": one.at.isoformat(), **one.change.model_dump(mode="json")}
+                for one in log
+            ]
+        )
+    elif not log:
+        put("nothing was ever applied")
+    else:
+        put_table(
+            ["offset", "when (UTC)", "who", "files", "what"],
+            [
+                (one.offset, f"{one.at:%Y-%m-%d %H:%M:%S}", one.change.actor, ", ".join(one.change.files),
+                 "; ".join(change_lines(one.change)))
+                for one in log
+            ],
+            right=("offset",),
+        )  # fmt: skip
+
+
+def _settings(policy: dict[str, object]) -> str:
+    shown = {name: value for name, value in policy.items() if name not in {"kind", "org", "id"} and value is not None}
+    return " ".join(f"{name}={value}" for name, value in shown.items())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

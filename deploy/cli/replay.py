@@ -1,0 +1,215 @@
+"""`burnline replay` and `simulate`: usage from files into `usage.events`, and a made-up company's day as a file."""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from deploy.cli.output import AsJson, StateDir, examples, put, put_json, say
+
+if TYPE_CHECKING:
+    from producers.outcome import Outcome, Progress
+    from producers.plan import Plan
+
+_PAIR = re.compile(r"[a-z_]+=.*", re.DOTALL)
+
+
+class _ManySets(TyperCommand):
+    """`--set a=1 b=2` is `--set a=1 --set b=2`: an option takes one value, and people write several."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  a private class of typer
+        return super().parse_args(ctx, spread_sets(args))
+
+
+def spread_sets(arguments: list[str]) -> list[str]:
+    """The arguments with `--set` before each of the name=value that follow one `--set`."""
+    spread: list[str] = []
+    within = False
+    for argument in arguments:
+        if argument == "--set":
+            within = True
+            continue
+        if within and _PAIR.fullmatch(argument):
+            spread += ["--set", argument]
+            continue
+        if within and (not spread or spread[-2:-1] != ["--set"]):
+            spread.append("--set")  # nothing followed it: let the parser say so
+        within = False
+        spread.append(argument)
+    if within and (not spread or spread[-2:-1] != ["--set"]):
+        spread.append("--set")
+    return spread
+
+
+def register(app: typer.Typer) -> None:
+    """The commands are part of the app."""
+    app.command(
+        "replay",
+        cls=_ManySets,
+        epilog=examples(
+            "burnline replay azure-llm trace.csv --set org=acme team=code model=gpt-4o provider=openai",
+            "burnline replay burnline events.jsonl --at now --speed 60x",
+            "burnline replay burnline events.jsonl --dry-run | head",
+        ),
+    )(replay)
+    app.command("simulate", epilog=examples("burnline simulate --out day --events 20000 --seed 7"))(simulate)
+
+
+def replay(
+    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="What the files are; see below.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, or folders of them.")],
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE...", help="Fields of every event.")
+    ] = None,
+    speed: Annotated[str, typer.Option(help="max, 1x, or another multiple like 60x.")] = "max",
+    at: Annotated[str, typer.Option(help="original, or now: move time so that the last event is now.")] = "original",
+    shift: Annotated[str | None, typer.Option(help="Move time by this much, as an earlier replay printed.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the events, priced leaf by leaf, and send nothing; needs no stack.")
+    ] = False,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send usage from files into usage.events. A second replay of the same files changes nothing.
+
+    Formats: burnline (our JSON lines), azure-llm. Ids come from content, row, --set and shift.
+    """
+    from producers.replay import parse_sets, parse_shift, parse_speed, prepare, run
+    from schemas.errors import InputError
+
+    if at not in {"original", "now"}:
+        raise InputError(f"--at {at}: write original or now")
+    now = datetime.now(UTC)
+    factor = parse_speed(speed)
+    plan = prepare(
+        format_name,
+        paths,
+        now=now,
+        sets=parse_sets(sets or []),
+        at="now" if at == "now" else "original",
+        shift=parse_shift(shift) if shift is not None else None,
+    )
+    if dry_run:
+        _dry_run(plan, now)
+        return
+    from deploy.stack.find import connections
+
+    kafka = connections(state_dir, os.environ).kafka
+    with _progress(plan.rows) as show:
+        outcome = run(plan, kafka, now=now, speed=factor, on_progress=show)
+    _report(outcome, moved=at == "now" or shift is not None, as_json=as_json)
+    if outcome.interrupted:
+        raise typer.Exit(130)
+    if outcome.unacknowledged:
+        raise typer.Exit(1)
+
+
+def _dry_run(plan: "Plan", now: datetime) -> None:
+    """Every event on a line as rating would price it; rows that would be skipped go to standard error."""
+    from producers.dialect import Skipped
+    from producers.plan import read
+    from streams.rating import priced_lines
+
+    skipped = 0
+
+    def values() -> Iterator[bytes]:
+        nonlocal skipped
+        for item in read(plan, now=now):
+            if isinstance(item, Skipped):
+                skipped += 1
+                say(f"skipped row {item.row}: {item.reason}: {item.message}")
+            else:
+                yield item.value
+
+    count = 0
+    for line in priced_lines(values(), now=now):
+        count += 1
+        put(line)
+    say(f"{count:,} events would be sent, {skipped:,} rows skipped; nothing was sent")
+
+
+def _report(outcome: "Outcome", *, moved: bool, as_json: bool) -> None:
+    if as_json:
+        put_json(
+            {
+                "import_id": outcome.import_id,
+                "shift": outcome.shift,
+                "rows": outcome.rows,
+                "sent": outcome.sent,
+                "skipped": {reason: rows.count for reason, rows in outcome.skipped.items()},
+                "repeated": outcome.repeated,
+                "first_time": outcome.first_time.isoformat() if outcome.first_time else None,
+                "last_time": outcome.last_time.isoformat() if outcome.last_time else None,
+                "interrupted": outcome.interrupted,
+                "unacknowledged": outcome.unacknowledged,
+            }
+        )
+        return
+    put(f"sent {outcome.sent:,} of {outcome.rows:,} rows, skipped {outcome.skipped_count:,}")
+    for reason, rows in outcome.skipped.items():
+        put(f"  skipped {rows.count:,}: {reason}")
+        for item in rows.first:
+            put(f"    row {item.row}{f' of {item.file}' if item.file else ''}: {item.message}")
+    if outcome.repeated:
+        put(f"  {outcome.repeated:,} rows have the identity of an earlier row; they count once")
+    if outcome.unacknowledged:
+        put(f"  {outcome.unacknowledged:,} were not acknowledged; run the same command again, nothing counts twice")
+    put(f"import {outcome.import_id}")
+    if moved:
+        put(f"the same again: --shift {outcome.shift} in place of --at")
+
+
+@contextmanager
+def _progress(rows: int) -> "Iterator[Callable[[Progress], None] | None]":
+    """Shows how far a replay is, on a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("replay"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=rows)
+
+        def show(found: "Progress") -> None:
+            waits = f"waiting: {found.waiting_for}" if found.waiting_for else f"{found.skipped:,} skipped"
+            bar.update(task, completed=found.sent + found.skipped, description=waits)
+
+        yield show
+
+
+def simulate(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go: events.jsonl, ledger and policies.")],
+    events: Annotated[int, typer.Option(min=1, help="About how many events.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same day.")] = 1,
+    ends_at: Annotated[str | None, typer.Option(help="When the day ends (RFC 3339); now unless given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a company's working day as a file to replay, with its own ledger of what is true."""
+    from producers.simulate import write_day
+
+    from schemas.errors import InputError
+
+    try:
+        end = datetime.fromisoformat(ends_at) if ends_at else datetime.now(UTC)
+    except ValueError:
+        raise InputError(f"--ends-at {ends_at}: write a time like 2026-11-22T18:00:00Z") from None
+    if end.tzinfo is None:
+        raise InputError(f"--ends-at {ends_at}: say the offset too, like Z or +01:00")
+    written = write_day(out, events=events, seed=seed, ends_at=end)
+    put_json(written) if as_json else put(f"written to {out}")
