@@ -1,1 +1,1 @@
-"""What we keep: tables, rows, the writer, reconciliation and queries."""
+"""What we keep: every rated event and every conclusion exactly once in ClickHouse, and the views that analysts read."""

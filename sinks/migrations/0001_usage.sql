@@ -220,16 +220,37 @@ SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_entities_mv TO usage_entities_store AS
 SELECT
-  toDateTime(toStartOfFifteenMinutes(e.ts), 'UTC') AS t,
-  e.org AS org,
+  s.t AS t,
+  s.org AS org,
   pair.1 AS entity_type,
   pair.2 AS entity_id,
-  e.model AS model,
-  toInt64(count()) AS requests,
-  toInt64(countIf(e.status = 'error')) AS errors,
-  toInt64(countIf(e.pricing_status LIKE 'unpriced%')) AS unpriced_requests,
-  toInt64(ifNull(sum(e.input_tokens), 0)) AS input_tokens,
-  toInt64(ifNull(sum(e.output_tokens), 0)) AS output_tokens,
+  s.model AS model,
+  sum(s.requests) AS requests,
+  sum(s.errors) AS errors,
+  sum(s.unpriced_requests) AS unpriced_requests,
+  sum(s.input_tokens) AS input_tokens,
+  sum(s.output_tokens) AS output_tokens,
+  sum(s.input_uncached_tokens) AS input_uncached_tokens,
+  sum(s.input_cache_read_tokens) AS input_cache_read_tokens,
+  sum(s.input_cache_write_5m_tokens) AS input_cache_write_5m_tokens,
+  sum(s.input_cache_write_30m_tokens) AS input_cache_write_30m_tokens,
+  sum(s.input_cache_write_1h_tokens) AS input_cache_write_1h_tokens,
+  sum(s.input_cache_write_12h_tokens) AS input_cache_write_12h_tokens,
+  sum(s.input_cache_write_other_tokens) AS input_cache_write_other_tokens,
+  sum(s.input_audio_tokens) AS input_audio_tokens,
+  sum(s.input_image_tokens) AS input_image_tokens,
+  sum(s.output_text_tokens) AS output_text_tokens,
+  sum(s.output_reasoning_tokens) AS output_reasoning_tokens,
+  sum(s.output_audio_tokens) AS output_audio_tokens,
+  sum(s.output_image_tokens) AS output_image_tokens,
+  sum(s.cost_usd) AS cost_usd,
+  sum(s.list_cost_usd) AS list_cost_usd,
+  sum(s.ceiling_cost_usd) AS ceiling_cost_usd
+FROM (SELECT toDateTime(toStartOfFifteenMinutes(e.ts), 'UTC') AS t, e.org AS org, e.business_unit AS business_unit,
+  e.cost_center AS cost_center, e.team AS team, e.project AS project, e.user AS user, e.credential AS credential,
+  e.agent AS agent, e.use_case AS use_case, e.model AS model, toInt64(count()) AS requests, toInt64(countIf(e.status =
+  'error')) AS errors, toInt64(countIf(e.pricing_status LIKE 'unpriced%')) AS unpriced_requests,
+  toInt64(ifNull(sum(e.input_tokens), 0)) AS input_tokens, toInt64(ifNull(sum(e.output_tokens), 0)) AS output_tokens,
   toInt64(ifNull(sum(e.input_uncached_tokens), 0)) AS input_uncached_tokens,
   toInt64(ifNull(sum(e.input_cache_read_tokens), 0)) AS input_cache_read_tokens,
   toInt64(ifNull(sum(e.input_cache_write_5m_tokens), 0)) AS input_cache_write_5m_tokens,
@@ -237,18 +258,18 @@ SELECT
   toInt64(ifNull(sum(e.input_cache_write_1h_tokens), 0)) AS input_cache_write_1h_tokens,
   toInt64(ifNull(sum(e.input_cache_write_12h_tokens), 0)) AS input_cache_write_12h_tokens,
   toInt64(ifNull(sum(e.input_cache_write_other_tokens), 0)) AS input_cache_write_other_tokens,
-  toInt64(ifNull(sum(e.input_audio_tokens), 0)) AS input_audio_tokens,
-  toInt64(ifNull(sum(e.input_image_tokens), 0)) AS input_image_tokens,
-  toInt64(ifNull(sum(e.output_text_tokens), 0)) AS output_text_tokens,
+  toInt64(ifNull(sum(e.input_audio_tokens), 0)) AS input_audio_tokens, toInt64(ifNull(sum(e.input_image_tokens), 0))
+  AS input_image_tokens, toInt64(ifNull(sum(e.output_text_tokens), 0)) AS output_text_tokens,
   toInt64(ifNull(sum(e.output_reasoning_tokens), 0)) AS output_reasoning_tokens,
-  toInt64(ifNull(sum(e.output_audio_tokens), 0)) AS output_audio_tokens,
-  toInt64(ifNull(sum(e.output_image_tokens), 0)) AS output_image_tokens,
-  ifNull(sum(toDecimal128(e.cost_usd, 12)), 0) AS cost_usd,
-  ifNull(sum(toDecimal128(e.list_cost_usd, 12)), 0) AS list_cost_usd,
-  ifNull(sum(toDecimal128(e.ceiling_cost_usd, 12)), 0) AS ceiling_cost_usd
-FROM usage_events_store AS e
-ARRAY JOIN [('org', toString(e.org)), ('business_unit', toString(e.business_unit)), ('cost_center', toString(e.cost_center)), ('team', toString(e.team)), ('project', toString(e.project)), ('user', toString(e.user)), ('credential', toString(e.credential)), ('agent', toString(e.agent)), ('use_case', toString(e.use_case))] AS pair
-WHERE e.is_deleted = 0 AND pair.2 != ''
+  toInt64(ifNull(sum(e.output_audio_tokens), 0)) AS output_audio_tokens, toInt64(ifNull(sum(e.output_image_tokens),
+  0)) AS output_image_tokens, ifNull(sum(toDecimal128(e.cost_usd, 12)), 0) AS cost_usd,
+  ifNull(sum(toDecimal128(e.list_cost_usd, 12)), 0) AS list_cost_usd, ifNull(sum(toDecimal128(e.ceiling_cost_usd,
+  12)), 0) AS ceiling_cost_usd FROM usage_events_store AS e WHERE e.is_deleted = 0 GROUP BY t, org, business_unit,
+  cost_center, team, project, user, credential, agent, use_case, model) AS s ARRAY JOIN [('org', toString(s.org)),
+  ('business_unit', toString(s.business_unit)), ('cost_center', toString(s.cost_center)), ('team', toString(s.team)),
+  ('project', toString(s.project)), ('user', toString(s.user)), ('credential', toString(s.credential)), ('agent',
+  toString(s.agent)), ('use_case', toString(s.use_case))] AS pair
+WHERE pair.2 != ''
 GROUP BY t, org, entity_type, entity_id, model;
 
 CREATE OR REPLACE VIEW usage_events AS

@@ -1,0 +1,137 @@
+"""The sink's own log: groups before they are inserted, progress after they were. One transaction carries both.
+
+Laws
+1. Whoever opens the log fences every sink before it: the earlier one's next commit is a FencedError.
+2. A group is recorded together with the progress of the group before it, so the last record says what may be half done.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from schemas.connection import KafkaSettings
+from schemas.errors import FatalError, FencedError
+from schemas.internal import Progress, progress_bytes, progress_from_bytes
+from sinks.groups import Group, group_bytes, group_from_bytes
+from sinks.log_reader import LogReader, Place, unavailable
+from sinks.patience import StopRequested
+
+STAGE = "sink"
+GROUPS: Place = ("internal.groups", 0)
+PROGRESS: Place = ("internal.progress", 0)
+_CALL_SEC = 10.0
+_FENCED = frozenset(
+    {
+        KafkaError._FENCED,  # noqa: SLF001  librdkafka's own code
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+    }
+)
+
+
+class GroupLog:
+    """Writes groups and progress under one transactional id; for one thread."""
+
+    def __init__(self, settings: KafkaSettings, *, stop: threading.Event, name: str = STAGE) -> None:
+        self._settings = settings
+        self._name = name
+        self._stop = stop
+        self._producer: Any = None
+
+    def open(self) -> None:
+        """Every earlier sink is fenced, its open transaction is undone. Raises: KafkaUnavailableError: try again."""
+        if self._producer is None:
+            config = self._settings.to_confluent() | {
+                "transactional.id": self._settings.group_prefix + self._name,
+                "acks": "all",
+                "linger.ms": 0,
+                "compression.type": "lz4",
+                "log_level": 0,
+                "error_cb": lambda _error: None,
+            }
+            self._producer = Producer(config)
+        try:
+            self._producer.init_transactions(_CALL_SEC)
+        except KafkaException as error:
+            _raise_if_final(error.args[0])
+            raise unavailable(error, "transactions") from error
+
+    def commit(self, *, group: Group | None, progress: Sequence[Progress]) -> None:
+        """The group and the progress are recorded, both or none.
+
+        Raises: KafkaUnavailableError: neither is recorded; do it again.
+                FencedError: another sink has taken over.
+                StopRequested: the process is to leave and no broker answers; its successor reads what counts.
+        """
+        try:
+            self._producer.begin_transaction()
+            if group is not None:
+                self._produce(GROUPS, b"group", group_bytes(group))
+            for entry in progress:
+                self._produce(PROGRESS, entry.key(), progress_bytes(entry))
+            self._settle(self._producer.commit_transaction)
+        except KafkaException as error:
+            _raise_if_final(error.args[0])
+            self._abort()
+            raise unavailable(error, "transaction") from error
+
+    def _abort(self) -> None:
+        try:
+            self._settle(self._producer.abort_transaction)
+        except KafkaException as error:
+            _raise_if_final(error.args[0])
+            raise FatalError(f"a transaction could not be undone: {error.args[0].str()}") from error
+
+    def _settle(self, call: Callable[[float], None]) -> None:
+        """The transaction is ended, however long the broker takes: librdkafka alone knows if a commit was heard."""
+        while True:
+            try:
+                call(_CALL_SEC)
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+                if self._stop.wait(0.1):
+                    raise StopRequested from error
+            else:
+                return
+
+    def _produce(self, place: Place, key: bytes, value: bytes) -> None:
+        topic, partition = place
+        self._producer.produce(self._settings.topic(topic), value=value, key=key, partition=partition)
+        self._producer.poll(0)
+
+
+def _raise_if_final(error: Any) -> None:  # noqa: ANN401  confluent-kafka has no types
+    if error.code() in _FENCED:
+        raise FencedError("another sink has taken over")
+    if error.fatal():
+        raise FatalError(f"Kafka refuses the sink's transactions: {error.str()}")
+
+
+def last_group(reader: LogReader) -> Group | None:
+    """The group that was recorded last; None where none is kept. Raises: KafkaUnavailableError."""
+    low, high = reader.bounds(GROUPS)
+    back = 64
+    while high > low:
+        start = max(low, high - back)
+        records = list(reader.read_to_end({GROUPS: start}))
+        if records:
+            return group_from_bytes(records[-1].value)
+        if start == low:
+            break
+        back *= 8
+    return None
+
+
+def stored_progress(reader: LogReader) -> dict[Place, Progress]:
+    """The sink's last word on each partition. Raises: KafkaUnavailableError."""
+    low, _ = reader.bounds(PROGRESS)
+    found: dict[Place, Progress] = {}
+    for record in reader.read_to_end({PROGRESS: low}):
+        if record.value:
+            entry = progress_from_bytes(record.value)
+            if entry.stage == STAGE:
+                found[entry.topic, entry.partition] = entry
+    return found

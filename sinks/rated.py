@@ -1,0 +1,235 @@
+"""The worker that stores `internal.rated`: gather a group, record it, insert it, go on. There is one in the world.
+
+1. Record the group (and the progress of the one before) in one transaction. A crash before: nothing happened; the
+   messages are gathered anew, perhaps otherwise.
+2. Insert. A crash before or meanwhile: the next life reads the record and repeats exactly this group (`inserter.py`).
+3. Its progress is said with the next group, or alone when there is nothing else to do. A crash before: the next life
+   repeats an insert that was complete; its tokens are known, nothing changes.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+import pyarrow as pa
+from structlog.typing import FilteringBoundLogger
+
+from schemas.errors import CorruptStateError, KafkaUnavailableError, LogChangedError
+from schemas.internal import Progress, batch_from_headers
+from sinks.group_log import STAGE, GroupLog, last_group, stored_progress
+from sinks.groups import Gathered, Gatherer, Group, Limits, RatedMessage, Span, covered, group_name, part_tokens
+from sinks.inserter import Inserter
+from sinks.log_reader import TIMEOUT_SEC, End, LogReader, Place, Record, TopicFacts, Vanished
+from sinks.patience import Patience
+from sinks.rows import decoded, split_by_month, store_rows
+
+RATED = "internal.rated"
+_IDLE_SEC = 0.1
+
+
+def rated_message(record: Record) -> RatedMessage:
+    """The record, decoded. Raises: CorruptStateError: rating cannot have written it."""
+    place = f"{record.topic}/{record.partition}@{record.offset}"
+    try:
+        header = batch_from_headers(record.headers)
+    except (KeyError, msgspec.MsgspecError) as error:
+        raise CorruptStateError(f"{place} has no header of a batch") from error
+    return RatedMessage(record.partition, record.offset, header, decoded(record.value, place=place))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """What the worker reads from and writes to."""
+
+    reader: LogReader
+    log: GroupLog
+    inserter: Inserter
+    patience: Patience
+
+
+class RatedWorker:
+    """Stores every message of `internal.rated` exactly once."""
+
+    def __init__(self, doors: Doors, limits: Limits, log: FilteringBoundLogger) -> None:
+        self._doors = doors
+        self._limits = limits
+        self._log = log
+        self._facts = TopicFacts("", 0)
+        self._epoch = 0
+        self._number = 0
+        self._progress: dict[int, Progress] = {}
+        self._unsaid: set[int] = set()
+
+    def run(self) -> None:
+        """Ends only by an error or StopRequested. Raises: FencedError, CorruptStateError, LogChangedError."""
+        gatherer = Gatherer(self._recover(), self._limits)
+        self._log.info("storing", topic=RATED, epoch=self._epoch, positions=self._positions())
+        while True:
+            self._doors.patience.check()
+            idle = self._gather(gatherer)
+            if gatherer.due(now_us=_now_us()) or (idle and gatherer.moved() and not gatherer.waiting()):
+                self._store(gatherer.close())
+            if idle:
+                self._say()
+
+    def _recover(self) -> Mapping[int, int]:
+        """Earlier sinks are fenced, the last group is whole; where each partition goes on."""
+        doors = self._doors
+        until_done = doors.patience.until_done
+        until_done(doors.log.open)
+        self._facts = until_done(lambda: doors.reader.facts(RATED))
+        said = until_done(lambda: stored_progress(doors.reader))
+        group = until_done(lambda: last_group(doors.reader))
+        self._progress = {partition: entry for (topic, partition), entry in said.items() if topic == RATED}
+        self._same_topic([entry.topic_id for entry in self._progress.values()])
+        if group is not None:
+            self._same_topic([group.topic_id])
+            self._epoch = group.epoch
+            if not covered(group, self._positions()):
+                self._repeat(group)
+        self._epoch += 1
+        starts = {partition: self._start(partition) for partition in range(self._facts.partitions)}
+        doors.reader.assign({(RATED, partition): start for partition, start in starts.items()})
+        return starts
+
+    def _same_topic(self, known_ids: Sequence[str]) -> None:
+        if any(known and known != self._facts.topic_id for known in known_ids):
+            raise LogChangedError(
+                f"{RATED} is not the topic that the sink's positions belong to (it was deleted and created anew);"
+                " delete internal.groups and internal.progress as well, and create them anew"
+            )
+
+    def _start(self, partition: int) -> int:
+        low, high = self._doors.patience.until_done(lambda: self._doors.reader.bounds((RATED, partition)))
+        entry = self._progress.get(partition)
+        if entry is None:
+            return low
+        if entry.next_offset > high:
+            raise LogChangedError(f"{RATED}/{partition} ends at {high}, but {entry.next_offset} was reached before")
+        return self._after_loss(partition, reached=entry.next_offset, low=low)
+
+    def _after_loss(self, partition: int, *, reached: int, low: int) -> int:
+        if low > reached:
+            self._log.error(
+                "retention took records before they were stored", partition=partition, records=low - reached
+            )
+        return max(low, reached)
+
+    def _repeat(self, group: Group) -> None:
+        """The recorded group is stored, whatever of it was stored before."""
+        doors = self._doors
+        group = msgspec.structs.replace(group, attempt=group.attempt + 1)
+        doors.patience.until_done(lambda: doors.log.commit(group=group, progress=()))
+        messages = doors.patience.until_done(lambda: read_spans(doors.reader, group.spans))
+        if sum(message.rows.num_rows for message in messages) != group.rows:
+            raise CorruptStateError(f"group {group.group_id} was recorded with {group.rows} rows; the log has others")
+        rows = store_rows(messages, group_id=group.group_id, left_out=group.left_out)
+        self._log.info("repeating the last group", group=group.group_id, rows=rows.num_rows, attempt=group.attempt)
+        doors.inserter.put(group, rows, in_doubt=True)
+        self._advance(group.spans, messages)
+        self._say()
+
+    def _gather(self, gatherer: Gatherer) -> bool:
+        """What is there is in the open group, until that is full; whether nothing came."""
+        wait_sec, nothing = _IDLE_SEC, True
+        try:
+            while not gatherer.full() and (fact := self._doors.reader.take(wait_sec=wait_sec)) is not None:
+                self._doors.patience.back()
+                wait_sec, nothing = 0.0, False
+                if isinstance(fact, Record):
+                    gatherer.add(rated_message(fact), now_us=_now_us())
+                elif isinstance(fact, End):
+                    gatherer.reach(fact.partition, fact.offset)
+                else:
+                    self._skip_lost(gatherer, fact.partition)
+        except KafkaUnavailableError as error:
+            self._doors.patience.gone(error)
+        return nothing
+
+    def _skip_lost(self, gatherer: Gatherer, partition: int) -> None:
+        place: Place = (RATED, partition)
+        reader = self._doors.reader
+        low, _ = self._doors.patience.until_done(lambda: reader.bounds(place))
+        gatherer.reach(partition, self._after_loss(partition, reached=gatherer.position(partition), low=low))
+        self._doors.patience.until_done(lambda: reader.seek(place, gatherer.position(partition)))
+
+    def _store(self, gathered: Gathered) -> None:
+        """The gathered messages are stored; their progress is still to be said."""
+        if gathered.rows():
+            group, rows = self._group(gathered)
+            self._doors.patience.until_done(lambda: self._doors.log.commit(group=group, progress=self._to_say()))
+            self._unsaid.clear()
+            self._doors.inserter.put(group, rows, in_doubt=False)
+            self._log.debug("stored", group=group.group_id, rows=group.rows)
+        self._advance(gathered.spans, gathered.messages)
+
+    def _group(self, gathered: Gathered) -> tuple[Group, pa.Table]:
+        self._number += 1
+        topic_id = self._facts.topic_id
+        name = group_name(epoch=self._epoch, number=self._number, topic_id=topic_id, spans=gathered.spans)
+        rows = store_rows(gathered.messages, group_id=name)
+        group = Group(
+            group_id=name,
+            epoch=self._epoch,
+            topic_id=topic_id,
+            spans=gathered.spans,
+            rows=gathered.rows(),
+            tokens=part_tokens(name, len(split_by_month(rows))),
+        )
+        return group, rows
+
+    def _advance(self, spans: Sequence[Span], messages: Sequence[RatedMessage]) -> None:
+        newest = {message.partition: message.header for message in messages}
+        for span in spans:
+            before = self._progress.get(span.partition)
+            header = newest.get(span.partition)
+            self._progress[span.partition] = Progress(
+                stage=STAGE,
+                topic=RATED,
+                partition=span.partition,
+                next_offset=span.next,
+                policy_offset=header.policy_offset if header else before.policy_offset if before else -1,
+                log_time_us=header.log_time_us if header else before.log_time_us if before else 0,
+                topic_id=self._facts.topic_id,
+                at_us=_now_us(),
+            )
+            self._unsaid.add(span.partition)
+
+    def _to_say(self) -> list[Progress]:
+        return [self._progress[partition] for partition in sorted(self._unsaid)]
+
+    def _say(self) -> None:
+        if self._unsaid:
+            self._doors.patience.until_done(lambda: self._doors.log.commit(group=None, progress=self._to_say()))
+            self._unsaid.clear()
+
+    def _positions(self) -> dict[int, int]:
+        return {partition: entry.next_offset for partition, entry in self._progress.items()}
+
+
+def read_spans(reader: LogReader, spans: Sequence[Span]) -> list[RatedMessage]:
+    """The messages of the spans, by partition and offset.
+
+    Raises: KafkaUnavailableError: begin anew.
+            CorruptStateError: retention took some of them.
+    """
+    messages: list[RatedMessage] = []
+    waiting = {span.partition: span.next for span in spans}
+    reader.assign({(RATED, span.partition): span.first for span in spans})
+    while waiting:
+        fact = reader.take(wait_sec=TIMEOUT_SEC)
+        if fact is None:
+            raise KafkaUnavailableError(f"{RATED}: the last group did not come within {TIMEOUT_SEC:g} s")
+        if isinstance(fact, Vanished):
+            raise CorruptStateError(f"{RATED}/{fact.partition}: messages of the last group are no longer kept")
+        end = waiting.get(fact.partition, 0)
+        if isinstance(fact, Record) and fact.offset < end:
+            messages.append(rated_message(fact))
+        if isinstance(fact, End) or fact.offset + 1 >= end:
+            waiting.pop(fact.partition, None)
+    return sorted(messages, key=lambda message: (message.partition, message.offset))
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

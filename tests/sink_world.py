@@ -1,0 +1,253 @@
+"""What the sink's tests share: topics of their own, rated events with a known sum, the sink as a process."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from confluent_kafka import IsolationLevel, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from schemas.connection import ClickHouseSettings, KafkaSettings
+from schemas.internal import RATED_SCHEMA, BatchHeaders, Progress, batch_header, to_arrow_bytes
+from schemas.topics import BY_NAME
+from schemas.usage import LEAVES
+from sinks.group_log import stored_progress
+from sinks.log_reader import LogReader
+from sinks.signals import TOPICS as SIGNALS
+from tests.stack_clickhouse import ClickHouse
+
+ROOT = Path(__file__).resolve().parent.parent
+DAY = datetime(2026, 11, 22, tzinfo=UTC)
+TOPICS = ("internal.rated", "internal.progress", "internal.groups", *SIGNALS)
+SUMMED = ("input_tokens", "output_tokens", *LEAVES)
+_names = iter(range(10**6))
+
+
+def rated_row(number: int, *, ts: datetime, source: str = "gw/1", **changes: Any) -> dict[str, Any]:
+    """One rated event whose numbers follow from its own."""
+    r = random.Random(f"{source}{number}")  # noqa: S311  no secret
+    cached, uncached, text, reasoning = (r.randrange(5000) for _ in range(4))
+    cost = Decimal(r.randrange(10**12)).scaleb(-12)
+    row: dict[str, Any] = dict.fromkeys(RATED_SCHEMA.names)
+    row |= dict.fromkeys(LEAVES, 0)
+    row |= {
+        "event_id": blake2b(f"{source}\0{number}".encode(), digest_size=16).hexdigest(),
+        "source": source,
+        "id": f"call-{number}",
+        "revision": 1,
+        "ts": ts,
+        "received_at": ts,
+        "org": "acme",
+        "team": f"team-{number % 7}",
+        "user": f"user-{number % 101}",
+        "credential": f"key-{number % 53}",
+        "agent": f"agent-{number % 11}" if number % 2 else None,
+        "provider": "openai",
+        "model": ("gpt-4o", "gpt-4o-mini", "o3")[number % 3],
+        "input_tokens": cached + uncached,
+        "output_tokens": text + reasoning,
+        "input_uncached_tokens": uncached,
+        "input_cache_read_tokens": cached,
+        "output_text_tokens": text,
+        "output_reasoning_tokens": reasoning,
+        "status": "ok" if number % 10 else "error",
+        "cost_usd": cost,
+        "list_cost_usd": cost,
+        "as_charged_cost_usd": cost,
+        "pricing_status": "priced",
+        "price_book_version": "test",
+        "tags": [("feature", "review")] if number % 3 == 0 else None,
+        "live": True,
+        "maybe_duplicate": False,
+        "policy_offset": -1,
+        "event_partition": number % 4,
+        "event_offset": number,
+    }
+    return row | changes
+
+
+def rated_rows(
+    numbers: Sequence[int], *, start: datetime = DAY, step: timedelta = timedelta(seconds=1)
+) -> pa.RecordBatch:
+    """Rated events, one step apart."""
+    rows = [rated_row(number, ts=start + step * index) for index, number in enumerate(numbers)]
+    return pa.RecordBatch.from_pylist(rows, schema=RATED_SCHEMA)
+
+
+@dataclass
+class Truth:
+    """What was sent, summed by the test itself."""
+
+    requests: int = 0
+    cost_usd: Decimal = Decimal(0)
+    tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SUMMED, 0))
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """The rows count."""
+        self.requests += rows.num_rows
+        self.cost_usd += sum((cost for cost in rows["cost_usd"].to_pylist() if cost is not None), Decimal(0))
+        for name in SUMMED:
+            self.tokens[name] += sum(value or 0 for value in rows[name].to_pylist())
+
+    def row(self) -> tuple[Any, ...]:
+        """Requests, cost, then each token column, as `sums` asks for them."""
+        return (self.requests, self.cost_usd, *(self.tokens[name] for name in SUMMED))
+
+
+@dataclass
+class SinkWorld:
+    """One sink's Kafka topics and database."""
+
+    kafka: KafkaSettings
+    clickhouse: ClickHouse
+    database: str
+    directory: Path
+    truth: Truth = field(default_factory=Truth)
+
+    def env(self, **settings: Any) -> dict[str, str]:
+        """The environment of a sink of this world."""
+        return os.environ | {
+            "BURNLINE_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "BURNLINE_KAFKA_TOPIC_PREFIX": self.kafka.topic_prefix,
+            "BURNLINE_KAFKA_GROUP_PREFIX": self.kafka.group_prefix,
+            "BURNLINE_CLICKHOUSE_URL": self.clickhouse.url,
+            "BURNLINE_CLICKHOUSE_USER": self.clickhouse.writer_user,
+            "BURNLINE_CLICKHOUSE_PASSWORD_FILE": str(self.clickhouse.writer_password_file),
+            "BURNLINE_CLICKHOUSE_DATABASE": self.database,
+            **{f"BURNLINE_SINK_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+
+    def clickhouse_settings(self) -> ClickHouseSettings:
+        """How the code under test reaches ClickHouse."""
+        return ClickHouseSettings(
+            url=self.clickhouse.url,
+            user=self.clickhouse.writer_user,
+            password_file=self.clickhouse.writer_password_file,
+            database=self.database,
+        )
+
+    @contextmanager
+    def sink(self, **settings: Any) -> Iterator["subprocess.Popen[str]"]:
+        """A running sink; ended by SIGTERM if it still runs."""
+        log = (self.directory / "sink.log").open("a")
+        command = [sys.executable, "-m", "sinks"]
+        process = subprocess.Popen(command, cwd=ROOT, env=self.env(**settings), stderr=log, text=True)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait(60)
+            log.close()
+
+    def logged(self) -> list[dict[str, Any]]:
+        """What all sinks of this world logged."""
+        return [json.loads(line) for line in (self.directory / "sink.log").read_text().splitlines()]
+
+    def send(self, *messages: tuple[int, pa.RecordBatch], commit: bool = True) -> None:
+        """One transaction of rated messages: (partition, rows); counted as true if it commits."""
+        producer = Producer(
+            self.kafka.to_confluent()
+            | {"transactional.id": f"{self.kafka.group_prefix}test-rating", "message.max.bytes": 16 * 2**20}
+        )
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        for number, (partition, rows) in enumerate(messages):
+            header = BatchHeaders(
+                source_topic="usage.events",
+                source_partition=partition,
+                lanes=4,
+                first_offset=0,
+                next_offset=0,
+                log_time_us=1,
+                policy_offset=3,
+                tick=False,
+                piece=number,
+                rows=rows.num_rows,
+            )
+            topic = self.kafka.topic("internal.rated")
+            producer.produce(topic, to_arrow_bytes(rows), partition=partition, headers=[batch_header(header)])
+            if commit:
+                self.truth.add(rows)
+        producer.flush(30)
+        if commit:
+            producer.commit_transaction(30)
+        else:
+            producer.abort_transaction(30)
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        """The end of each partition that the sink reads, behind the markers."""
+        admin = AdminClient(self.kafka.to_confluent())
+        asked = {
+            TopicPartition(self.kafka.topic(topic), partition): OffsetSpec.latest()
+            for topic in ("internal.rated", *SIGNALS)
+            for partition in range(BY_NAME[topic].partitions)
+        }
+        answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED)
+        prefix = self.kafka.topic_prefix
+        return {
+            (at.topic.removeprefix(prefix), at.partition): answer.result(30).offset for at, answer in answers.items()
+        }
+
+    def progress(self) -> dict[tuple[str, int], Progress]:
+        """The sink's last word on each partition."""
+        with LogReader(self.kafka, name="test-progress") as reader:
+            return stored_progress(reader)
+
+    def drained(self) -> bool:
+        """Whether the sink has said that it reached every end."""
+        said = self.progress()
+        return all(end == 0 or (place in said and said[place].next_offset >= end) for place, end in self.ends().items())
+
+    def ask(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query in this world's database."""
+        with self.clickhouse.client(database=self.database) as client:
+            return [tuple(row) for row in client.query(sql, parameters=parameters).result_rows]
+
+    def sums(self, view: str, where: str = "1") -> tuple[Any, ...]:
+        """Requests, cost and tokens by a naive sum over a view."""
+        requests = "count()" if view == "usage_events" else "sum(requests)"
+        tokens = ", ".join(f"sum({name})" for name in SUMMED)
+        return self.ask(f"SELECT {requests}, sum(cost_usd), {tokens} FROM {view} WHERE {where}")[0]
+
+    def wrong_views(self) -> dict[str, tuple[Any, ...]]:
+        """The views whose naive sums are not the truth."""
+        asked = {view: self.sums(view) for view in ("usage_events", "usage_15m", "usage_1h", "usage_1d_utc")}
+        asked["usage_daily"] = self.sums("usage_daily(tz = 'Asia/Kolkata')")
+        asked["usage_entities_1h"] = self.sums("usage_entities_1h", "entity_type = 'team'")
+        return {view: found for view, found in asked.items() if found != self.truth.row()}
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 60, what: str = "the condition") -> None:
+    """The condition holds. Raises: AssertionError: it did not within the time."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise AssertionError(f"{what} did not come true within {seconds} s")
+        time.sleep(0.05)
+
+
+def new_world(bootstrap_servers: str, clickhouse: ClickHouse, directory: Path) -> SinkWorld:
+    """Topics and a database that no other test uses."""
+    number = next(_names)
+    prefix = f"w{os.getpid()}-{number}."
+    kafka = KafkaSettings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, group_prefix=prefix)
+    admin = AdminClient(kafka.to_confluent())
+    topics = [
+        NewTopic(kafka.topic(name), BY_NAME[name].partitions, 1, config=BY_NAME[name].config()) for name in TOPICS
+    ]
+    for made in admin.create_topics(topics).values():
+        made.result(30)
+    return SinkWorld(kafka, clickhouse, f"sink_{os.getpid()}_{number}", directory)
