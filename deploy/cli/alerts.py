@@ -1,7 +1,76 @@
-"""`burnline alerts`: what was raised, and what is raised now."""
+"""`burnline alerts`: what was raised, from ClickHouse; or what is raised from now on, from Kafka."""
+
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from deploy.cli.output import AsJson, StateDir, examples, plain, put, put_json, put_table
+
+if TYPE_CHECKING:
+    from schemas.connection import KafkaSettings
+    from schemas.signals import Alert
+
+_LIST = """
+SELECT alert_id, topic, mode, basis, notify, rule, kind, level, severity, status, org, entity_type, entity_id,
+  budget_id, member, period_start, opened_at, last_change, resolved_at, unit, value, threshold, owner, message
+FROM alerts
+WHERE last_change >= {since:DateTime64(6, 'UTC')}
+ORDER BY last_change DESC, alert_id
+LIMIT {limit:UInt32}
+"""
 
 
 def register(app: typer.Typer) -> None:
     """The commands are part of the app."""
+    app.command("alerts", epilog=examples("burnline alerts --since 24h", "burnline alerts --follow --json"))(alerts)
+
+
+def alerts(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Print each as it comes; Ctrl-C ends.")] = False,
+    since: Annotated[str, typer.Option(help="24h, 7d, a date or a time.")] = "30d",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, newest first.")] = 100,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show alerts, newest first, one line per episode; or follow their topics."""
+    from deploy.moments import moment
+    from deploy.stack.find import connections
+    from deploy.store_client import rows
+
+    found = connections(state_dir, os.environ)
+    if follow:
+        _follow(found.kafka, as_json=as_json)
+        return
+    start = moment(since, now=datetime.now(UTC))
+    listed = rows(found.clickhouse, _LIST, {"since": start.replace(tzinfo=None), "limit": limit})
+    if as_json:
+        put_json(listed)
+    elif not listed:
+        put(f"no alerts since {start:%Y-%m-%d %H:%M} UTC")
+    else:
+        put_table(
+            ["last change (UTC)", "status", "severity", "org", "who", "rule", "message"],
+            [
+                (str(one["last_change"])[:19], one["status"] + ("" if one["mode"] == "live" else f" ({one['mode']})"),
+                 one["severity"], one["org"], f"{one['entity_type']} {one['entity_id']}",
+                 f"{one['rule']} {one['level']}", one["message"])
+                for one in listed
+            ],
+        )  # fmt: skip
+
+
+def _follow(kafka: "KafkaSettings", *, as_json: bool) -> None:
+    from deploy.alert_feed import follow
+
+    for alert in follow(kafka):
+        put(alert.model_dump_json() if as_json else line_of(alert))
+
+
+def line_of(alert: "Alert") -> str:
+    """An alert's transition as a person reads it, in one line."""
+    quiet = "" if alert.notify else " (quiet)"
+    who = f"{alert.org} {alert.entity_type} {alert.entity_id}"
+    text = f"{alert.at:%Y-%m-%d %H:%M:%S}Z {alert.status} {alert.severity}{quiet} {who}: {alert.message}"
+    return plain(text.replace("\n", " "))

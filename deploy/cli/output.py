@@ -3,10 +3,14 @@
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from schemas.money import plain as money_text
 
 StateDir = Annotated[
     Path | None,
@@ -37,7 +41,16 @@ def put(text: str) -> None:
 
 def put_json(value: object) -> None:
     """The result as JSON; indented for a person, one line for a pipe."""
-    put(json.dumps(value, indent=2 if sys.stdout.isatty() else None, default=str, ensure_ascii=False))
+    put(json.dumps(value, indent=2 if sys.stdout.isatty() else None, default=_as_json, ensure_ascii=False))
+
+
+def _as_json(value: object) -> str:
+    """Times and money as all our JSON writes them."""
+    from schemas.signals import rfc3339
+
+    if isinstance(value, datetime):
+        return rfc3339(value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
+    return money_text(value) if isinstance(value, Decimal) else str(value)
 
 
 def plain(text: str) -> str:

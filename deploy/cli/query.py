@@ -1,7 +1,91 @@
-"""`burnline sql` and `report`: questions to ClickHouse, read only."""
+"""`burnline sql`: questions to ClickHouse, read only."""
+
+import csv
+import io
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated
 
 import typer
+
+from deploy.cli.output import StateDir, examples
+
+_MAX_QUERY_BYTES = 1_000_000
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    PRETTY = "Pretty"
+    TSV = "TSV"
+    JSON = "JSONEachRow"
+    CSV = "CSV"
+
+
+_SERVER_FORMAT = {
+    Format.PRETTY: "PrettyCompactMonoBlock",
+    Format.TSV: "TSVWithNames",
+    Format.JSON: "JSONEachRow",
+    Format.CSV: "CSVWithNames",
+}
 
 
 def register(app: typer.Typer) -> None:
     """The commands are part of the app."""
+    app.command(
+        "sql",
+        epilog=examples(
+            'burnline sql "SELECT team, sum(cost_usd) FROM usage_1h GROUP BY team"',
+            'burnline sql "SELECT * FROM burn_now" --format JSONEachRow',
+            "burnline sql - < question.sql",
+        ),
+    )(sql)
+
+
+def sql(
+    query: Annotated[str | None, typer.Argument(help="One SELECT; - or nothing reads it from standard input.")] = None,
+    output: Annotated[Format | None, typer.Option("--format", help="Pretty on a terminal, else TSV.")] = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Ask ClickHouse, read only. The views are listed by: burnline sql "SHOW TABLES"."""
+    from deploy.stack.find import connections
+    from deploy.store_client import client, read_only
+
+    text = _text(query)
+    chosen = output or (Format.PRETTY if sys.stdout.isatty() else Format.TSV)
+    settings = connections(state_dir, os.environ).clickhouse
+    with client(settings) as found:
+        asked = found.raw_stream(
+            text.strip().rstrip(";"), fmt=_SERVER_FORMAT[chosen], settings={**read_only(found), **_exact(chosen)}
+        )
+        with asked as stream:
+            if chosen is Format.CSV:
+                _write_csv(stream.read())
+                return
+            while chunk := stream.read(1 << 16):
+                sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+
+
+def _exact(chosen: Format) -> dict[str, str]:
+    """Settings so that nothing is cut or rounded in what is printed; none that a read-only user might not set."""
+    return {"output_format_pretty_row_numbers": "0"} if chosen is Format.PRETTY else {}
+
+
+def _text(query: str | None) -> str:
+    from schemas.errors import InputError
+
+    if query is None and sys.stdin.isatty():
+        raise InputError('write a query: burnline sql "SELECT ..."')
+    text = sys.stdin.read(_MAX_QUERY_BYTES + 1) if query in {None, "-"} else str(query)
+    if not text.strip():
+        raise InputError("the query is empty")
+    return text
+
+
+def _write_csv(content: bytes) -> None:
+    """The server's CSV, made safe for spreadsheets."""
+    from deploy.csv_safe import to_csv
+
+    sys.stdout.write(to_csv(csv.reader(io.StringIO(content.decode()))))

@@ -1,0 +1,67 @@
+"""The door to ClickHouse for questions: read only, errors as one sentence."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver import exceptions as driver
+
+from schemas.connection import ClickHouseSettings
+from schemas.errors import BurnlineError, StoreUnavailableError
+
+CONNECT_TIMEOUT_SEC = 10
+QUERY_TIMEOUT_SEC = 300
+
+
+class QueryError(BurnlineError):
+    """ClickHouse refuses a query; the message is what it says."""
+
+
+@contextmanager
+def client(settings: ClickHouseSettings) -> Iterator[Any]:
+    """A connection in our database for questions.
+
+    Raises, also within the block: StoreUnavailableError: no answer. QueryError: ClickHouse refuses a query.
+    """
+    try:
+        found = clickhouse_connect.get_client(
+            **settings.to_client(),
+            database=settings.database,
+            connect_timeout=CONNECT_TIMEOUT_SEC,
+            send_receive_timeout=QUERY_TIMEOUT_SEC,
+            autogenerate_session_id=False,
+            client_name="burnline",
+        )
+    except driver.Error as error:
+        raise _told(error, settings) from error
+    try:
+        yield found
+    except driver.Error as error:
+        raise _told(error, settings) from error
+    finally:
+        found.close()
+
+
+def read_only(found: Any) -> dict[str, str]:  # noqa: ANN401  clickhouse-connect has no public type for its clients
+    """The settings that make a query read only where the user of the connection is not already."""
+    setting = found.server_settings.get("readonly")
+    return {"readonly": "2"} if setting is not None and str(setting.value) == "0" else {}
+
+
+def rows(
+    settings: ClickHouseSettings, query: str, parameters: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """The rows of a query as dictionaries. Raises: StoreUnavailableError, QueryError."""
+    with client(settings) as found:
+        result = found.query(query, parameters=dict(parameters or {}), settings=read_only(found))
+        return list(result.named_results())
+
+
+def _told(error: Exception, settings: ClickHouseSettings) -> StoreUnavailableError | QueryError:
+    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if "DB::Exception" in said or "Code: " in said:
+        start = said.find("DB::Exception:")
+        refused = said[start + len("DB::Exception:") :].strip() if start >= 0 else said
+        return QueryError(f"ClickHouse refuses the query: {refused}")
+    return StoreUnavailableError(f"ClickHouse at {settings.url} does not answer: {said[:300]}")
