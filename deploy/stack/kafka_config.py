@@ -232,7 +232,7 @@ def log4j2_properties() -> str:
 def jvm_flags(config: KafkaConfig, *, log4j2_file: Path, temporary_dir: Path) -> list[str]:
     """How Java runs the broker: small, quick to start, ends on a lack of memory instead of limping on."""
     return [
-        "-Xms64m",
+        f"-Xms{min(64, config.max_heap_mb)}m",
         f"-Xmx{config.max_heap_mb}m",
         "-XX:+UseSerialGC",
         "-XX:TieredStopAtLevel=1",

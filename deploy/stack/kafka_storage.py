@@ -79,13 +79,15 @@ def prepare(state_dir: Path, config: KafkaConfig, installation: KafkaInstallatio
     try:
         directory.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.root.chmod(0o700)
-        shutil.rmtree(directory.temporary, ignore_errors=True)
-        directory.temporary.mkdir(mode=0o700)
-        _write_private(directory.log4j2_properties, log4j2_properties())
-        if directory.data.exists():
+        formatted = directory.data.exists()
+        if formatted:
             _recognise(directory, config)
         else:
             _refuse_foreign(directory)
+        shutil.rmtree(directory.temporary, ignore_errors=True)
+        directory.temporary.mkdir(mode=0o700)
+        _write_private(directory.log4j2_properties, log4j2_properties())
+        if not formatted:
             _format(directory, config, installation)
         _write_private(directory.server_properties, to_properties(server_properties(config, directory.data)))
     except OSError as error:
