@@ -53,6 +53,10 @@ def read_policies(files: Sequence[PolicyFile]) -> Policies:
     return found
 
 
+class _UnreadableError(ValueError):
+    """A number that no Decimal can hold."""
+
+
 def _parse(file: PolicyFile) -> Mapping[str, object]:
     """The TOML document of a file. Raises: PolicyError: it is none, or it is empty."""
     if len(file.content) > MAX_FILE_BYTES:
@@ -67,8 +71,12 @@ def _parse(file: PolicyFile) -> Mapping[str, object]:
         document = tomllib.loads(text, parse_float=_exact)
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{file.name} is not TOML: {error}") from None
-    except (ValueError, RecursionError) as error:
+    except _UnreadableError as error:
         raise PolicyError(f"{file.name} cannot be read as TOML: {error}") from None
+    except ValueError:
+        raise PolicyError(f"{file.name} cannot be read as TOML: a whole number has too many digits") from None
+    except RecursionError:
+        raise PolicyError(f"{file.name} cannot be read as TOML: it is nested too deeply") from None
     if not document:
         raise PolicyError(f"{file.name} is empty; write at least one of {words()}")
     return document
@@ -79,4 +87,4 @@ def _exact(text: str) -> Decimal:
     try:
         return Decimal(text.replace("_", ""))
     except InvalidOperation:
-        raise ValueError(f"{text} is not a number that can be held exactly") from None
+        raise _UnreadableError(f"{text} is not a number that can be held exactly") from None

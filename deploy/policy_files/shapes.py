@@ -38,6 +38,12 @@ def duration_sec(value: object) -> int:
     return int(match[1]) * _UNIT_SEC[match[2]]
 
 
+def duration(seconds: int) -> str:
+    """A length of time as `duration_sec` reads it, in the largest unit up to hours that holds it."""
+    unit = next(unit for unit in ("h", "m", "s") if seconds % _UNIT_SEC[unit] == 0)
+    return f"{seconds // _UNIT_SEC[unit]}{unit}"
+
+
 def shaped(value: object, annotation: Any) -> object:  # noqa: ANN401  a type is a value here
     """The value as the field of this annotation takes it. Raises: WrongShapeError: it is of another kind."""
     origin, arguments = get_origin(annotation), get_args(annotation)

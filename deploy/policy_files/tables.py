@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from deploy.policy_files.shapes import WrongShapeError, duration_sec, shaped, shown
+from deploy.policy_files.shapes import WrongShapeError, duration, duration_sec, shaped, shown
 from schemas.policies import SCOPE_KEYS, AnyPolicy, Budget, Horizon, Policy, SharedCredentialRule, SpikeRule
 
 Policies = tuple[Budget | SpikeRule | SharedCredentialRule | Horizon, ...]
@@ -29,7 +29,7 @@ def words() -> str:
 def meant(word: str, allowed: Iterable[str]) -> str:
     """What to say after an unknown word: the nearest allowed one, then all of them."""
     choices = list(allowed)
-    near = difflib.get_close_matches(word, choices, n=1)
+    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.7)
     question = f'did you mean "{near[0]}"? ' if near else ""
     return f"{question}allowed are {', '.join(choices)}"
 
@@ -54,12 +54,17 @@ def policies_of(document: Mapping[str, object]) -> tuple[Policies, list[str]]:
                 mistakes.append(f"{name} = {shown(content)}: write a table, [[{name}]]")
                 continue
             policy, wrong = _policy(name, table, org)
-            label = f'"{table["id"]}"' if isinstance(table.get("id"), str) else str(index)
-            mistakes += [f"[[{name}]] {label if label.isprintable() else index}: {line}" for line in wrong]
+            mistakes += [f"[[{name}]] {_label(table, index)}: {line}" for line in wrong]
             found += [policy] if policy is not None else []
     if not mistakes and not found:
         mistakes.append(f"holds no policy; write at least one of {words()}")
     return tuple(found), mistakes
+
+
+def _label(table: Mapping[str, object], index: int) -> str:
+    """How a person finds a table: by its id where that can be shown, else by its number among its kind."""
+    name = table.get("id")
+    return shown(name) if isinstance(name, str) and name.isprintable() and 0 < len(name) <= 40 else str(index)
 
 
 def _policy(kind: str, table: Mapping[str, object], org: str | None) -> tuple[Any, list[str]]:
@@ -77,7 +82,7 @@ def _policy(kind: str, table: Mapping[str, object], org: str | None) -> tuple[An
             continue
         field = _DURATIONS.get(key, key)
         if field in values and field != "org":
-            mistakes.append(f"{key} and {field} say the same; write one of them")
+            mistakes.append(f"{' and '.join(_names(field))} say the same; write one of them")
         try:
             values[field] = duration_sec(value) if key in _DURATIONS else shaped(value, fields[field].annotation)
         except WrongShapeError as error:
@@ -89,6 +94,11 @@ def _policy(kind: str, table: Mapping[str, object], org: str | None) -> tuple[An
         return _ADAPTER.validate_python(values), []
     except ValidationError as error:
         return None, [_sentence(kind, table, found) for found in error.errors(include_url=False)]
+
+
+def _names(field: str) -> list[str]:
+    """A field and the keys that mean it."""
+    return [*(short for short, long in _DURATIONS.items() if long == field), field]
 
 
 def _unknown_scope(scope: object) -> list[str]:
@@ -116,7 +126,7 @@ def _sentence(kind: str, table: Mapping[str, object], error: ErrorDetails) -> st
         "decimal_max_digits": "must have at most {max_digits} digits",
         "value_error": "{error}",
     }.get(error["type"], error["msg"])
-    bounds = {name: f"{value} seconds" for name, value in context.items()} if key != field else context
+    bounds = {name: duration(int(value)) for name, value in context.items()} if key != field else context
     if not key:
         return said.format(**bounds)
     if isinstance(table.get(key), Mapping):
