@@ -1,0 +1,35 @@
+"""`python -m streams rating|burn [--instance N]`: one worker of one stage, until SIGTERM."""
+
+import argparse
+from importlib import import_module
+from typing import cast
+
+from streams.app import MakeStage, run_stage
+from streams.ports import PolicyLog, StageLogic
+
+STAGES = {"rating": ("streams.rating.stage", "RatingStage"), "burn": ("streams.burn.stage", "BurnStage")}
+
+
+def stage_maker(name: str) -> MakeStage:
+    """What makes the stage's logic once there is a policy log. The stage is imported only then: others need not be."""
+    module, attribute = STAGES[name]
+
+    def make(policy_log: PolicyLog) -> StageLogic:
+        return cast("StageLogic", getattr(import_module(module), attribute)(policy_log=policy_log))
+
+    return make
+
+
+def main() -> None:
+    """Runs the stage that the command line names."""
+    parser = argparse.ArgumentParser(
+        prog="python -m streams", description="Runs one worker of one stage until SIGTERM."
+    )
+    parser.add_argument("stage", choices=sorted(STAGES))
+    parser.add_argument("--instance", help="which of the stage's workers this is; each has its own (default 0)")
+    arguments = parser.parse_args()
+    run_stage(stage_maker(arguments.stage), name=arguments.stage, instance=arguments.instance)
+
+
+if __name__ == "__main__":
+    main()

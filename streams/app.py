@@ -1,0 +1,208 @@
+"""A stream worker: a Faust app with our transport, one agent that hands batches to lanes, and nothing else.
+
+No web server, no tables, no stores, no topic creation, no producer of Faust's own, no files. Faust joins the group,
+fetches and delivers; lanes conclude and commit.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NoReturn
+
+import faust
+import structlog
+from faust.app.base import BootStrategy
+from faust.transport.drivers import TRANSPORTS
+
+from schemas.connection import KafkaSettings
+from schemas.errors import BurnlineError, FatalError
+from schemas.topics import BY_NAME, TOPICS
+from streams.lane import PROGRESS_TOPIC, LaneTools
+from streams.lanes import Lanes
+from streams.log import configure_logging
+from streams.patience import until_done
+from streams.policy_log import TOPIC as POLICIES_TOPIC
+from streams.policy_log import KafkaPolicyLog
+from streams.ports import PolicyLog, StageLogic
+from streams.readers import KafkaReader, LogEnds
+from streams.settings import FETCH_MAX_WAIT_MS, LANE_DEPTH, StreamsSettings, read_kafka_settings, read_settings
+from streams.topic_facts import TopicFacts
+from streams.transport import BatchSchema, LaneKeeper
+
+MakeStage = Callable[[PolicyLog], StageLogic]
+SCHEME = "burnline"
+_LOG = structlog.get_logger()
+
+
+class Boot(BootStrategy):  # type: ignore[misc]  # Faust is read without types
+    """Starts the consumer, the agent and the conductor; no producer, no web server, no sensors."""
+
+    enable_web = False
+    enable_kafka_producer = False
+
+
+class StreamApp(faust.App):  # type: ignore[misc]  # Faust is read without types
+    """A Faust app that carries what its transport needs."""
+
+    BootStrategy = Boot
+    lanes: LaneKeeper
+    consumer_arguments: Mapping[str, Any]
+
+    def _create_directories(self) -> None:
+        """Nothing: a worker keeps nothing on disk."""
+
+
+def consumer_arguments(*, group: str, kafka: KafkaSettings, settings: StreamsSettings) -> dict[str, Any]:
+    """How the transport's consumer is made: connection, group, membership, sizes, times."""
+    session_ms = int(settings.session_timeout_sec * 1000)
+    return {
+        **kafka.to_aiokafka(),
+        "client_id": f"{group}-{settings.instance}",
+        "group_id": group,
+        "group_instance_id": f"{group}-{settings.instance}" if settings.static_member else None,
+        "session_timeout_ms": session_ms,
+        "heartbeat_interval_ms": min(3000, session_ms // 4),
+        "rebalance_timeout_ms": 60_000,
+        "max_poll_records": settings.batch_max_records,
+        "max_partition_fetch_bytes": settings.fetch_max_bytes,
+        "fetch_max_wait_ms": FETCH_MAX_WAIT_MS,
+    }
+
+
+def make_app(*, group: str, source_topic: str, kafka: KafkaSettings, settings: StreamsSettings) -> StreamApp:
+    """The Faust app of a stage, with its agent; `lanes` is still to be set. `source_topic` without prefix."""
+    TRANSPORTS.aliases[SCHEME] = "streams.transport:Transport"
+    app = StreamApp(
+        group,
+        broker=[f"{SCHEME}://{server}" for server in kafka.to_aiokafka()["bootstrap_servers"]],
+        store="memory://",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=False,
+        # Lanes bound what is in memory; this is only never to be the first to be full.
+        stream_buffer_maxsize=2 * LANE_DEPTH * BY_NAME[source_topic].partitions,
+        autodiscover=False,
+        worker_redirect_stdouts=False,
+    )
+    app.consumer_arguments = consumer_arguments(group=group, kafka=kafka, settings=settings)
+
+    @app.agent(app.topic(kafka.topic(source_topic), schema=BatchSchema(), acks=False), name="lanes")  # type: ignore[untyped-decorator]  # Faust is read without types
+    async def to_lanes(batches: Any) -> None:  # noqa: ANN401  a Faust stream
+        async for event in batches.events():
+            app.lanes.deliver(event.message.value)
+
+    return app
+
+
+def needed_topics(stage: str, source_topic: str) -> Sequence[str]:
+    """The topics that a stage reads or writes, without prefix."""
+    named = {topic.name for topic in TOPICS if stage in topic.writers or stage in topic.readers}
+    return sorted(named | {source_topic, PROGRESS_TOPIC, POLICIES_TOPIC})
+
+
+def end_process(error: BaseException) -> NoReturn:
+    """The process ends with code 1 after one clear line; the supervisor starts it anew from what is committed.
+
+    At once, without clean-up: after an error nobody knows which of our threads still works, and whatever was begun is
+    settled by the next owner's fence.
+    """
+    notes = "; ".join(getattr(error, "__notes__", ()))
+    if isinstance(error, BurnlineError):
+        _LOG.critical("ends", error=type(error).__name__, reason=str(error), **({"at": notes} if notes else {}))
+    else:
+        _LOG.critical("ends", error=type(error).__name__, reason=str(error), at=notes, exc_info=error)
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+async def serve(make_stage: MakeStage, *, kafka: KafkaSettings, settings: StreamsSettings) -> None:
+    """Runs a stage until SIGTERM or SIGINT, then ends with the batch in hand committed. Waits while Kafka is away."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _asked_to_stop, stop, settings.stop_grace_sec)
+    ends = LogEnds(kafka)
+    policy_log = KafkaPolicyLog(kafka, ends)
+    running = asyncio.create_task(_run(make_stage, kafka, settings, ends, policy_log))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not stop.is_set():
+        running.result()
+        raise FatalError("the Faust app stopped by itself")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await policy_log.stop()
+    await ends.stop()
+    _LOG.info("stopped")
+
+
+async def _run(
+    make_stage: MakeStage, kafka: KafkaSettings, settings: StreamsSettings, ends: LogEnds, policy_log: KafkaPolicyLog
+) -> None:
+    stage = make_stage(policy_log)
+    facts = TopicFacts(kafka)
+    await until_done(lambda: facts.require(needed_topics(stage.name, stage.source_topic)))
+    await until_done(ends.start)
+    await until_done(policy_log.start)
+    group = f"{kafka.group_prefix}{stage.name}"
+    app = make_app(group=group, source_topic=stage.source_topic, kafka=kafka, settings=settings)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="step") as thread:
+        tools = LaneTools(
+            kafka=kafka,
+            policy_log=policy_log,
+            ends=ends,
+            thread=thread,
+            tick_interval_sec=settings.tick_interval_sec if stage.ticks else None,
+        )
+        lanes = Lanes(
+            stage=stage,
+            tools=tools,
+            ends=ends,
+            reader=KafkaReader(kafka, ends),
+            facts=facts,
+            consumer=lambda: app.consumer,
+            fail=end_process,
+        )
+        app.lanes = lanes
+        _LOG.info("starts", group=group, policy_offset=policy_log.latest()[0])
+        try:
+            await app.start()
+            await app.wait_until_stopped()
+        finally:
+            await lanes.close()
+            await app.stop()
+        if app.crash_reason is not None:
+            raise app.crash_reason
+
+
+def _asked_to_stop(stop: asyncio.Event, grace_sec: float) -> None:
+    """The process ends within the grace time, whatever hangs; what is open then is settled by the next owner."""
+    stop.set()
+    timer = threading.Timer(grace_sec, _give_up)
+    timer.daemon = True
+    timer.start()
+
+
+def _give_up() -> None:
+    _LOG.error("ends", reason="stopping took too long; what is open is settled by the next owner")
+    os._exit(1)
+
+
+def run_stage(make_stage: MakeStage, *, name: str, instance: str | None = None) -> NoReturn:
+    """The process is this stage's worker until it is told to stop; then it exits with 0, after an error with 1."""
+    try:
+        settings = read_settings(**({} if instance is None else {"instance": instance}))
+        configure_logging(stage=name, instance=settings.instance, level=settings.log_level)
+        asyncio.run(serve(make_stage, kafka=read_kafka_settings(), settings=settings))
+    except Exception as error:  # noqa: BLE001  the process's main
+        end_process(error)
+    sys.exit(0)

@@ -1,0 +1,217 @@
+"""The lanes of a worker: opened when partitions come, ended before they go.
+
+Steps of opening, in this order:
+1. The transactional producers of all partitions start: whoever had them is fenced, its open transactions are settled.
+2. Only then are committed offsets and progress read: nobody can move them any more but us.
+3. The logic recovers, the gate opens where it wants to begin, the lane runs.
+A crash anywhere here has changed nothing but the fence.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+from aiokafka.errors import IllegalStateError
+from faust.types import TP
+
+from schemas.errors import FatalError
+from schemas.internal import Progress, latest_progress
+from streams.gates import FetchedBatch, Gate
+from streams.lane import PROGRESS_TOPIC, Lane, LaneName, LaneTools
+from streams.lane_producer import LaneProducer
+from streams.lane_start import LogNow, Recorded, Start, choose_start
+from streams.patience import until_done
+from streams.ports import LaneLogic, PartitionReader, StageLogic
+from streams.readers import LogEnds
+from streams.settings import LANE_DEPTH
+from streams.topic_facts import TopicFacts
+
+_LOG = structlog.get_logger()
+
+
+class GateOpener(Protocol):
+    """The consumer, as far as lanes know it."""
+
+    async def open_gate(self, partition: TP, gate: Gate, offset: int) -> None:
+        """Records of the partition go through the gate, from `offset` on."""
+        ...
+
+
+class Lanes:
+    """Keeps one lane for each partition that this worker has; implements the transport's `LaneKeeper`."""
+
+    def __init__(  # noqa: PLR0913  made in one place, by name
+        self,
+        *,
+        stage: StageLogic,
+        tools: LaneTools,
+        ends: LogEnds,
+        reader: PartitionReader,
+        facts: TopicFacts,
+        consumer: Callable[[], GateOpener],
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        self._stage = stage
+        self._tools = tools
+        self._ends = ends
+        self._reader = reader
+        self._facts = facts
+        self._consumer = consumer
+        self._fail = fail
+        self._group = f"{tools.kafka.group_prefix}{stage.name}"
+        self._opening: asyncio.Task[None] | None = None
+        self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
+        self._gates: dict[Gate, Lane] = {}
+        self._parked: dict[int, tuple[LaneLogic, Progress]] = {}
+        self._closed = False
+        self.lost_records = 0
+
+    def begin(self, partitions: frozenset[int]) -> None:
+        """Lanes for exactly these partitions are being opened, in the background."""
+        if not partitions or self._closed:
+            return
+        self._opening = asyncio.create_task(self._open_all(sorted(partitions)), name="open lanes")
+        self._opening.add_done_callback(self._ended)
+
+    async def end(self) -> None:
+        """Every lane has finished the batch it had in hand and holds nothing any more; its logic is parked."""
+        opening, self._opening = self._opening, None
+        if opening is not None and not opening.done():
+            opening.cancel()
+            await asyncio.wait({opening})
+        for lane, _ in self._lanes.values():
+            lane.end()
+        await asyncio.gather(*(task for _, task in self._lanes.values()), return_exceptions=True)
+        self._lanes.clear()
+        self._gates.clear()
+
+    async def close(self) -> None:
+        """Every lane has ended, and none begins any more."""
+        self._closed = True
+        await self.end()
+
+    def deliver(self, batch: FetchedBatch) -> None:
+        """The lane behind the batch's gate has it in its queue; a batch of an ended lane is dropped."""
+        lane = self._gates.get(batch.gate)
+        if lane is not None:
+            lane.put(batch)
+
+    def fail(self, error: BaseException) -> None:
+        """The process ends."""
+        self._fail(error)
+
+    async def _open_all(self, partitions: list[int]) -> None:
+        producers = {partition: self._producer(partition) for partition in partitions}
+        try:
+            await asyncio.gather(*(until_done(producer.start) for producer in producers.values()))
+            ids = await until_done(lambda: self._facts.require([self._stage.source_topic]))
+            progress = await until_done(self._progress)
+            opened = (
+                self._open(partition, producers.pop(partition), progress.get(partition), ids[self._stage.source_topic])
+                for partition in partitions
+            )
+            await asyncio.gather(*opened)
+        finally:
+            for producer in producers.values():
+                await producer.stop()
+
+    def _producer(self, partition: int) -> LaneProducer:
+        kafka = self._tools.kafka
+        return LaneProducer(
+            connection=kafka.to_aiokafka(),
+            transactional_id=f"{self._group}-{kafka.topic(self._stage.source_topic)}-{partition}",
+            group=self._group,
+        )
+
+    async def _progress(self) -> dict[int, Progress]:
+        """This stage's newest progress on each partition of its source."""
+        records = await self._reader.read(PROGRESS_TOPIC, 0)
+        newest = latest_progress([record.value for record in records if record.value is not None])
+        return {
+            partition: progress
+            for (stage, topic, partition), progress in newest.items()
+            if (stage, topic) == (self._stage.name, self._stage.source_topic)
+        }
+
+    async def _open(self, partition: int, producer: LaneProducer, progress: Progress | None, topic_id: str) -> None:
+        topic = self._stage.source_topic
+        try:
+            start = await self._start(partition, progress, topic_id)
+            logic, position = await self._logic(partition, progress, start)
+            gate = Gate(LANE_DEPTH)
+            lane = Lane(
+                LaneName(stage=self._stage.name, topic=topic, topic_id=topic_id, partition=partition),
+                self._tools,
+                logic=logic,
+                producer=producer,
+                gate=gate,
+                position=position,
+                replay_until=start.offset,
+                progress=progress,
+            )
+            self._gates[gate] = lane
+            await self._consumer().open_gate(TP(self._tools.kafka.topic(topic), partition), gate, position)
+        except IllegalStateError:  # the partition went while we opened its lane; `end` follows
+            await producer.stop()
+            return
+        except BaseException:
+            await producer.stop()
+            raise
+        task = asyncio.create_task(self._run(lane, producer), name=f"lane {partition}")
+        task.add_done_callback(self._ended)
+        self._lanes[partition] = (lane, task)
+        _LOG.info("lane runs", topic=topic, partition=partition, position=position, next_offset=start.offset)
+
+    async def _start(self, partition: int, progress: Progress | None, topic_id: str) -> Start:
+        topic = self._stage.source_topic
+        committed = await until_done(lambda: self._facts.committed(self._group, topic, partition))
+        log = LogNow(
+            begin=await until_done(lambda: self._ends.begin(topic, partition)),
+            end=await until_done(lambda: self._ends.end(topic, partition)),
+            topic_id=topic_id,
+        )
+        where = f"{self._tools.kafka.topic(topic)}/{partition}"
+        start = choose_start(where, Recorded(committed=committed, progress=progress), log)
+        if start.lost_records:
+            self.lost_records += start.lost_records
+            _LOG.error(
+                "lost_records",
+                topic=topic,
+                partition=partition,
+                lost_records=start.lost_records,
+                reason="retention took them before they were read",
+            )
+        return start
+
+    async def _logic(self, partition: int, progress: Progress | None, start: Start) -> tuple[LaneLogic, int]:
+        """The lane's logic and where it begins to read: as it was parked if nobody moved on since, else recovered."""
+        parked = self._parked.pop(partition, None)
+        if parked is not None and parked[1] == progress and parked[1].next_offset == start.offset:
+            return parked[0], start.offset
+        logic = self._stage.lane(partition)
+        replay_from = await until_done(lambda: logic.recover(self._reader, next_offset=start.offset))
+        if replay_from > start.offset:
+            raise FatalError(f"{self._stage.name}/{partition} would begin at {replay_from}, past {start.offset}")
+        begin = await until_done(lambda: self._ends.begin(self._stage.source_topic, partition))
+        if replay_from < min(begin, start.offset):
+            _LOG.error("replay is cut", partition=partition, wanted=replay_from, first_kept=begin)
+        return logic, min(max(replay_from, begin), start.offset)
+
+    async def _run(self, lane: Lane, producer: LaneProducer) -> None:
+        try:
+            await lane.run()
+            if lane.progress is not None and lane.caught_up():
+                self._parked[lane.name.partition] = (lane.logic, lane.progress)
+        finally:
+            await producer.stop()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            for lane, its_task in self._lanes.values():
+                if its_task is task and lane.in_hand is not None:
+                    error.add_note(f"batch of {lane.name.topic}/{lane.name.partition}: offsets {lane.in_hand}")
+            self._fail(error)
