@@ -1,0 +1,80 @@
+"""What must come out of the demo, held against the simulator's ledger. Pure.
+
+Laws
+1. A check passes only when both sides are equal as exact integers or as sets of names; nothing is rounded.
+2. What was not found is a failed check, never a missing line.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.money import pico_usd, plain, usd
+from schemas.usage import LEAVES
+
+COUNTS = ("requests", "errors", "unpriced_requests", "input_tokens", "output_tokens", *LEAVES)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One sentence about the outcome: what the ledger says, what Burnline says."""
+
+    what: str
+    expected: str
+    actual: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether both say the same."""
+        return self.expected == self.actual
+
+
+def total_checks(truth: Mapping[str, Any], found: Mapping[str, Any], *, view: str) -> list[Check]:
+    """The totals of one view, count by count, and the cost to the pico-dollar."""
+    total = truth["total"]
+    checks = [
+        Check(f"{view}: {name}", f"{total.get(name, 0):,}", f"{int(found[name]):,}")
+        for name in COUNTS
+        if total.get(name, 0) or int(found[name])
+    ]
+    cost = Check(
+        f"{view}: cost_usd",
+        plain(usd(total["cost_pico_usd"])),
+        plain(usd(pico_usd(found["cost_usd"]))),
+    )
+    return [*checks, cost]
+
+
+def entity_checks(truth: Mapping[str, Any], found: Mapping[str, Mapping[str, Any]], *, entity_type: str) -> list[Check]:
+    """Requests and cost of every entity of a type, as one check: the entities that disagree are named."""
+    expected = {
+        name: f"{sums['requests']} requests, {plain(usd(sums['cost_pico_usd']))} USD"
+        for name, sums in truth["by"][entity_type].items()
+    }
+    actual = {
+        name: f"{row['requests']} requests, {plain(usd(pico_usd(row['cost_usd'])))} USD" for name, row in found.items()
+    }
+    wrong = [
+        f"{name}: {expected.get(name, 'nothing')} in the ledger, {actual.get(name, 'nothing')} found"
+        for name in sorted(expected.keys() | actual.keys())
+        if expected.get(name) != actual.get(name)
+    ]
+    return [Check(f"every {entity_type} ({len(expected)})", "all equal", "; ".join(wrong[:3]) or "all equal")]
+
+
+def planted_checks(truth: Mapping[str, Any], alerts: Iterable[Mapping[str, Any]]) -> list[Check]:
+    """The planted agent, key and team are named by an alert; and nobody else is."""
+    planted = truth["planted"]
+    found = list(alerts)
+    agents = {row["entity_id"] for row in found if row["rule"] == "spike" and row["entity_type"] == "agent"}
+    keys = {row["entity_id"] for row in found if row["rule"] == "shared_credential"}
+    teams = {row["entity_id"] for row in found if row["rule"] == "threshold" and row["level"] == "1"}
+    return [
+        Check("the agent that ran away", planted["runaway_agent"]["agent"], _names(agents)),
+        Check("the key that is shared", planted["shared_key"]["credential"], _names(keys)),
+        Check("the team over its budget", planted["over_budget_team"]["team"], _names(teams)),
+    ]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "nobody"
