@@ -37,15 +37,14 @@ def configure(
         for name, value in settings.items()
         if name in _OWN_KEEPS or (kafka if name.startswith("BURNLINE_KAFKA_") else clickhouse) == "external"
     }
-    free = set(before.free_ports if before else ())
-    free |= {name for name, port in (("kafka", wanted.kafka), ("clickhouse", wanted.clickhouse)) if port == 0}
-    free -= {name for name, port in (("kafka", wanted.kafka), ("clickhouse", wanted.clickhouse)) if port}
-    kafka_port = _port(wanted.kafka, before.kafka_port if before else None, KAFKA_PORT + wanted.offset, "kafka" in free)
+    asked = {"kafka": _asked(wanted.kafka, KAFKA_PORT, wanted.offset)}
+    asked["clickhouse"] = _asked(wanted.clickhouse, CLICKHOUSE_PORT, wanted.offset)
+    free = (set(before.free_ports if before else ()) | {name for name, port in asked.items() if port == 0}) - {
+        name for name, port in asked.items() if port
+    }
+    kafka_port = _port(asked["kafka"], before.kafka_port if before else None, KAFKA_PORT, "kafka" in free)
     clickhouse_port = _port(
-        wanted.clickhouse,
-        before.clickhouse_port if before else None,
-        CLICKHOUSE_PORT + wanted.offset,
-        "clickhouse" in free,
+        asked["clickhouse"], before.clickhouse_port if before else None, CLICKHOUSE_PORT, "clickhouse" in free
     )
     if kafka == "own":
         require_free(kafka_port, of="Kafka", flag="--kafka-port")
@@ -68,11 +67,16 @@ def configure(
     )
 
 
-def _port(wanted: int | None, before: int | None, usual: int, free: bool) -> int:  # noqa: FBT001  named by its callers
-    """The wanted port, else the one of last time, else the usual one; any free one where that is asked."""
-    if wanted:
-        return wanted
-    if before is not None and wanted is None and not (free and not is_free(before)):
+def _asked(port: int | None, usual: int, offset: int) -> int | None:
+    """The port that the user asked for, by number or by offset; None where there was no wish."""
+    return usual + offset if port is None and offset else port
+
+
+def _port(asked: int | None, before: int | None, usual: int, free: bool) -> int:  # noqa: FBT001  named by its callers
+    """The asked port, else the one of last time, else the usual one; any free one where that is asked."""
+    if asked:
+        return asked
+    if before is not None and (not free or is_free(before)):
         return before
     return free_port() if free else usual
 

@@ -89,7 +89,7 @@ def crash_check(supervisor: Supervisor, layout: Layout, name: str) -> Check:
         state = supervisor.processes().get(name)
         if state is None or (state.state != "FATAL" and restart_counts(layout).get(name, 0) - before < _CRASHES):
             return None
-        return f"it ends again and again ({state.reason})"
+        return "it ends again and again" + (f" ({state.reason})" if state.reason else "")
 
     return check
 
@@ -121,12 +121,18 @@ def restart_counts(layout: Layout) -> dict[str, int]:
         return {}
 
 
-def log_tail(path: Path) -> list[str]:
-    """The last lines of a log, printable."""
+def log_tail(path: Path, *, after_bytes: int = 0) -> list[str]:
+    """The last lines of a log that were written after its first `after_bytes`, printable."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            size = path.stat().st_size
+            file.seek(max(0 if size < after_bytes else after_bytes, size - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return []
     return ["".join(c if c.isprintable() else "?" for c in line)[:500] for line in lines[-_TAIL_LINES:]]
+
+
+def log_sizes(layout: Layout) -> dict[str, int]:
+    """How long each log is now."""
+    return {path.stem: path.stat().st_size for path in layout.logs.glob("*.log")}

@@ -1,0 +1,95 @@
+"""Bringing the parts of a supervised stack to health: each is healthy before the next is looked at.
+
+Order: Kafka, its topics, ClickHouse, its tables, then rating, burn and sink together.
+"""
+
+import time
+from collections.abc import Callable
+
+from deploy.stack.find import Stack
+from deploy.stack.health import (
+    Check,
+    clickhouse_check,
+    crash_check,
+    kafka_check,
+    log_sizes,
+    log_tail,
+    program_check,
+    stage_reason,
+    wait_for,
+)
+from deploy.stack.positions import Positions
+from deploy.stack.programs import STAGES
+from deploy.topics_admin import apply_topics
+from schemas.errors import FatalError, KafkaUnavailableError, StoreUnavailableError
+from schemas.topics import PARTITIONS
+from sinks.migrate import ensure_database, migrate, migrations
+from sinks.store import Store, connector
+
+
+class BringUp:
+    """One bringing-up; `timeout_sec` bounds the wait for each part, `say` gets what is being waited for."""
+
+    def __init__(self, stack: Stack, *, timeout_sec: float, say: Callable[[str], None]) -> None:
+        self._stack = stack
+        self._supervisor = stack.supervisor()
+        self._own = set(self._supervisor.processes())
+        self._timeout_sec = timeout_sec
+        self._say = say
+        self._logs_before = log_sizes(stack.layout)
+
+    def run(self) -> None:
+        """All parts are healthy. Raises: FatalError: one is not; the message ends with its log."""
+        for name in ("kafka", "clickhouse"):
+            if name in self._own:
+                self._supervisor.start(name)
+        kafka, clickhouse = self._stack.kafka(), self._stack.clickhouse(role="writer")
+        self._wait("kafka", kafka_check(kafka))
+        for difference in apply_topics(kafka).differences:
+            self._say(f"warning: {difference}")
+        self._wait("clickhouse", clickhouse_check(clickhouse))
+        self._wait("clickhouse", self._tables)
+        for stage in STAGES:
+            self._supervisor.start(stage)
+        for stage in STAGES:
+            self._wait(stage, program_check(self._supervisor, stage))
+        with Positions(kafka) as positions:
+            for stage in STAGES:
+                self._wait(stage, self._stage_check(positions, stage))
+
+    def _tables(self) -> str | None:
+        settings = self._stack.clickhouse(role="writer")
+        store = Store(connector(settings), settings.database)
+        try:
+            ensure_database(connector(settings), settings.database)
+            migrate(store, migrations())
+        except StoreUnavailableError as error:
+            return f"waiting for its tables: {error}"
+        finally:
+            store.close()
+        return None
+
+    def _stage_check(self, positions: Positions, stage: str) -> Check:
+        def check() -> str | None:
+            try:
+                said = positions.progress()
+            except KafkaUnavailableError as error:
+                return str(error)
+            state = self._supervisor.processes().get(stage)
+            return stage_reason(stage, state, said, PARTITIONS, now_us=time.time_ns() // 1000)
+
+        return check
+
+    def _wait(self, what: str, check: Check) -> None:
+        """As `wait_for`; a failure ends with what the part has logged since this began, where the part is ours."""
+        own = what in self._own
+        dead = crash_check(self._supervisor, self._stack.layout, what) if own else lambda: None
+        try:
+            wait_for(what, check, timeout_sec=self._timeout_sec, dead=dead, said=self._say)
+        except FatalError as error:
+            if not own:
+                raise
+            log = self._stack.layout.log(what)
+            lines = log_tail(log, after_bytes=self._logs_before.get(what, 0))
+            shown = "".join(f"\n  | {line}" for line in lines) or " (it says nothing)"
+            raise FatalError(f"{error}; the end of {log}:{shown}") from None
