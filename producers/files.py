@@ -3,6 +3,7 @@
 import gzip
 import shutil
 import sys
+import weakref
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -17,7 +18,9 @@ from schemas.errors import InputError
 class TextLines(Protocol):
     """Something with a name that yields its lines anew at each call."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the user called it."""
 
     def lines(self) -> Iterator[str]:
         """Every line with its end; bytes that are not UTF-8 come as lone surrogates."""
@@ -53,7 +56,8 @@ class StandardInput:
     name = "-"
 
     def __init__(self) -> None:
-        self._kept = TemporaryFile()  # noqa: SIM115  lives as long as this object
+        self._kept = TemporaryFile()  # noqa: SIM115  lives as long as this object, and no longer:
+        weakref.finalize(self, self._kept.close)
         shutil.copyfileobj(sys.stdin.buffer, self._kept)
 
     def lines(self) -> Iterator[str]:

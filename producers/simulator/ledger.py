@@ -6,102 +6,70 @@ Laws
 3. An event of a model without a price has no cost; it is counted as unpriced and adds nothing to any sum of money.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
+from operator import add
 from typing import Any
 
 from producers.simulator.prices import LEAVES, pico_usd_per_token
 
 DIMENSIONS = ("org", "business_unit", "team", "user", "agent", "credential", "model")
-_REST = {"input_tokens": "input_uncached_tokens", "output_tokens": "output_text_tokens"}
+SUMS = ("requests", "errors", "unpriced_requests", "input_tokens", "output_tokens", *LEAVES, "cost_pico_usd")
+"""What is summed, by the names of the columns that the sums are compared with."""
 
-
-@dataclass(slots=True)
-class Sums:
-    """What one entity, or everything, amounts to."""
-
-    requests: int = 0
-    errors: int = 0
-    unpriced_requests: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    leaves: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LEAVES, 0))
-    cost_pico_usd: int = 0
-
-    def add(self, data: Mapping[str, Any], leaves: Mapping[str, int], cost_pico_usd: int | None) -> None:
-        """One more event."""
-        self.requests += 1
-        self.errors += data.get("status") == "error"
-        self.input_tokens += data["input_tokens"]
-        self.output_tokens += data["output_tokens"]
-        for name, count in leaves.items():
-            self.leaves[name] += count
-        if cost_pico_usd is None:
-            self.unpriced_requests += 1
-        else:
-            self.cost_pico_usd += cost_pico_usd
-
-    def as_json(self) -> dict[str, Any]:
-        """The sums by the names of the columns that they are compared with."""
-        return {
-            "requests": self.requests,
-            "errors": self.errors,
-            "unpriced_requests": self.unpriced_requests,
-            "input_tokens": self.input_tokens,
-            "output_tokens": self.output_tokens,
-            **self.leaves,
-            "cost_pico_usd": self.cost_pico_usd,
-        }
+_INPUT = tuple(name for name in LEAVES if name.startswith("input_"))
+_OUTPUT = tuple(name for name in LEAVES if name.startswith("output_"))
 
 
 class Ledger:
-    """Sums over everything, and by each dimension and hour (UTC, named by its start)."""
+    """Sums over everything, and by each dimension and hour (UTC, named by its start), in the order of `SUMS`."""
 
     def __init__(self) -> None:
-        self.total = Sums()
-        self.by: dict[str, dict[str, Sums]] = {name: {} for name in (*DIMENSIONS, "hour")}
+        self.total = [0] * len(SUMS)
+        self.by: dict[str, dict[str, list[int]]] = {name: {} for name in (*DIMENSIONS, "hour")}
 
     def add(self, data: Mapping[str, Any], at: datetime) -> int | None:
         """One more event, which must not have been added before; returns its cost in pico-USD."""
-        leaves = leaves_of(data)
         hour = at.replace(minute=0, second=0, microsecond=0)
+        leaves = leaves_of(data)
         cost = cost_pico_usd(data, leaves, hour)
+        error = data.get("status") == "error"
+        row = [1, int(error), int(cost is None), data["input_tokens"], data["output_tokens"], *leaves, cost or 0]
+        self.total = list(map(add, self.total, row))
         keys = [(name, data[name]) for name in DIMENSIONS if name in data]
         for name, key in [*keys, ("hour", hour.strftime("%Y-%m-%dT%H:%M:%SZ"))]:
-            self.by[name].setdefault(key, Sums()).add(data, leaves, cost)
-        self.total.add(data, leaves, cost)
+            sums = self.by[name]
+            sums[key] = list(map(add, sums[key], row)) if key in sums else row
         return cost
 
     def as_json(self) -> dict[str, Any]:
         """The whole ledger, keys sorted."""
         return {
-            "total": self.total.as_json(),
-            "by": {name: {key: sums[key].as_json() for key in sorted(sums)} for name, sums in self.by.items()},
+            "total": dict(zip(SUMS, self.total, strict=True)),
+            "by": {
+                name: {key: dict(zip(SUMS, sums[key], strict=True)) for key in sorted(sums)}
+                for name, sums in self.by.items()
+            },
         }
 
 
-def leaves_of(data: Mapping[str, Any]) -> dict[str, int]:
-    """The disjoint leaves of an event; what is not said of a total is uncached input, or text output."""
-    leaves = {name: data.get(name, 0) for name in LEAVES}
-    for total, rest in _REST.items():
-        side = total.partition("_")[0]
-        said = sum(count for name, count in leaves.items() if name.startswith(side) and name != rest)
-        leaves[rest] = data[total] - said
-    return leaves
+def leaves_of(data: Mapping[str, Any]) -> tuple[int, ...]:
+    """The disjoint leaves of an event in the order of `LEAVES`; what no leaf says is uncached input, or text output."""
+    inputs = [data.get(name, 0) for name in _INPUT]
+    outputs = [data.get(name, 0) for name in _OUTPUT]
+    inputs[0] = data["input_tokens"] - sum(inputs[1:])
+    outputs[0] = data["output_tokens"] - sum(outputs[1:])
+    return (*inputs, *outputs)
 
 
-def cost_pico_usd(data: Mapping[str, Any], leaves: Mapping[str, int], at: datetime) -> int | None:
+def cost_pico_usd(data: Mapping[str, Any], leaves: tuple[int, ...], hour: datetime) -> int | None:
     """The exact cost of an event in pico-USD; None where its model has no price."""
-    rates = {name: pico_usd_per_token(data["provider"], data["model"], name, at) for name in leaves}
-    if any(rate is None for rate in rates.values()):
-        return None
-    return sum(count * (rates[name] or 0) for name, count in leaves.items())
+    rates = _rates(data["provider"], data["model"], hour)
+    return None if rates is None else sum(count * rate for count, rate in zip(leaves, rates, strict=True))
 
 
-def sums_of(events: Iterable[tuple[Mapping[str, Any], datetime]]) -> Ledger:
-    """The ledger of events that are all different."""
-    ledger = Ledger()
-    for data, at in events:
-        ledger.add(data, at)
-    return ledger
+@lru_cache(maxsize=10_000)
+def _rates(provider: str, model: str, hour: datetime) -> tuple[int, ...] | None:
+    rates = [pico_usd_per_token(provider, model, leaf, hour) for leaf in LEAVES]
+    return None if None in rates else tuple(rate or 0 for rate in rates)

@@ -5,7 +5,6 @@ It shares no code with rating. No call of the day is long enough for a price tie
 
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 
 from genai_prices import Usage, calc_price
 
@@ -20,10 +19,9 @@ _USAGE = {
     "output_reasoning_tokens": ("output_tokens", "output_reasoning_tokens"),
 }
 LEAVES = tuple(_USAGE)
-"""The leaves that occur in the day."""
+"""The leaves that occur in the day; of each side the first is what no other leaf says."""
 
 
-@lru_cache(maxsize=10_000)
 def pico_usd_per_token(provider: str, model: str, leaf: str, at: datetime) -> int | None:
     """The price of one token in pico-USD, exactly; None where genai-prices knows no such model.
 

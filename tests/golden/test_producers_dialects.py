@@ -1,0 +1,56 @@
+"""What each dialect makes of a file, row by row, is the golden file beside it: the event, or the reason for none.
+
+A change that is meant is written with `BURNLINE_WRITE_GOLDEN=1`, and read in the diff.
+"""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producers.dialect import Skipped
+from producers.plan import prepare, read
+from producers.stamp import parse_sets
+from schemas.usage_codec import decode
+
+FOLDER = Path(__file__).parent / "producers"
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+CASES = {
+    "azure-llm": (
+        "azure-llm",
+        "azure-llm.csv",
+        ["org=acme", "team=code", "provider=openai", "model=gpt-4o"],
+        "original",
+    ),
+    "azure-llm.now": ("azure-llm", "azure-llm.csv", ["org=acme", "provider=openai", "model=gpt-4o"], "now"),
+    "burnline": ("burnline", "burnline.jsonl", [], "original"),
+    "burnline.set": ("burnline", "burnline.jsonl", ["team=other", "tags.repo=web"], "original"),
+}
+
+
+def _told(name: str) -> list[dict[str, Any]]:
+    format_name, file, sets, at = CASES[name]
+    plan = prepare(
+        format_name, [str(FOLDER / file)], now=NOW, sets=parse_sets(sets), at="now" if at == "now" else "original"
+    )
+    rows: list[dict[str, Any]] = [{"rows": plan.rows, "import_id": plan.import_id, "shift": plan.shift}]
+    for item in read(plan, now=NOW):
+        if isinstance(item, Skipped):
+            rows.append({"row": item.row, "skipped": str(item.reason), "message": item.message})
+        else:
+            decode(item.value)
+            rows.append({"row": item.row, "key": item.key.decode(), "event": json.loads(item.value)})
+    return rows
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_dialect_reads_its_golden_file(name: str) -> None:
+    """Every row becomes the event, or is skipped for the reason, that the golden file says."""
+    golden = FOLDER / f"{name}.golden.jsonl"
+    actual = _told(name)
+    if os.environ.get("BURNLINE_WRITE_GOLDEN"):
+        golden.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in actual))
+    assert [json.loads(line) for line in golden.read_text().splitlines()] == actual
