@@ -1,0 +1,40 @@
+"""Amounts as a person reads them; rounding happens here only, after every comparison."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from schemas.money import plain
+from streams.burn.limits import Unit
+
+_CENT = Decimal("0.01")
+_SHORT = Decimal("0.000001")
+
+
+def shown(amount: Decimal, unit: Unit) -> str:
+    """An amount for a message: USD to the cent (finer below one cent), counts with thousands apart."""
+    if unit != "usd":
+        return f"{int(amount):,}".replace(",", " ")
+    if amount != 0 and abs(amount) < _CENT:
+        return plain(amount.quantize(_SHORT, rounding=ROUND_HALF_EVEN))
+    return f"{amount.quantize(_CENT, rounding=ROUND_HALF_EVEN):f}"
+
+
+def short(amount: Decimal) -> Decimal:
+    """An amount rounded to six decimals, for values that are estimates anyway."""
+    return amount.quantize(_SHORT, rounding=ROUND_HALF_EVEN)
+
+
+def percent(share: Decimal) -> str:
+    """A share as a percentage: 0.8 is 80%."""
+    return f"{plain(share * 100)}%"
+
+
+def window_name(sec: int) -> str:
+    """A window as a person says it: 5 min, 1 h, 3 d."""
+    if sec % 86_400 == 0:
+        return f"{sec // 86_400} d"
+    return f"{sec // 3600} h" if sec % 3600 == 0 else f"{sec // 60} min"
+
+
+def unit_name(unit: Unit) -> str:
+    """The unit after an amount."""
+    return "USD" if unit == "usd" else unit

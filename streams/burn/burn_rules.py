@@ -1,0 +1,97 @@
+"""When a budget burns too fast for its period: pairs of a long and a short window, scaled to the period.
+
+Laws
+1. A rung is reached when the long and the short window both burn at least `factor` times what the budget allows on
+   average. The factor spends the rung's share of the budget within its long window:
+   factor = percent x period_hours / (100 x long_hours); 14.4x, 6x, 3x and 1x for 30 days.
+2. Spending is not flat: a working day holds a day's budget in 8 hours. So no rung goes below its `least_factor`,
+   which is what matters for periods shorter than a month, and a long window is shorter than the period.
+3. Tiny budgets do not page: the long window holds at least `LEAST_SPEND` of the unit.
+4. A rung clears when its short window burns less than `CLEAR_SHARE` of what fires, `CLEAR_ROUNDS` evaluations in a row.
+Source: https://sre.google/workbook/alerting-on-slos/ (multiwindow, multi-burn-rate), read 2026-11-22.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Literal
+
+from schemas.policies import Budget
+from streams.burn.limits import Pair, Unit, need_of
+
+Severity = Literal["info", "warning", "critical"]
+
+CLEAR_SHARE = Fraction(4, 5)
+CLEAR_ROUNDS = 2
+LEAST_SPEND: Mapping[Unit, Fraction] = {"usd": Fraction(1), "tokens": Fraction(100_000), "requests": Fraction(100)}
+SHORTEST_PERIOD_SEC = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """A rung for any period: spend `percent` of the budget within `long_sec`."""
+
+    percent: int
+    long_sec: int
+    short_sec: int
+    severity: Severity
+    least_factor: Fraction
+
+
+PAIRINGS = (
+    Pairing(2, 3_600, 300, "critical", Fraction(6)),
+    Pairing(5, 21_600, 1_800, "critical", Fraction(3)),
+    Pairing(10, 86_400, 7_200, "warning", Fraction(3, 2)),
+    Pairing(10, 259_200, 21_600, "info", Fraction(1)),
+)
+"""Most urgent first. Source: the workbook's table, with sloth's 1 d pair, google-30d.yaml."""
+WINDOWS_SEC = tuple(sorted({sec for pairing in PAIRINGS for sec in (pairing.long_sec, pairing.short_sec)}))
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A rung for one budget: amounts from which on each window counts as too fast, and below which the short clears."""
+
+    pairing: Pairing
+    factor: Fraction
+    need_long: Pair
+    need_short: Pair
+    clear_short: Pair
+
+    @property
+    def level(self) -> str:
+        """The rung's name in alerts: the factor with at most two decimals and an x."""
+        return f"{float(self.factor):.2f}".rstrip("0").rstrip(".") + "x"
+
+
+@lru_cache(maxsize=4096)
+def _rungs(limit: Fraction, unit: Unit, nominal_sec: int) -> tuple[Rung, ...]:
+    found = []
+    for pairing in PAIRINGS:
+        if pairing.long_sec >= nominal_sec:
+            continue
+        derived = Fraction(pairing.percent * nominal_sec, 100 * pairing.long_sec)
+        factor = max(derived, pairing.least_factor)
+        per_sec = factor * limit / nominal_sec
+        long, short = per_sec * pairing.long_sec, per_sec * pairing.short_sec
+        found.append(
+            Rung(
+                pairing=pairing,
+                factor=factor,
+                need_long=need_of(max(long, LEAST_SPEND[unit]), unit),
+                need_short=need_of(short, unit),
+                clear_short=need_of(short * CLEAR_SHARE, unit),
+            )
+        )
+    return tuple(found)
+
+
+def rungs_of(budget: Budget, *, nominal_sec: int) -> tuple[Rung, ...]:
+    """The rungs of a budget in a period of so many seconds, most urgent first; none where it has none to give.
+
+    None for periods below a day, for a limit of zero (any spend breaches it), and where the budget does not want them.
+    """
+    if not budget.burn_alerts or budget.limit == 0 or nominal_sec < SHORTEST_PERIOD_SEC:
+        return ()
+    return _rungs(Fraction(budget.limit), budget.unit, nominal_sec)

@@ -1,0 +1,163 @@
+"""Which budgets burn too fast now, and which of those that did have calmed down.
+
+Judged are members with a live row since the last judgement; a budget whose limit is spent is not judged, because its
+thresholds say so already. At most the most urgent rung of a budget notifies; the others are published beside it.
+"""
+
+from collections import defaultdict
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.signals import Alert
+from streams.burn import messages, rings
+from streams.burn.budgets import period_at
+from streams.burn.burn_rules import CLEAR_ROUNDS, PAIRINGS, Rung, rungs_of
+from streams.burn.episodes import EpisodeKey
+from streams.burn.limits import Pair, Plan, need_of
+from streams.burn.messages import TooFast
+from streams.burn.periods import Period, instant
+from streams.burn.state import UNJUDGED, BurnState
+
+Ints = npt.NDArray[np.int64]
+
+
+def judge(state: BurnState, *, moments_us: list[int]) -> list[Alert]:
+    """Alerts of rungs reached at one of the moments; the members are judged until their next live row."""
+    table = state.members
+    unjudged = np.flatnonzero(table.column("flags") & UNJUDGED)
+    if len(unjudged) == 0:
+        return []
+    table.will_change(unjudged)
+    table.columns["flags"][unjudged] &= ~np.uint8(UNJUDGED)
+    found: list[TooFast] = []
+    for budget_key, slots in _by_budget(state, unjudged).items():
+        plan = state.policies.plans.get(budget_key) if state.policies is not None else None
+        if plan is None or not plan.budget.burn_alerts:
+            continue
+        for at_us in moments_us:
+            found.extend(_too_fast(state, plan, slots, at_us=at_us))
+    return _said(state, found)
+
+
+def _by_budget(state: BurnState, slots: Ints) -> dict[tuple[str, str], Ints]:
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for slot in slots.tolist():
+        key = state.members.keys[slot]
+        if key is not None:
+            groups[key[:2]].append(slot)
+    return {key: np.array(group, np.int64) for key, group in groups.items()}
+
+
+def _too_fast(state: BurnState, plan: Plan, slots: Ints, *, at_us: int) -> list[TooFast]:
+    period = period_at(plan, at_us)
+    unit = plan.budget.unit
+    found = []
+    for rung in rungs_of(plan.budget, nominal_sec=period.nominal_sec):
+        high, low, covered = rings.amounts(
+            state.members.columns, slots, window_sec=rung.pairing.long_sec, at_us=at_us, unit=unit
+        )
+        reached = covered & _at_least(high, low, rung.need_long)
+        if not reached.any():
+            continue
+        some, high, low = slots[reached], high[reached], low[reached]
+        short_high, short_low, covered = rings.amounts(
+            state.members.columns, some, window_sec=rung.pairing.short_sec, at_us=at_us, unit=unit
+        )
+        for index in np.flatnonzero(covered & _at_least(short_high, short_low, rung.need_short)).tolist():
+            key = state.members.keys[int(some[index])]
+            if key is None or _breached(state, plan, key[2], period):
+                continue
+            long, short = (int(high[index]), int(low[index])), (int(short_high[index]), int(short_low[index]))
+            found.append(TooFast(plan, key[2], period, rung, long, short))
+    return found
+
+
+def _at_least(high: Ints, low: Ints, need: Pair) -> npt.NDArray[np.bool_]:
+    reached: npt.NDArray[np.bool_] = (high > need[0]) | ((high == need[0]) & (low >= need[1]))
+    return reached
+
+
+def _breached(state: BurnState, plan: Plan, member: str, period: Period) -> bool:
+    slot = state.periods.slots.get((plan.budget.org, plan.budget.id, member, period.start_us))
+    if slot is None:
+        return False
+    spent = (int(state.periods.columns["high"][slot]), int(state.periods.columns["low"][slot]))
+    return spent >= _whole(plan)
+
+
+def _whole(plan: Plan) -> Pair:
+    return need_of(Fraction(plan.budget.limit), plan.budget.unit)
+
+
+def _urgency(found: TooFast) -> tuple[str, str, str, int, int]:
+    budget = found.plan.budget
+    return (budget.org, budget.id, found.member, PAIRINGS.index(found.rung.pairing), found.period.start_us)
+
+
+def _said(state: BurnState, found: list[TooFast]) -> list[Alert]:
+    at = instant(state.clock.lead_us)
+    alerts = []
+    urgent: dict[tuple[str, str, str], int] = _most_urgent_open(state)
+    for one in sorted(found, key=_urgency):
+        budget = one.plan.budget
+        whose, rank = (budget.org, budget.id, one.member), PAIRINGS.index(one.rung.pairing)
+        alert = state.episodes.fire(messages.burn_rate_alert(one, at=at, notify=rank <= urgent.get(whose, rank)))
+        if alert is not None:
+            urgent[whose] = min(rank, urgent.get(whose, rank))
+            alerts.append(alert)
+    return alerts
+
+
+def _most_urgent_open(state: BurnState) -> dict[tuple[str, str, str], int]:
+    ranks: dict[tuple[str, str, str], int] = {}
+    by_window = {str(pairing.long_sec): rank for rank, pairing in enumerate(PAIRINGS)}
+    for key in state.episodes.of_rule("burn_rate"):
+        whose = (key[1], key[2], key[3])
+        rank = by_window[state.episodes.open[key].alert.evidence["long_window_sec"]]
+        ranks[whose] = min(rank, ranks.get(whose, rank))
+    return ranks
+
+
+def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:
+    """Closing alerts of rungs whose short window has been calm for long enough at the floor."""
+    alerts = []
+    for key in state.episodes.of_rule("burn_rate"):
+        episode = state.episodes.open[key]
+        calm = _calm(state, key, floor_us=floor_us)
+        if calm is None:
+            continue
+        episode.quiet_rounds = episode.quiet_rounds + 1 if calm else 0
+        if episode.quiet_rounds >= CLEAR_ROUNDS:
+            alerts.append(state.episodes.resolve(key, at=instant(state.clock.lead_us), because="it has slowed down"))
+    return alerts
+
+
+def _calm(state: BurnState, key: EpisodeKey, *, floor_us: int) -> bool | None:
+    """Whether the rung's short window is below what clears it; None where the window cannot be seen."""
+    plan = state.policies.plans.get((key[1], key[2])) if state.policies is not None else None
+    slot = state.members.slots.get((key[1], key[2], key[3]))
+    if plan is None or slot is None:
+        return True
+    rung = _rung_of(plan, state, key)
+    if rung is None:
+        return True
+    high, low, covered = rings.amounts(
+        state.members.columns,
+        np.array([slot]),
+        window_sec=rung.pairing.short_sec,
+        at_us=floor_us,
+        unit=plan.budget.unit,
+    )
+    return (int(high[0]), int(low[0])) < rung.clear_short if covered[0] else None
+
+
+def _rung_of(plan: Plan, state: BurnState, key: EpisodeKey) -> Rung | None:
+    start = state.episodes.open[key].alert.period_start
+    if start is None:
+        return None
+    start_us = round(start.timestamp() * 1_000_000)
+    period = period_at(plan, start_us)
+    rungs = rungs_of(plan.budget, nominal_sec=period.nominal_sec)
+    return next((rung for rung in rungs if rung.level == key[5]), None)

@@ -1,0 +1,158 @@
+"""One message of `internal.deltas` after the other: `advance` moves the state on and says what follows from it.
+
+Order within a message, which is the order of what it says:
+1. policies up to the highest offset that the log has named: budgets removed or matched anew are forgotten and their
+   episodes resolved, edited ones are judged anew;
+2. the clock; rows that waited for the lead;
+3. the rows: periods of budgets (thresholds fire at once), windows, sketches;
+4. when the lead has reached a new second: what is unjudged, at the lead and, where it sees other cells, at the floor;
+5. when the floor has reached a new second: period ends; a new minute: what has calmed down; a new hour: housekeeping;
+6. when the lead has reached a new 5 s: rates and budget states.
+All of it is decided by the log alone, so cutting the log into other batches changes nothing.
+"""
+
+import numpy as np
+
+from schemas.internal import BUCKET_US, BatchHeaders
+from schemas.signals import Alert
+from streams.burn import budgets, burning, counting, messages, publishing, rings, sharing, spikes
+from streams.burn.budgets import Crossing, Under
+from streams.burn.deltas import Deltas
+from streams.burn.limits import BudgetKey, InForceHere, compiled
+from streams.burn.periods import instant
+from streams.burn.state import BurnState
+from streams.ports import Output, PolicyLog
+
+_SEC = 1_000_000
+_MINUTE = 60 * _SEC
+_HOUR = 3600 * _SEC
+
+
+def advance(state: BurnState, header: BatchHeaders, deltas: Deltas | None, policy_log: PolicyLog) -> list[Output]:
+    """The outputs of one message, in order. Raises: KeyError: the policy log was not read far enough."""
+    alerts = _take_policies(state, header.policy_offset, policy_log)
+    before_us = state.clock.floor_us
+    state.clock.hear(header.lane(), lanes=header.lanes, log_time_us=header.log_time_us)
+    counting.release(state)
+    if deltas is not None:
+        alerts += _take_rows(state, header, deltas)
+    alerts += _judge(state)
+    if state.clock.floor_us != before_us:
+        alerts += _resolve(state)
+    outputs = [messages.output_of(alert) for alert in alerts]
+    return outputs + _publish(state)
+
+
+def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> list[Alert]:
+    if state.policies is None:
+        state.policies = compiled(policy_log.at(state.policy_offset) if state.policy_offset >= 0 else {}, offset=-1)
+    if named <= state.policy_offset:
+        return []
+    before = state.policies
+    after = compiled(policy_log.at(named), offset=named)
+    state.policies, state.policy_offset = after, named
+    gone = {
+        key
+        for key, plan in before.plans.items()
+        if key not in after.plans or after.plans[key].matched_since != plan.matched_since
+    }
+    edited = {key for key, plan in before.plans.items() if key not in gone and after.plans[key].since != plan.since}
+    return _forget(state, gone) + _rejudge(state, edited, after)
+
+
+def _forget(state: BurnState, gone: set[BudgetKey]) -> list[Alert]:
+    if not gone:
+        return []
+    budgets.forget(state.periods, gone)
+    members = state.members
+    members.remove([slot for key, slot in sorted(members.slots.items()) if key[:2] in gone])
+    state.ahead = [row for row in state.ahead if row.table != "members" or row.key[:2] not in gone]
+    at = instant(state.clock.lead_us)
+    keys = state.episodes.of_budgets(gone)
+    return [state.episodes.resolve(key, at=at, because="the budget was removed or opened anew") for key in keys]
+
+
+def _rejudge(state: BurnState, edited: set[BudgetKey], policies: InForceHere) -> list[Alert]:
+    if not edited:
+        return []
+    closed_us = state.clock.closed_us()
+    return _thresholds(state, budgets.rejudge(state.periods, edited, policies=policies, closed_us=closed_us))
+
+
+def _take_rows(state: BurnState, header: BatchHeaders, deltas: Deltas) -> list[Alert]:
+    if state.policies is None:
+        return []
+    of_budgets, of_entities = counting.budget_rows(deltas)
+    crossings = budgets.count(
+        state.periods,
+        deltas,
+        of_budgets,
+        Under(state.policies, header.policy_offset, state.clock.closed_us()),
+    )
+    counting.take_windows(state, deltas, budgets=of_budgets, entities=of_entities, rated_under=header.policy_offset)
+    counting.take_sketches(state, deltas, of_entities)
+    return _thresholds(state, crossings)
+
+
+def _thresholds(state: BurnState, crossings: list[Crossing]) -> list[Alert]:
+    at = instant(state.clock.lead_us)
+    fired = (
+        state.episodes.fire(messages.threshold_alert(crossing, step, at=at, notify=step is crossing.steps[-1]))
+        for crossing in crossings
+        for step in crossing.steps
+    )
+    return [alert for alert in fired if alert is not None]
+
+
+def _judge(state: BurnState) -> list[Alert]:
+    lead_us, floor_us = state.clock.lead_us, state.clock.floor_us
+    if lead_us // _SEC <= state.done.judged_us // _SEC:
+        return []
+    state.done.judged_us = lead_us
+    moments_us = [lead_us]
+    if floor_us is not None and floor_us // BUCKET_US != lead_us // BUCKET_US:
+        moments_us.append(floor_us)
+    return (
+        burning.judge(state, moments_us=moments_us)
+        + spikes.judge(state, moments_us=moments_us)
+        + sharing.judge(state, moments_us=moments_us)
+    )
+
+
+def _resolve(state: BurnState) -> list[Alert]:
+    floor_us, done = state.clock.floor_us, state.done
+    if floor_us is None:
+        return []
+    at = instant(state.clock.lead_us)
+    ended = state.episodes.ended(instant(floor_us))
+    alerts = [state.episodes.resolve(key, at=at, because="its period is over") for key in ended]
+    if floor_us // _MINUTE > done.resolved_us // _MINUTE:
+        done.resolved_us = floor_us
+        alerts += burning.resolve(state, floor_us=floor_us)
+        alerts += spikes.resolve(state, floor_us=floor_us)
+        alerts += sharing.resolve(state, floor_us=floor_us)
+    if floor_us // _HOUR > done.swept_us // _HOUR:
+        done.swept_us = floor_us
+        _sweep(state, floor_us=floor_us)
+    return alerts
+
+
+def _sweep(state: BurnState, *, floor_us: int) -> None:
+    """Rows that can matter no more are free: nothing in any window, nothing left to say, nothing live to come."""
+    budgets.forget_old(state.periods, floor_us=floor_us)
+    oldest = (floor_us - rings.SPAN_US) // BUCKET_US
+    for table in (state.entities, state.members):
+        idle = (table.column("newest") < oldest) & (table.column("newest") > 0)
+        if table is state.entities:
+            idle &= (table.column("said") == 0) & (table.column("flags") == 0)
+            idle[np.unique(table.column("org_slot")[~idle])] = False
+        table.remove(np.flatnonzero(idle).tolist())
+    parts = state.credentials.column("newest")
+    state.credentials.remove(np.flatnonzero((parts > 0) & (parts < floor_us // (300 * _SEC) - 24)).tolist())
+
+
+def _publish(state: BurnState) -> list[Output]:
+    if state.clock.lead_us // publishing.EVERY_US <= state.done.said_us // publishing.EVERY_US:
+        return []
+    state.done.said_us = state.clock.lead_us
+    return publishing.rates(state) + publishing.budget_states(state)

@@ -1,0 +1,123 @@
+"""Alert episodes: from firing to resolved, with an identity that a replay makes again and nothing else does.
+
+Laws
+1. At most one episode is open per (rule, org, subject, member, period start, level).
+2. `seq` counts an episode's transitions from 1; firing again after a resolve opens a new episode with a new id.
+3. An edit of a limit keeps an open episode; the end of its period, its rule's silence or its removal resolves it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+import msgspec
+
+from schemas.signals import Alert, rfc3339
+
+EpisodeKey = tuple[str, str, str, str, str, str]
+"""rule, org, subject (budget id, or entity type/id), member, period start, level; '' where there is none."""
+
+
+class Episode(msgspec.Struct):
+    """An open episode: the alert as it was last said, and what its rule counts while it clears."""
+
+    alert: Alert
+    quiet_rounds: int = 0
+    quiet_since_us: int = 0  # 0 = not quiet
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeBytes:
+    """An open episode as it is written in a checkpoint."""
+
+    key: EpisodeKey
+    alert_json: str
+    quiet_rounds: int
+    quiet_since_us: int
+
+
+def key_of(alert: Alert) -> EpisodeKey:
+    """Which episode an alert belongs to."""
+    subject = alert.budget_id if alert.budget_id is not None else f"{alert.entity_type}/{alert.entity_id}"
+    start = "" if alert.period_start is None else rfc3339(alert.period_start)
+    return (alert.rule, alert.org, subject, alert.member or "", start, alert.level)
+
+
+def alert_id_of(key: EpisodeKey, *, mode: str, opened_at: datetime) -> str:
+    """The name of an episode: 32 hex digits of BLAKE2b over everything that tells it apart."""
+    rule, org, subject, member, start, level = key
+    parts = (org, rule, subject, member, start, level, mode, rfc3339(opened_at))
+    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+class Episodes:
+    """The open episodes of a partition."""
+
+    def __init__(self) -> None:
+        self.open: dict[EpisodeKey, Episode] = {}
+        self._next_end: datetime | None = None
+
+    def fire(self, draft: Alert) -> Alert | None:
+        """The opening alert of a new episode; None where one is open already."""
+        key = key_of(draft)
+        if key in self.open:
+            return None
+        alert = draft.model_copy(
+            update={"alert_id": alert_id_of(key, mode=draft.mode, opened_at=draft.opened_at), "seq": 1}
+        )
+        self._hold(key, Episode(alert))
+        return alert
+
+    def resolve(self, key: EpisodeKey, *, at: datetime, because: str) -> Alert:
+        """The closing alert of an open episode; it is open no more."""
+        last = self.open.pop(key).alert
+        return last.model_copy(
+            update={
+                "seq": last.seq + 1,
+                "status": "resolved",
+                "at": at,
+                "resolved_at": at,
+                "message": f"resolved, {because}: {last.message}",
+            }
+        )
+
+    def ended(self, floor: datetime) -> list[EpisodeKey]:
+        """The episodes whose period is over at the floor, sorted."""
+        if self._next_end is None or floor < self._next_end:
+            return []
+        over = sorted(
+            key for key, held in self.open.items() if held.alert.period_end and held.alert.period_end <= floor
+        )
+        ends = [e.alert.period_end for k, e in self.open.items() if e.alert.period_end and e.alert.period_end > floor]
+        self._next_end = min(ends, default=None)
+        return over
+
+    def of_rule(self, rule: str) -> list[EpisodeKey]:
+        """The open episodes of a rule, sorted."""
+        return sorted(key for key in self.open if key[0] == rule)
+
+    def of_budgets(self, budgets: set[tuple[str, str]]) -> list[EpisodeKey]:
+        """The open episodes of these budgets (org, id), sorted."""
+        return sorted(
+            key for key, held in self.open.items() if held.alert.budget_id is not None and (key[1], key[2]) in budgets
+        )
+
+    def _hold(self, key: EpisodeKey, episode: Episode) -> None:
+        self.open[key] = episode
+        end = episode.alert.period_end
+        if end is not None and (self._next_end is None or end < self._next_end):
+            self._next_end = end
+
+    def to_state(self) -> list[EpisodeBytes]:
+        """The open episodes, sorted by key."""
+        return [
+            EpisodeBytes(key, held.alert.model_dump_json(), held.quiet_rounds, held.quiet_since_us)
+            for key, held in sorted(self.open.items())
+        ]
+
+    def from_state(self, held: list[EpisodeBytes]) -> None:
+        """The open episodes are these."""
+        self.open, self._next_end = {}, None
+        for one in held:
+            alert = Alert.model_validate_json(one.alert_json)
+            self._hold(one.key, Episode(alert, one.quiet_rounds, one.quiet_since_us))

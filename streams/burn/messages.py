@@ -1,0 +1,250 @@
+"""What alerts say: drafts of each rule's alert with its numbers, plain text, nothing marked up.
+
+A draft has no identity yet; `episodes.Episodes.fire` gives it one, or drops it where its episode is open already.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from schemas.money import plain
+from schemas.policies import Budget, SharedCredentialRule
+from schemas.signals import ALERT_TYPE, Alert, CloudSignal
+from streams.burn.amounts import percent, short, shown, unit_name, window_name
+from streams.burn.budgets import Crossing
+from streams.burn.burn_rules import Rung
+from streams.burn.limits import Pair, Plan, Step, amount_of
+from streams.burn.periods import Period, instant
+from streams.ports import Output
+
+_FINEST_FIRST = (
+    "agent", "credential", "user", "use_case", "service", "project", "team", "cost_center", "pool", "purpose",
+    "spend_class", "environment", "model", "provider", "business_unit", "org",
+)  # fmt: skip
+_NO_NUMBERS = Decimal(0)
+
+
+def output_of(alert: Alert) -> Output:
+    """The record that carries an alert, keyed by its id."""
+    signal = CloudSignal(
+        type=ALERT_TYPE, id=f"{alert.alert_id}/{alert.seq}", time=alert.at, subject=f"org/{alert.org}", data=alert
+    )
+    return Output(topic=alert.topic, key=alert.alert_id.encode(), value=signal.model_dump_json().encode())
+
+
+def whose(budget: Budget, member: str) -> tuple[str, str]:
+    """The entity that a budget is about: its member, else the finest condition of its scope, else the org."""
+    if budget.each is not None and member:
+        return budget.each, member
+    for name in _FINEST_FIRST:
+        if name in budget.scope:
+            return name, budget.scope[name]
+    return "org", budget.org
+
+
+def labels_of(budget: Budget, member: str) -> dict[str, str]:
+    """What routes an alert: the conditions of the budget's scope, and its member."""
+    labels = dict(sorted(budget.scope.items()))
+    if budget.each is not None and member:
+        labels[budget.each] = member
+    return labels
+
+
+def _draft(*, at: datetime, **fields: Any) -> Alert:  # noqa: ANN401  pydantic checks each field
+    return Alert(
+        alert_id="",
+        seq=1,
+        status="firing",
+        mode="live",
+        basis="actual",
+        at=at,
+        opened_at=at,
+        resolved_at=None,
+        **fields,
+    )
+
+
+def threshold_alert(crossing: Crossing, step: Step, *, at: datetime, notify: bool) -> Alert:
+    """A budget has crossed a threshold; `value` and `threshold` are in the budget's unit, exact."""
+    budget, member = crossing.plan.budget, crossing.key[2]
+    entity_type, entity_id = whose(budget, member)
+    spent = amount_of(crossing.spent, budget.unit)
+    ratio = f"{float(spent / budget.limit):.4f}" if budget.limit else "no limit"
+    subject = f"{entity_type} {entity_id}"
+    unit = unit_name(budget.unit)
+    since = instant(crossing.period.start_us).astimezone(budget.zone())
+    start = since.strftime("%Y-%m-%d %H:%M" if budget.period == "hour" else "%Y-%m-%d")
+    of_limit = f"of {plain(budget.limit)} {unit} ({percent(step.share)})" if budget.limit else f"{unit} of nothing"
+    return _draft(
+        at=at,
+        topic="alerts.budgets",
+        notify=notify,
+        rule="threshold",
+        kind="budget",
+        level=plain(step.share),
+        severity=_severity(step.share),
+        org=budget.org,
+        entity_type=entity_type,
+        entity_id=entity_id,
+        budget_id=budget.id,
+        member=member or None,
+        period_start=instant(crossing.period.start_us),
+        period_end=instant(crossing.period.end_us),
+        unit=budget.unit,
+        value=spent,
+        threshold=step.share * budget.limit,
+        owner=budget.owner,
+        labels=labels_of(budget, member),
+        evidence={"limit": plain(budget.limit), "spent_to_limit_ratio": ratio},
+        message=f"{subject} has spent {shown(spent, budget.unit)} {of_limit} of budget {budget.id}, "
+        f"{budget.period} from {start} ({budget.timezone})",
+        runbook_url=budget.runbook_url,
+    )
+
+
+def _severity(share: Decimal) -> Literal["info", "warning", "critical"]:
+    """Critical from the whole limit, a warning from 0.8 of it."""
+    if share >= 1:
+        return "critical"
+    return "warning" if share >= Decimal("0.8") else "info"
+
+
+@dataclass(frozen=True, slots=True)
+class TooFast:
+    """A rung that a budget (or member) has reached: what its windows hold, as amounts of its unit."""
+
+    plan: Plan
+    member: str
+    period: Period
+    rung: Rung
+    long: Pair
+    short: Pair
+
+
+def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
+    """A budget burns too fast. USD: `value` is the long window's USD per hour; else its count and what allows."""
+    budget, pairing = found.plan.budget, found.rung.pairing
+    entity_type, entity_id = whose(budget, found.member)
+    long, brief = amount_of(found.long, budget.unit), amount_of(found.short, budget.unit)
+    hours, short_hours = Decimal(pairing.long_sec) / 3600, Decimal(pairing.short_sec) / 3600
+    average = budget.limit * 3600 / found.period.nominal_sec
+    fires = short(Decimal(found.rung.factor.numerator) / found.rung.factor.denominator * average)
+    usd = budget.unit == "usd"
+    unit = "USD/h" if usd else f"{budget.unit}/h"
+    times = long / hours / average
+    return _draft(
+        at=at,
+        topic="alerts.budgets",
+        notify=notify,
+        rule="burn_rate",
+        kind="budget",
+        level=found.rung.level,
+        severity=pairing.severity,
+        org=budget.org,
+        entity_type=entity_type,
+        entity_id=entity_id,
+        budget_id=budget.id,
+        member=found.member or None,
+        period_start=instant(found.period.start_us),
+        period_end=instant(found.period.end_us),
+        unit="usd_per_hour" if usd else budget.unit,
+        value=short(long / hours) if usd else long,
+        threshold=fires if usd else short(fires * hours),
+        owner=budget.owner,
+        labels=labels_of(budget, found.member),
+        evidence={
+            "long_window_sec": str(pairing.long_sec),
+            "long_spent": plain(long),
+            "short_window_sec": str(pairing.short_sec),
+            "short_spent": plain(brief),
+            "factor": found.rung.level.removesuffix("x"),
+            "limit": plain(budget.limit),
+        },
+        message=f"{entity_type} {entity_id} burns {shown(long / hours, budget.unit)} {unit} over "
+        f"{window_name(pairing.long_sec)} and {shown(brief / short_hours, budget.unit)} {unit} over "
+        f"{window_name(pairing.short_sec)}, {times:.1f} times what budget {budget.id} allows on average",
+        runbook_url=budget.runbook_url,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """An entity that spends far above its usual; rates in USD per hour."""
+
+    org: str
+    entity_type: str
+    entity_id: str
+    usd_per_hour: Decimal
+    expected_usd_per_hour: Decimal
+    threshold_usd_per_hour: Decimal
+    score: float
+    history_buckets: int
+    window_sec: int
+
+
+def spike_alert(found: Spike, *, at: datetime, owner: str | None) -> Alert:
+    """An entity's spending is not normal for it."""
+    now, usually = shown(found.usd_per_hour, "usd"), shown(found.expected_usd_per_hour, "usd")
+    times = found.usd_per_hour / found.expected_usd_per_hour if found.expected_usd_per_hour else _NO_NUMBERS
+    return _draft(
+        at=at,
+        topic="alerts.anomalies",
+        notify=True,
+        rule="spike",
+        kind="anomaly",
+        level="spike",
+        severity="warning",
+        org=found.org,
+        entity_type=found.entity_type,
+        entity_id=found.entity_id,
+        budget_id=None,
+        member=None,
+        period_start=None,
+        period_end=None,
+        unit="usd_per_hour",
+        value=found.usd_per_hour,
+        threshold=found.threshold_usd_per_hour,
+        owner=owner,
+        labels={found.entity_type: found.entity_id},
+        evidence={
+            "expected": plain(found.expected_usd_per_hour),
+            "score": f"{found.score:.1f}",
+            "history_buckets": str(found.history_buckets),
+            "window_sec": str(found.window_sec),
+        },
+        message=f"{found.entity_type} {found.entity_id} burns {now} USD/h, {times:.0f} times its usual "
+        f"{usually} USD/h when active",
+        runbook_url=None,
+    )
+
+
+def shared_credential_alert(
+    rule: SharedCredentialRule, credential: str, *, users: int, addresses: int, at: datetime
+) -> Alert:
+    """A credential was used by more users, or from more addresses, than one owner would."""
+    by_users = users >= rule.min_distinct_users
+    return _draft(
+        at=at,
+        topic="alerts.governance",
+        notify=True,
+        rule="shared_credential",
+        kind="governance",
+        level="shared",
+        severity="warning",
+        org=rule.org,
+        entity_type="credential",
+        entity_id=credential,
+        budget_id=None,
+        member=None,
+        period_start=None,
+        period_end=None,
+        unit="count",
+        value=Decimal(users if by_users else addresses),
+        threshold=Decimal(rule.min_distinct_users if by_users else rule.min_distinct_addresses),
+        owner=None,
+        labels={"credential": credential},
+        evidence={"distinct_users": str(users), "distinct_addresses": str(addresses), "window_sec": "3600"},
+        message=f"credential {credential} was used by {users} users from {addresses} addresses within one hour",
+        runbook_url=None,
+    )

@@ -1,0 +1,195 @@
+"""Burn rates and budget states that changed, as messages for `usage.rates`: at most one of each per org and 5 s.
+
+Laws
+1. An entity is said when a row came since it was last said, and once more for each window that has fallen to zero at
+   the floor. Budget states likewise, and once more when their period ends at the floor.
+2. A message holds at most `MOST_RATES` entities, those not said for the longest first; the rest follow.
+3. Amounts are exact; rates per hour are cut to the pico-USD, tokens per minute to three decimals.
+The JSON is written by hand from integers, because pydantic takes 50 times as long; a test holds it to the models.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from schemas.money import plain, usd
+from schemas.signals import BUDGET_STATES_TYPE, RATES_TYPE, rfc3339
+from streams.burn import rings
+from streams.burn.budgets import PeriodKey
+from streams.burn.limits import Plan, amount_of
+from streams.burn.periods import instant
+from streams.burn.state import UNSAID, BurnState
+from streams.ports import Output
+
+Ints = npt.NDArray[np.int64]
+
+SAID_WINDOWS_SEC = (300, 3600, 21600, 86400, 259200)
+EVERY_US = 5_000_000
+MOST_RATES = 2000
+MOST_STATES = 2000
+
+
+def rates(state: BurnState) -> list[Output]:
+    """The rates to say now, orgs in order of name; what was said is marked."""
+    table = state.entities
+    unsaid = _unsaid_entities(state)
+    if len(unsaid) == 0:
+        return []
+    outputs = []
+    org = table.columns["org_slot"][unsaid]
+    names = {int(slot): (table.keys[int(slot)] or ("",))[0] for slot in np.unique(org)}
+    for org_slot, name in sorted(names.items(), key=lambda item: item[1]):
+        slots = unsaid[org == org_slot]
+        order = np.argsort(table.columns["said_us"][slots], kind="stable")
+        chosen = slots[order[:MOST_RATES]]
+        table.will_change(chosen)
+        outputs.append(_rates_of(state, name, chosen))
+        table.columns["said_us"][chosen] = state.clock.lead_us
+        table.columns["flags"][chosen] &= ~np.uint8(UNSAID)
+    return outputs
+
+
+def _unsaid_entities(state: BurnState) -> Ints:
+    table = state.entities
+    unsaid = (table.column("flags") & UNSAID) != 0
+    said, newest = table.column("said"), table.column("newest")
+    if state.clock.floor_us is not None and said.any():
+        for bit, window_sec in enumerate(SAID_WINDOWS_SEC):
+            ring = rings.WINDOW_RING[window_sec]
+            first, _ = rings.window_cells(ring, window_us=window_sec * 1_000_000, at_us=state.clock.floor_us)
+            unsaid |= ((said & (1 << bit)) != 0) & (newest // ring.buckets < first)
+    return np.flatnonzero(unsaid)
+
+
+def _rates_of(state: BurnState, org: str, slots: Ints) -> Output:
+    at_us = state.clock.lead_us
+    by_window: list[list[dict[str, Any]]] = []
+    said = np.zeros(len(slots), np.uint8)
+    for bit, window_sec in enumerate(SAID_WINDOWS_SEC):
+        found = rings.sums(state.entities.columns, slots, window_sec=window_sec, at_us=at_us)
+        said |= ((found.requests != 0) | (found.micro != 0) | (found.tokens != 0)).astype(np.uint8) << bit
+        columns = (found.requests, found.tokens, found.micro, found.pico)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        by_window.append([_window(window_sec, *row) for row in rows])
+    state.entities.columns["said"][slots] = said
+    keys = [state.entities.keys[slot] or ("", "", "") for slot in slots.tolist()]
+    entities = sorted(
+        (
+            {"entity_type": key[1], "entity_id": key[2], "windows": list(windows)}
+            for key, windows in zip(keys, zip(*by_window, strict=True), strict=True)
+        ),
+        key=lambda rate: (rate["entity_type"], rate["entity_id"]),
+    )
+    end = rfc3339(instant(at_us))
+    return _output(RATES_TYPE, org, end, f"{org}/{end}", {"org": org, "window_end": end, "rates": entities})
+
+
+def _window(window_sec: int, requests: int, tokens: int, micro: int, pico: int) -> dict[str, Any]:
+    cost_pico = micro * 1_000_000 + pico
+    return {
+        "window_sec": window_sec,
+        "requests": requests,
+        "tokens": tokens,
+        "cost_usd": usd_text(cost_pico),
+        "usd_per_hour": usd_text(cost_pico * 3600 // window_sec),
+        "tokens_per_min": decimal_text(tokens * 60_000 // window_sec, places=3),
+    }
+
+
+def usd_text(pico_usd: int) -> str:
+    """Exact USD as plain text."""
+    return decimal_text(pico_usd, places=12)
+
+
+def decimal_text(number: int, *, places: int) -> str:
+    """An integer with its decimal point moved left, without trailing zeros."""
+    sign, digits = ("-", -number) if number < 0 else ("", number)
+    whole, rest = divmod(digits, 10**places)
+    return f"{sign}{whole}.{rest:0{places}d}".rstrip("0") if rest else f"{sign}{whole}"
+
+
+def budget_states(state: BurnState) -> list[Output]:
+    """The budget states to say now, orgs in order of name; what was said is marked."""
+    table = state.periods
+    _mark_closed(state)
+    unsaid = np.flatnonzero(table.column("unsaid"))
+    if len(unsaid) == 0:
+        return []
+    by_org: dict[str, list[int]] = {}
+    for slot in unsaid[np.argsort(table.columns["said_us"][unsaid], kind="stable")].tolist():
+        key = table.keys[slot]
+        if key is not None:
+            by_org.setdefault(key[0], []).append(slot)
+    at_us = state.clock.lead_us
+    at = rfc3339(instant(at_us))
+    outputs = []
+    for org, slots in sorted(by_org.items()):
+        chosen = slots[:MOST_STATES]
+        table.will_change(np.array(chosen))
+        keyed = sorted((key, slot) for slot in chosen if (key := table.keys[slot]) is not None)
+        states = [said for key, slot in keyed if (said := _state_of(state, key, slot)) is not None]
+        table.columns["unsaid"][chosen] = 0
+        table.columns["said_us"][chosen] = at_us
+        if states:
+            outputs.append(
+                _output(BUDGET_STATES_TYPE, org, at, f"{org}/{at}/budgets", {"org": org, "at": at, "states": states})
+            )
+    return outputs
+
+
+def _mark_closed(state: BurnState) -> None:
+    if state.clock.floor_us is None:
+        return
+    table = state.periods
+    ends = table.column("end_us")
+    over = np.flatnonzero((ends > 0) & (ends <= state.clock.floor_us) & (table.column("closed") == 0))
+    if len(over):
+        table.will_change(over)
+        table.columns["closed"][over] = 1
+        table.columns["unsaid"][over] = 1
+
+
+def _state_of(state: BurnState, key: PeriodKey, slot: int) -> dict[str, Any] | None:
+    plan: Plan | None = state.policies.plans.get(key[:2]) if state.policies is not None else None
+    if plan is None:
+        return None
+    column, budget = state.periods.columns, plan.budget
+    pair = (int(column["high"][slot]), int(column["low"][slot]))
+    spent = amount_of(pair, budget.unit)
+    highest = plan.highest(pair)
+    status = "ok" if highest is None else "warned"
+    if (budget.limit == 0 and spent > 0) or (budget.limit > 0 and spent >= budget.limit):
+        status = "breached"
+    return {
+        "budget_id": budget.id,
+        "member": key[2] or None,
+        "period_start": rfc3339(instant(key[3])),
+        "period_end": rfc3339(instant(int(column["end_us"][slot]))),
+        "unit": budget.unit,
+        "limit": plain(budget.limit),
+        "spent": plain(spent) if budget.unit != "usd" else plain(usd(pair[0] * 1_000_000 + pair[1])),
+        "spent_to_limit_ratio": float(spent / budget.limit) if budget.limit else None,
+        "requests": int(column["requests"][slot]),
+        "unpriced_requests": int(column["unpriced"][slot]),
+        "highest_threshold": None if highest is None else plain(highest.share),
+        "forecast": None,
+        "status": "closed" if column["closed"][slot] else status,
+        "policy_offset": plan.since,
+        "owner": budget.owner,
+    }
+
+
+def _output(kind: str, org: str, at: str, signal_id: str, data: dict[str, Any]) -> Output:
+    signal = {
+        "specversion": "1.0",
+        "type": kind,
+        "source": "burnline",
+        "id": signal_id,
+        "time": at,
+        "subject": f"org/{org}",
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    return Output(topic="usage.rates", key=org.encode(), value=msgspec.json.encode(signal))

@@ -1,0 +1,79 @@
+"""The burn stage as the lanes run it: one lane of logic per partition of `internal.deltas`."""
+
+from collections.abc import Sequence
+
+from streams.burn import checkpoint
+from streams.burn.checkpoint import Rounds
+from streams.burn.deltas import deltas_of, header_of
+from streams.burn.engine import advance
+from streams.burn.state import BurnState
+from streams.ports import LaneLogic, Output, PartitionReader, PolicyLog, SourceBatch, StepResult
+
+
+class BurnLane:
+    """The state and steps of burn for one partition; conforms to `streams.ports.LaneLogic`."""
+
+    def __init__(self, partition: int, policy_log: PolicyLog) -> None:
+        self.state = BurnState()
+        self._partition = partition
+        self._policy_log = policy_log
+        self._rounds = Rounds(partition=partition, epoch=1)
+        self._live_from = 0
+        self._last_offset = -1
+
+    async def recover(self, reader: PartitionReader, *, next_offset: int) -> int:
+        """The state is that of the newest checkpoint; returns the offset after it (0 where there is none).
+
+        Replayed records below `next_offset` make outputs again, which the lane drops; no checkpoint is written then.
+        """
+        found = await checkpoint.recover(reader, partition=self._partition, next_offset=next_offset)
+        self.state = found.state
+        self._rounds = Rounds(partition=self._partition, epoch=found.epoch)
+        self._live_from = next_offset
+        self._last_offset = found.offset
+        return found.offset + 1
+
+    def policy_offset_needed(self, batch: SourceBatch) -> int:
+        """The highest policy offset that the batch, or the recovered state, names."""
+        named = [header_of(record).policy_offset for record in batch.records]
+        return max([self.state.policy_offset, *named])
+
+    def step(self, batch: SourceBatch) -> StepResult:
+        """The conclusions from the records, one after the other, and this step's share of a checkpoint.
+
+        Raises: CorruptStateError: a record that rating cannot have written. KeyError: a policy offset not read yet.
+        """
+        outputs: list[Output] = []
+        for record in batch.records:
+            deltas = deltas_of(record)
+            outputs += advance(self.state, header_of(record), deltas, self._policy_log)
+            self._last_offset = record.offset
+            if deltas is not None:
+                self._rounds.saw_rows()
+        if self._last_offset >= self._live_from:
+            outputs += self._rounds.outputs(self.state, offset=self._last_offset)
+        return StepResult(outputs, self.state.clock.lead_us, self.state.policy_offset)
+
+    def tick(self, log_time_us: int) -> StepResult | None:
+        """Nothing: rating's ticks reach burn through the log."""
+        del log_time_us
+        return None
+
+    def checkpoint(self) -> Sequence[Output]:
+        """A whole round as of the last step, to be sent in one transaction before a graceful stop."""
+        return self._rounds.whole(self.state, offset=self._last_offset)
+
+
+class BurnStage:
+    """Makes the lanes of burn; conforms to `streams.ports.StageLogic`."""
+
+    name = "burn"
+    source_topic = "internal.deltas"
+    ticks = False
+
+    def __init__(self, policy_log: PolicyLog) -> None:
+        self._policy_log = policy_log
+
+    def lane(self, partition: int) -> LaneLogic:
+        """Fresh logic for a partition."""
+        return BurnLane(partition, self._policy_log)

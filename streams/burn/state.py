@@ -1,0 +1,115 @@
+"""Everything that burn knows about one partition of `internal.deltas`; a pure function of its log up to one offset."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from streams.burn import budgets, shared_credential
+from streams.burn.budgets import Periods
+from streams.burn.clock import Clock
+from streams.burn.episodes import EpisodeBytes, Episodes
+from streams.burn.limits import InForceHere
+from streams.burn.rings import COLUMNS, HISTORY_COLUMN
+from streams.burn.shared_credential import Credentials
+from streams.burn.table import Column, Table
+
+EntityKey = tuple[str, str, str]
+"""org, entity type, entity id."""
+MemberKey = tuple[str, str, str]
+"""org, budget id, member ('' where there is none)."""
+
+UNJUDGED = 1
+"""A live row came since the windows were last judged."""
+UNSAID = 2
+"""A row came since the windows were last published."""
+
+
+class Ahead(msgspec.Struct, array_like=True, frozen=True, order=True):
+    """A row whose bucket begins after the lead: it waits, so that windows never hold what is still to come."""
+
+    bucket: int
+    table: str  # entities or members
+    key: tuple[str, str, str]
+    live: bool
+    requests: int
+    tokens: int
+    micro: int
+    pico: int
+
+
+class Done(msgspec.Struct):
+    """Up to which log time each periodic work was done; microseconds since 1970."""
+
+    judged_us: int = 0
+    said_us: int = 0
+    resolved_us: int = 0
+    swept_us: int = 0
+
+
+def new_entities() -> Table[EntityKey]:
+    """No entity has burnt anything."""
+    spec = {
+        **COLUMNS,
+        **HISTORY_COLUMN,
+        "org_slot": Column("int32"),  # the row of the org as an entity
+        "flags": Column("uint8"),
+        "said": Column("uint8"),  # which windows were last published above zero, one bit each
+        "said_us": Column("int64"),
+    }
+    return Table(spec, page_rows=128)
+
+
+def new_members() -> Table[MemberKey]:
+    """No budget's windows hold anything."""
+    return Table({**COLUMNS, "flags": Column("uint8")}, page_rows=128)
+
+
+class Cross(msgspec.Struct):
+    """What is not in a table: written with the head of a checkpoint."""
+
+    clock: Clock
+    policy_offset: int
+    done: Done
+    ahead: list[Ahead]
+    episodes: list[EpisodeBytes]
+
+
+@dataclass(slots=True)
+class BurnState:
+    """The state of one partition. `policies` are those at `policy_offset`; None until the policy log was asked."""
+
+    clock: Clock = field(default_factory=Clock)
+    policy_offset: int = -1
+    policies: InForceHere | None = None
+    done: Done = field(default_factory=Done)
+    ahead: list[Ahead] = field(default_factory=list)
+    episodes: Episodes = field(default_factory=Episodes)
+    entities: Table[EntityKey] = field(default_factory=new_entities)
+    members: Table[MemberKey] = field(default_factory=new_members)
+    periods: Periods = field(default_factory=budgets.new_table)
+    credentials: Credentials = field(default_factory=shared_credential.new_table)
+
+    def tables(self) -> dict[str, Table]:  # type: ignore[type-arg]  # each has its own key type
+        """The tables by name, in the order in which they are written."""
+        return {
+            "entities": self.entities,
+            "members": self.members,
+            "periods": self.periods,
+            "credentials": self.credentials,
+        }
+
+    def cross(self) -> bytes:
+        """Everything but the tables, as bytes that depend on nothing but the state."""
+        clock = Clock(
+            self.clock.lanes, dict(sorted(self.clock.times_us.items())), self.clock.lead_us, self.clock.floor_us
+        )
+        held = self.episodes.to_state()
+        return msgspec.msgpack.encode(Cross(clock, self.policy_offset, self.done, sorted(self.ahead), held))
+
+    def take_cross(self, raw: bytes) -> None:
+        """Everything but the tables is what the bytes say. Raises: msgspec.MsgspecError: they say nothing."""
+        found = msgspec.msgpack.decode(raw, type=Cross)
+        self.clock, self.policy_offset, self.done = found.clock, found.policy_offset, found.done
+        self.ahead = found.ahead
+        self.episodes.from_state(found.episodes)
+        self.policies = None
