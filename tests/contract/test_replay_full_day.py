@@ -1,0 +1,95 @@
+"""The simulated day at the demo's size: only what is planted stands out. No law, because it takes seconds."""
+
+import json
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from statistics import median
+from typing import Any
+
+import pytest
+
+from producers.simulator import DEFAULT_EVENTS, Day, simulate
+from producers.simulator.ledger import cost_pico_usd, leaves_of
+
+END = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SIZES = [4_000, DEFAULT_EVENTS]
+
+
+@lru_cache
+def day(events: int) -> Day:
+    """The day of a size."""
+    return simulate(end=END, events=events)
+
+
+@lru_cache
+def unique(events: int) -> tuple[dict[str, Any], ...]:
+    """Each event once, as plain JSON, by (source, id)."""
+    seen = {(e["source"], e["id"]): e for e in map(json.loads, day(events).lines)}
+    return tuple(seen.values())
+
+
+def at(event: dict[str, Any]) -> datetime:
+    """When the call was made."""
+    return datetime.fromisoformat(event["time"])
+
+
+@pytest.mark.parametrize("events", SIZES)
+def test_the_number_of_events_is_about_what_was_asked(events: int) -> None:
+    """Within a tenth."""
+    assert abs(len(unique(events)) - events) < events / 10
+
+
+@pytest.mark.parametrize("events", SIZES)
+def test_the_shared_key_is_the_only_shared_one(events: int) -> None:
+    """In each of the last two hours nine people use one key from eleven addresses or more; no other has two users."""
+    told = day(events).ledger["planted"]["shared_key"]
+    users, addresses = defaultdict(set), defaultdict(set)
+    for event in unique(events):
+        data, hours_left = event["data"], int((END - at(event)) / HOUR)
+        users[data["credential"], min(hours_left, 2)].add(data.get("user"))
+        addresses[data["credential"], min(hours_left, 2)].add(data["client_address_hash"])
+    for hours_left in (0, 1):
+        assert len(users[told["credential"], hours_left]) == 9
+        assert len(addresses[told["credential"], hours_left]) >= 11
+    assert users[told["credential"], 2] == {told["owner"]}
+    assert {len(found) for (key, _), found in users.items() if key != told["credential"]} == {1}
+    assert max(len(found) for (key, _), found in addresses.items() if key != told["credential"]) <= 2
+
+
+@pytest.mark.parametrize("events", SIZES)
+def test_the_runaway_agent_is_the_only_loop(events: int) -> None:
+    """One tool call is repeated hundreds of times until the end, at 10 to 30 times the agent's usual rate."""
+    told = day(events).ledger["planted"]["runaway_agent"]
+    calls = Counter(event["data"].get("tool_call_hash") for event in unique(events))
+    del calls[None]
+    assert calls.pop(told["tool_call_hash"]) == told["requests"]
+    assert max(calls.values(), default=0) <= 2
+    assert 10 <= told["times_usual_rate"] <= 30
+    last = max(at(e) for e in unique(events) if e["data"].get("tool_call_hash") == told["tool_call_hash"])
+    assert END - last < timedelta(seconds=60)
+
+
+def _five_minute_costs_usd(entity: str) -> dict[str, list[float]]:
+    costs: dict[tuple[str, int], float] = defaultdict(float)
+    for event in unique(DEFAULT_EVENTS):
+        if entity in event["data"]:
+            cost = cost_pico_usd(event["data"], leaves_of(event["data"]), END) or 0
+            costs[event["data"][entity], int((at(event) - END) / timedelta(minutes=5))] += cost / 1e12
+    found: dict[str, list[float]] = defaultdict(list)
+    for (name, _), spent in costs.items():
+        found[name].append(spent)
+    return found
+
+
+def test_nobody_else_spends_like_the_runaway() -> None:
+    """Against its own median of five minutes, only the runaway (and its key) ever spends 10 times and 5 USD/h more."""
+    told = day(DEFAULT_EVENTS).ledger["planted"]["runaway_agent"]
+    for entity, expected in (("agent", {told["agent"]}), ("credential", {told["credential"]}), ("user", set())):
+        stands_out = {
+            name
+            for name, costs in _five_minute_costs_usd(entity).items()
+            if max(costs) > 10 * median(costs) and (max(costs) - median(costs)) * 12 > 5
+        }
+        assert stands_out == expected
