@@ -122,11 +122,11 @@ def send_change(settings: KafkaSettings, change: PolicyChange) -> int:
         raise KafkaUnavailableError(f"the change was not sent: {error.args[0].str()}") from error
     if not answers:
         raise KafkaUnavailableError(f"Kafka at {settings.bootstrap_servers} did not acknowledge the change in time")
-    error, message = answers[0]
-    if error is not None:
-        if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+    refusal, message = answers[0]
+    if refusal is not None:
+        if refusal.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
             raise SettingsError(f"we may not write to topic {topic}; ask an administrator (burnline topics plan)")
-        raise KafkaUnavailableError(f"the change was not acknowledged: {error.str()}")
+        raise KafkaUnavailableError(f"the change was not acknowledged: {refusal.str()}")
     return int(message.offset())
 
 

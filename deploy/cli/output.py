@@ -41,10 +41,10 @@ def put(text: str) -> None:
 
 def put_json(value: object) -> None:
     """The result as JSON; indented for a person, one line for a pipe."""
-    put(json.dumps(value, indent=2 if sys.stdout.isatty() else None, default=_as_json, ensure_ascii=False))
+    put(json.dumps(value, indent=2 if sys.stdout.isatty() else None, default=json_value, ensure_ascii=False))
 
 
-def _as_json(value: object) -> str:
+def json_value(value: object) -> str:
     """Times and money as all our JSON writes them."""
     from schemas.signals import rfc3339
 

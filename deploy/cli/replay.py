@@ -1,5 +1,6 @@
 """`burnline replay` and `simulate`: usage from files into `usage.events`, and a made-up company's day as a file."""
 
+import json
 import os
 import re
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from deploy.cli.output import AsJson, StateDir, examples, put, put_json, say
+from deploy.cli.output import AsJson, StateDir, examples, json_value, put, put_json, say
 
 if TYPE_CHECKING:
     from producers.outcome import Outcome, Progress
@@ -115,7 +116,7 @@ def _dry_run(plan: "Plan", now: datetime) -> None:
     """Every event on a line as rating would price it; rows that would be skipped go to standard error."""
     from producers.dialect import Skipped
     from producers.plan import read
-    from streams.rating import priced_lines
+    from streams.rating.preview import priced_lines
 
     skipped = 0
 
@@ -129,9 +130,9 @@ def _dry_run(plan: "Plan", now: datetime) -> None:
                 yield item.value
 
     count = 0
-    for line in priced_lines(values(), now=now):
+    for line in priced_lines(values(), append_time_us=int(now.timestamp() * 1_000_000)):
         count += 1
-        put(line)
+        put(json.dumps(line, default=json_value, ensure_ascii=False))
     say(f"{count:,} events would be sent, {skipped:,} rows skipped; nothing was sent")
 
 
@@ -194,22 +195,22 @@ def _progress(rows: int) -> "Iterator[Callable[[Progress], None] | None]":
 
 
 def simulate(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go: events.jsonl, ledger and policies.")],
-    events: Annotated[int, typer.Option(min=1, help="About how many events.")] = 20_000,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same day.")] = 1,
-    ends_at: Annotated[str | None, typer.Option(help="When the day ends (RFC 3339); now unless given.")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the files go: events, ledger, budgets.")],
+    events: Annotated[int, typer.Option(help="About how many events.")] = 35_000,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same day.")] = 7,
+    ends_at: Annotated[str | None, typer.Option(metavar="TIME", help="When the day ends; now unless given.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a company's working day as a file to replay, with its own ledger of what is true."""
-    from producers.simulate import write_day
+    """Make a company's working day as files: events to replay, budgets to apply, and a ledger of what is true."""
+    from deploy.moments import moment
+    from producers.simulator import write_day
 
-    from schemas.errors import InputError
-
-    try:
-        end = datetime.fromisoformat(ends_at) if ends_at else datetime.now(UTC)
-    except ValueError:
-        raise InputError(f"--ends-at {ends_at}: write a time like 2026-11-22T18:00:00Z") from None
-    if end.tzinfo is None:
-        raise InputError(f"--ends-at {ends_at}: say the offset too, like Z or +01:00")
-    written = write_day(out, events=events, seed=seed, ends_at=end)
-    put_json(written) if as_json else put(f"written to {out}")
+    now = datetime.now(UTC)
+    end = moment(ends_at, now=now, flag="--ends-at") if ends_at else now
+    written = write_day(out, end=end, seed=seed, events=events)
+    if as_json:
+        put_json({"events": written.events, "ledger": written.ledger, "budgets": written.budgets, "ends_at": end})
+        return
+    put(f"events   {written.events}")
+    put(f"budgets  {written.budgets}")
+    put(f"ledger   {written.ledger}")

@@ -42,6 +42,7 @@ class Positions:
         self._reader = Consumer({**base, **reading, **group})
         self._said: dict[StagePlace, Said] = {}
         self._assigned = False
+        self._read_up_to = 0
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +62,9 @@ class Positions:
         """The first offset that is kept of every partition. Raises: KafkaUnavailableError: no answer in time."""
         return self._offsets(topics, OffsetSpec.earliest())
 
-    def _offsets(self, topics: Iterable[str], which: OffsetSpec) -> dict[Place, int]:
+    def _offsets(
+        self, topics: Iterable[str], which: OffsetSpec, isolation: IsolationLevel = IsolationLevel.READ_UNCOMMITTED
+    ) -> dict[Place, int]:
         wanted = {
             TopicPartition(self._settings.topic(topic), partition): (topic, partition)
             for topic in topics
@@ -70,7 +73,7 @@ class Positions:
         try:
             asked = self._admin.list_offsets(
                 dict.fromkeys(wanted, which),
-                isolation_level=IsolationLevel.READ_UNCOMMITTED,
+                isolation_level=isolation,
                 request_timeout=self._timeout_sec,
             )
             return {wanted[place]: int(answer.result().offset) for place, answer in asked.items()}
@@ -85,14 +88,15 @@ class Positions:
         if not self._assigned:
             self._progress.assign([TopicPartition(self._settings.topic(PROGRESS), 0, 0)])
             self._assigned = True
-        end = self.ends([PROGRESS])[(PROGRESS, 0)]
-        while True:
+        committed = self._offsets([PROGRESS], OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)[(PROGRESS, 0)]
+        while self._read_up_to < committed:
             message = self._poll(self._progress)
-            if message is None:
-                if self._position(self._progress) >= end:
-                    return dict(self._said)
-                continue
-            self._take(message)
+            if message.error() is None:
+                self._take(message)
+                self._read_up_to = message.offset() + 1
+            else:  # the end of the partition, behind the markers of transactions
+                self._read_up_to = message.offset()
+        return dict(self._said)
 
     def _take(self, message: Message) -> None:
         value = message.value()
@@ -112,19 +116,14 @@ class Positions:
         topic, partition = place
         self._reader.assign([TopicPartition(self._settings.topic(topic), partition, offset)])
         message = self._poll(self._reader)
-        return None if message is None else int(message.timestamp()[1]) * 1000
+        return None if message.error() is not None else int(message.timestamp()[1]) * 1000
 
-    def _position(self, consumer: Consumer) -> int:
-        return int(consumer.position(consumer.assignment())[0].offset)
-
-    def _poll(self, consumer: Consumer) -> Message | None:
-        """The next record; None at the end of the partition."""
+    def _poll(self, consumer: Consumer) -> Message:
+        """The next record, or the end of the partition, which is a message with an error."""
         message = consumer.poll(self._timeout_sec)
         if message is None:
             raise KafkaUnavailableError(f"Kafka at {self._settings.bootstrap_servers} did not answer in time")
         error = message.error()
-        if error is None:
+        if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  confluent-kafka's public name
             return message
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  confluent-kafka's public name for it
-            return None
         raise KafkaUnavailableError(f"cannot read from Kafka: {error.str()}")

@@ -1,0 +1,83 @@
+"""How the command line reads what people type, and how it prints what others wrote."""
+
+import csv
+import io
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from deploy.cli.output import plain
+from deploy.cli.replay import spread_sets
+from deploy.csv_safe import to_csv
+from deploy.moments import moment
+from schemas.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+HEAVY = ("confluent_kafka", "clickhouse_connect", "pyarrow", "numpy", "pydantic", "faust", "rich.table", "psutil")
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        (["a.csv", "--set", "org=acme"], ["a.csv", "--set", "org=acme"]),
+        (["a.csv", "--set", "org=acme", "team=code"], ["a.csv", "--set", "org=acme", "--set", "team=code"]),
+        (["--set", "org=acme", "a.csv", "b=c"], ["--set", "org=acme", "a.csv", "b=c"]),
+        (["--set", "a=1", "b=2", "--speed", "max"], ["--set", "a=1", "--set", "b=2", "--speed", "max"]),
+        (["--set", "a=1", "--set", "b=2", "c=3"], ["--set", "a=1", "--set", "b=2", "--set", "c=3"]),
+        (["--set", "a=1", "./x=y.csv"], ["--set", "a=1", "./x=y.csv"]),
+        (["a.csv", "--set"], ["a.csv", "--set"]),
+        (["--set", "--dry-run"], ["--set", "--dry-run"]),
+    ],
+)
+def test_one_set_takes_many_pairs(typed: list[str], read: list[str]) -> None:
+    """`--set a=1 b=2` is `--set a=1 --set b=2`; a path is never taken for a pair."""
+    assert spread_sets(typed) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("24h", datetime(2026, 11, 21, 9, 30, tzinfo=UTC)),
+        ("2w", datetime(2026, 11, 8, 9, 30, tzinfo=UTC)),
+        ("2026-11-01", datetime(2026, 10, 31, 23, tzinfo=UTC)),
+        ("2026-11-01T12:00", datetime(2026, 11, 1, 11, tzinfo=UTC)),
+        ("2026-11-01T12:00:00Z", datetime(2026, 11, 1, 12, tzinfo=UTC)),
+        ("2026-11-01T12:00:00+05:30", datetime(2026, 11, 1, 6, 30, tzinfo=UTC)),
+    ],
+)
+def test_moment_is_read_as_people_mean_it(text: str, at: datetime) -> None:
+    """A length of time is before now, a bare date begins in the asked zone, an offset is kept."""
+    assert moment(text, now=NOW, zone=ZoneInfo("Europe/Berlin")) == at
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "24", "-1h", "2026-13-01", "1y"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    """The refusal names the flag and shows how to write it."""
+    with pytest.raises(InputError, match="--until"):
+        moment(text, now=NOW, flag="--until")
+
+
+def test_csv_cells_never_run_and_numbers_stay_numbers() -> None:
+    """A cell that a spreadsheet would run gets an apostrophe; negative numbers do not."""
+    row = ["=cmd|' /C calc'!A0", "+1-800", "@SUM(A1)", "\tx", "-1.5", "-1e3", "plain", None, "-x", 3, "a,b"]
+    printed = next(csv.reader(io.StringIO(to_csv([row]))))
+    assert printed == [
+        "'=cmd|' /C calc'!A0", "'+1-800", "'@SUM(A1)", "'\tx", "-1.5", "-1e3", "plain", "", "'-x", "3", "a,b",
+    ]  # fmt: skip
+
+
+def test_printed_text_cannot_drive_a_terminal() -> None:
+    """Escape sequences and direction marks of names are shown as replacement characters."""
+    assert plain("a\x1b[31mred\u202e\nb") == "a\ufffd[31mred\ufffd\nb"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """`burnline --help` is quick because no command's own imports have run."""
+    code = f"import sys, deploy.cli; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

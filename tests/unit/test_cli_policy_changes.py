@@ -1,0 +1,127 @@
+"""What applying policies sends: only what changes, never twice, never half."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from deploy.policy_files import PolicyFile, read_policies
+from deploy.policy_files.changes import Author, change_between, key_from
+from schemas.errors import PolicyError
+from schemas.policies import Budget, Horizon, InForce, Policies, fold
+
+NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
+AUTHOR = Author(actor="dana", at=NOW, files=("budgets.toml",))
+FILE = b"""
+org = "acme"
+
+[[budget]]
+id = "code"
+scope = { team = "code" }
+limit = 10.50
+
+[horizon]
+live_horizon = "48h"
+"""
+
+
+def policies_in(content: bytes) -> tuple[object, ...]:
+    """The policies of one file."""
+    return read_policies([PolicyFile("budgets.toml", content)])
+
+
+def in_force_after(content: bytes) -> Policies:
+    """What is in force when the file was applied at offset 3."""
+    change = change_between({}, read_policies([PolicyFile("budgets.toml", content)]), (), author=AUTHOR)
+    assert change is not None
+    return fold({}, change, offset=3)
+
+
+def test_numbers_are_read_as_they_are_written() -> None:
+    """A limit of 10.50 is exactly 10.50, and a duration of 48h is 172,800 seconds."""
+    budget, horizon = policies_in(FILE)
+    assert isinstance(budget, Budget)
+    assert isinstance(horizon, Horizon)
+    assert (budget.limit, horizon.live_horizon_sec) == (Decimal("10.50"), 172_800)
+
+
+def test_money_may_stand_in_quotes() -> None:
+    """A decimal in quotes is the same number."""
+    assert policies_in(FILE.replace(b"10.50", b'"10.50"')) == policies_in(FILE)
+
+
+def test_byte_order_mark_and_windows_lines_are_read() -> None:
+    """A file that an editor of another system wrote says the same."""
+    assert policies_in(b"\xef\xbb\xbf" + FILE.replace(b"\n", b"\r\n")) == policies_in(FILE)
+
+
+def test_applying_again_sends_nothing() -> None:
+    """What is in force already is no change."""
+    wanted = read_policies([PolicyFile("budgets.toml", FILE)])
+    assert change_between(in_force_after(FILE), wanted, (), author=AUTHOR) is None
+
+
+def test_only_what_differs_is_sent() -> None:
+    """A new limit of one budget is a change of that budget alone."""
+    wanted = read_policies([PolicyFile("budgets.toml", FILE.replace(b"10.50", b"11"))])
+    change = change_between(in_force_after(FILE), wanted, (), author=AUTHOR)
+    assert change is not None
+    assert [policy.id for policy in change.sets] == ["code"]
+
+
+def test_same_limit_written_otherwise_is_no_change() -> None:
+    """10.5 and 10.50 are one number."""
+    wanted = read_policies([PolicyFile("budgets.toml", FILE.replace(b"10.50", b"10.5"))])
+    assert change_between(in_force_after(FILE), wanted, (), author=AUTHOR) is None
+
+
+def test_removed_policy_is_named_as_it_is_shown() -> None:
+    """KIND/ORG/ID finds the policy, and the change takes it out of force."""
+    before = in_force_after(FILE)
+    key = key_from("budget/acme/code", before)
+    change = change_between(before, (), [key], author=AUTHOR)
+    assert change is not None
+    assert key not in fold(before, change, offset=4)
+
+
+def test_unknown_removal_is_refused_with_the_nearest_name() -> None:
+    """Removing what is not in force says what is."""
+    with pytest.raises(PolicyError, match='did you mean "budget/acme/code"'):
+        key_from("budget/acme/cod", in_force_after(FILE))
+
+
+def test_setting_and_removing_at_once_is_refused() -> None:
+    """A policy that stands in a file cannot be removed by the same command."""
+    before = in_force_after(FILE)
+    wanted = read_policies([PolicyFile("budgets.toml", FILE.replace(b"10.50", b"11"))])
+    with pytest.raises(PolicyError, match="both in a file and in --remove"):
+        change_between(before, wanted, [("budget", "acme", "code")], author=AUTHOR)
+
+
+def test_same_policy_in_two_files_is_refused() -> None:
+    """Two files that set one policy are a mistake that names both."""
+    with pytest.raises(PolicyError, match=r"stands in a\.toml and in b\.toml"):
+        read_policies([PolicyFile("a.toml", FILE), PolicyFile("b.toml", FILE)])
+
+
+def test_change_too_large_for_a_message_is_refused() -> None:
+    """More policies than one message holds are refused before anything is sent."""
+    budget = Budget(id="x" * 200, org="acme", limit=Decimal(1), owner="o" * 250)
+    many = tuple(budget.model_copy(update={"id": f"{number}-{'x' * 200}"}) for number in range(2_000))
+    with pytest.raises(PolicyError, match="apply fewer files"):
+        change_between({}, many, (), author=AUTHOR)
+
+
+def test_large_file_is_refused_before_it_is_read() -> None:
+    """A file beyond a million bytes is not parsed."""
+    with pytest.raises(PolicyError, match="at most 1,000,000"):
+        read_policies([PolicyFile("big.toml", b"#" * 1_000_001)])
+
+
+def test_in_force_values_are_kept() -> None:
+    """What is in force and in no file stays."""
+    before: dict[tuple[str, str, str], InForce] = dict(in_force_after(FILE))
+    wanted = read_policies([PolicyFile("more.toml", b'[[budget]]\nid = "web"\norg = "acme"\nlimit = 1\n')])
+    change = change_between(before, wanted, (), author=AUTHOR)
+    assert change is not None
+    assert set(before) < set(fold(before, change, offset=4))
