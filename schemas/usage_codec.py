@@ -5,8 +5,8 @@ Laws
    values, and everything else is decided by pydantic itself, which also gives the reason.
 2. What `decode` returns has its leaves completed (law 1 of `schemas/usage.py`), and None where a side is missing.
 3. Where msgspec is laxer than pydantic, the fast path steps aside: escapes (they may hide a control character), times
-   that are not plain RFC 3339 with at most six decimals (msgspec would round the seventh, pydantic cuts), bytes inside
-   unknown attributes of the envelope that are not UTF-8 or nested beyond pydantic's limit (msgspec skips them unread).
+   that are not plain RFC 3339 with at most six decimals (msgspec would round the seventh, pydantic cuts), unknown
+   attributes of the envelope that may hold what pydantic refuses: bytes that are no UTF-8, deep nests, huge numbers.
 
 More than 160 lines: the two paths and the law that binds them are one thought.
 """
@@ -107,6 +107,8 @@ encode: Callable[[UsageStruct], bytes] = msgspec.json.Encoder().encode
 _PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII).fullmatch
 _NOT_FAST = (msgspec.MsgspecError, UnicodeDecodeError, PydanticCustomError, OverflowError, ValueError, RecursionError)
 _SAFE_DEPTH = 100
+_SAFE_BYTES = 4096
+"""pydantic refuses more than 200 levels, and numbers of more than 4300 digits."""
 
 
 def decode(raw: bytes, headers: Mapping[str, bytes] | None = None) -> UsageStruct:
@@ -137,8 +139,8 @@ def read(raw: bytes, headers: Mapping[str, bytes] | None = None) -> UsageStruct:
             return _with_time(_decode_strict(raw))
         except _NOT_FAST:
             pass
-        # Unknown attributes of the envelope, most often; where msgspec may skip them unread.
-        if raw.isascii() and raw.count(b"{") + raw.count(b"[") < _SAFE_DEPTH:
+        # Unknown attributes of the envelope, most often; msgspec skips them unread, which is safe in what is short.
+        if raw.isascii() and len(raw) <= _SAFE_BYTES and raw.count(b"{") + raw.count(b"[") <= _SAFE_DEPTH:
             try:
                 return _with_time(_decode_lenient(raw))
             except _NOT_FAST:

@@ -61,7 +61,8 @@ def rate_table(rates: Sequence[tuple[Decimal | None, ...]], parts: int) -> RateT
 
 
 def _per_million(rate: Decimal | None, part: int, parts: int) -> Decimal | None:
-    return rate * _PER_CALL if rate is not None and part == parts - 1 else rate
+    """The rate per million; a model that names no price for the call itself takes none."""
+    return (rate or Decimal(0)) * _PER_CALL if part == parts - 1 else rate
 
 
 def _as_integers(rate_usd_per_mtok: Decimal) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 from genai_prices import __version__ as genai_prices_version
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot
@@ -58,7 +59,6 @@ _CONTEXTS: dict[str, dict[str, str]] = {
     "priority": {"service_tier": "priority"},
     "fast": {"service_tier": "fast", "speed": "fast"},
 }
-_CACHE_LIMIT = 20_000
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ class Ceiling:
 class PriceBook:
     """genai-prices behind a bounded cache. It answers the same for the same question, always."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, cached_names: int = 20_000) -> None:
+        self._cached_names = cached_names
         self._providers: list[Provider] = get_snapshot().providers
         self._snapshot = DataSnapshot(self._providers, from_auto_update=False)
         self._models: dict[tuple[str, str], tuple[Provider, ModelInfo] | None] = {}
         self._rates: dict[tuple[str, str, str | None, int], ModelRates | None] = {}
         self._ceilings: dict[str, Ceiling] = {}
-        self._highest = _ceiling(self._providers)
 
     def rates(self, provider: str, model: str, tier: str | None, slot: int) -> ModelRates | None:
         """What the model costs in a slot (event time over `SLOT_US`); None where nobody knows it."""
@@ -103,7 +103,7 @@ class PriceBook:
         owner, info = found
         key = (provider, model, tier, slot if _depends_on_time(info) else -1)
         if key not in self._rates:
-            if len(self._rates) >= _CACHE_LIMIT:
+            if len(self._rates) >= self._cached_names:
                 self._rates.clear()
             at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=slot * SLOT_US)
             # As genai-prices does: a model borrowed from another provider has no variants here.
@@ -115,21 +115,25 @@ class PriceBook:
     def ceiling(self, provider: str) -> Ceiling:
         """The highest rates of a provider; of all providers where it is not known or has no rates for tokens."""
         if provider not in self._ceilings:
-            if len(self._ceilings) >= _CACHE_LIMIT:
+            if len(self._ceilings) >= self._cached_names:
                 self._ceilings.clear()
             try:
                 owner = self._snapshot.find_provider(None, _alias(provider), None)
                 ceiling = _ceiling([owner])
             except LookupError:
-                ceiling = self._highest
+                ceiling = self._highest_of_all
             known = ceiling.input_usd_per_mtok and ceiling.output_usd_per_mtok
-            self._ceilings[provider] = ceiling if known else self._highest
+            self._ceilings[provider] = ceiling if known else self._highest_of_all
         return self._ceilings[provider]
+
+    @cached_property
+    def _highest_of_all(self) -> Ceiling:
+        return _ceiling(self._providers)
 
     def _find(self, provider: str, model: str) -> tuple[Provider, ModelInfo] | None:
         key = (provider, model)
         if key not in self._models:
-            if len(self._models) >= _CACHE_LIMIT:
+            if len(self._models) >= self._cached_names:
                 self._models.clear()
                 # The snapshot caches every name it was ever asked for.
                 self._snapshot = DataSnapshot(self._providers, from_auto_update=False)

@@ -14,23 +14,24 @@ Laws
 4. No bytes make a step raise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from schemas.errors import InvalidMessage, Reason
 from schemas.topics import BY_NAME
-from schemas.usage_codec import refuse
 from streams.ports import Output, PartitionReader, PolicyLog, SourceBatch, SourceRecord, StepResult
-from streams.rating.charging import charge
+from streams.rating.charging import Charges, charge
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools
 from streams.rating.dead_letters import dead_letter
-from streams.rating.decoding import binary_attributes, decode_all
+from streams.rating.decoding import decode_all
 from streams.rating.deltas import counted, deltas_of
 from streams.rating.duplicates import Known, Verdict, Window
 from streams.rating.groups import Ints
 from streams.rating.identity import content_hashes, event_identities
+from streams.rating.judging import MAX_AHEAD_US, judge
 from streams.rating.matching import DEFAULT_HORIZON_US, Matcher
 from streams.rating.messages import Batch, delta_messages, rated_messages
 from streams.rating.prices import PriceBook
@@ -41,9 +42,6 @@ NAME = "rating"
 SOURCE_TOPIC = "usage.events"
 SEEN_TOPIC = "internal.seen"
 WINDOW_EVENTS = 250_000
-MAX_AHEAD_US = 300_000_000
-"""How far an event may lie ahead of its append time: clocks of emitters differ."""
-
 _REFUSALS = {
     Verdict.CONFLICT: InvalidMessage(
         Reason.CONFLICTING_DUPLICATE, "id", "an event of this source and id was counted with another content"
@@ -64,9 +62,11 @@ class RatingStage:
     source_topic = SOURCE_TOPIC
     ticks = True
 
-    def __init__(self, policies: PolicyLog, *, window_events: int = WINDOW_EVENTS) -> None:
+    def __init__(
+        self, policies: PolicyLog, *, window_events: int = WINDOW_EVENTS, book: PriceBook | None = None
+    ) -> None:
         self._policies = policies
-        self._book = PriceBook()
+        self._book = book or PriceBook()
         self._window_events = window_events
 
     def lane(self, partition: int) -> "RatingLane":
@@ -128,46 +128,56 @@ class RatingLane:
 
         decoded = decode_all(batch.records)
         refused = decoded.refused
-        columns = Columns(decoded.events, decoded.records)
-        charges = charge(columns, self._book)
-        disagree = ~(columns.input.agree & columns.output.agree)
-        early = columns.event_us > columns.append_us + MAX_AHEAD_US
-        refused.extend(_disagreeing(decoded.records, disagree))
-        refused.extend(_in_the_future(columns, decoded.records, early & ~disagree))
-        refused.extend(_too_large(decoded.records, charges.refused & ~early & ~disagree))
+        outputs: list[Output] = []
+        if decoded.events:
+            columns = Columns(decoded.events, decoded.records)
+            charges = charge(columns, self._book)
+            judged = judge(columns, charges, decoded.records)
+            refused.extend(judged.refused)
+            admitted = self._admit(columns, judged.valid)
+            refused.extend((decoded.records[row], why) for row, why in admitted.refused)
+            outputs.extend(self._conclusions(heading, columns, charges, admitted))
+        else:
+            outputs.extend(delta_messages(heading, None))
+        refused.sort(key=lambda pair: pair[0].offset)
+        outputs.extend(dead_letter(*pair, topic=batch.topic, partition=batch.partition) for pair in refused)
+        return StepResult(outputs, self._log_time_us, self._policy_offset)
 
-        valid = np.flatnonzero(~(disagree | early | charges.refused))
+    def _admit(self, columns: Columns, valid: Ints) -> "_Admitted":
+        """Those of the valid rows that are new to the duplicate window, which now holds them."""
         identities = event_identities(columns)
         revisions = np.array(columns.data["revision"], np.uint32)
         known = Known(identities, revisions, columns.event_us, content_hashes(columns)).take(valid)
         held_before = len(self._window)
         verdicts, maybe = self._window.admit(known)
-        for verdict, refusal in _REFUSALS.items():
-            refused.extend((decoded.records[row], refusal) for row in valid[verdicts == verdict].tolist())
         self.copies_dropped += int((verdicts == Verdict.COPY).sum())
         new = np.flatnonzero(verdicts == Verdict.COUNTED)
-        kept = valid[new]
-
         maybe_duplicate = np.zeros(columns.rows, np.bool_)
-        maybe_duplicate[kept] = maybe[new]
+        maybe_duplicate[valid[new]] = maybe[new]
+        refused = [
+            (row, why)
+            for verdict, why in _REFUSALS.items()
+            for row in valid[np.flatnonzero(verdicts == verdict)].tolist()
+        ]
+        return _Admitted(valid[new], refused, identities, maybe_duplicate, known.take(new), held_before)
+
+    def _conclusions(
+        self, heading: Batch, columns: Columns, charges: Charges, admitted: "_Admitted"
+    ) -> Iterator[Output]:
+        """Rows, deltas and identities of the rows that count."""
         live = self._live(columns)
         marks = Marks(
-            identities=identities,
+            identities=admitted.identities,
             live=live,
-            maybe_duplicate=maybe_duplicate,
+            maybe_duplicate=admitted.maybe_duplicate,
             policy_offset=self._policy_offset,
             partition=self.partition,
         )
-        deltas = deltas_of(counted(columns, charges, live=live, kept=kept), self._matcher.matches(columns))
-        refused.sort(key=lambda pair: pair[0].offset)
-        outputs = [
-            *rated_messages(heading, rated_rows(columns, charges, marks, kept=kept)),
-            *delta_messages(heading, deltas),
-            *(dead_letter(record, why, topic=batch.topic, partition=batch.partition) for record, why in refused),
-        ]
-        if len(kept):
-            outputs.append(self._seen(known.take(new), held_before=held_before))
-        return StepResult(outputs, self._log_time_us, self._policy_offset)
+        yield from rated_messages(heading, rated_rows(columns, charges, marks, kept=admitted.kept))
+        batch = counted(columns, charges, live=live, kept=admitted.kept)
+        yield from delta_messages(heading, deltas_of(batch, self._matcher.matches(columns)))
+        if len(admitted.kept):
+            yield self._seen(admitted.known, held_before=admitted.held_before)
 
     def _move(self, log_time_us: int) -> None:
         """Log time and policies are those of now; neither ever falls."""
@@ -208,31 +218,13 @@ class RatingLane:
         return Output(topic=SEEN_TOPIC, value=seen_to_bytes(seen), partition=self.partition)
 
 
-Refused = tuple[SourceRecord, InvalidMessage]
+@dataclass(frozen=True)
+class _Admitted:
+    """What the duplicate window said of a batch."""
 
-
-def _disagreeing(records: Sequence[SourceRecord], rows: Bools) -> list[Refused]:
-    found: list[Refused] = []
-    for row in np.flatnonzero(rows).tolist():
-        record = records[row]
-        try:
-            refuse(record.value or b"", binary_attributes(record.headers))
-        except InvalidMessage as refusal:
-            found.append((record, refusal))
-    return found
-
-
-def _in_the_future(columns: Columns, records: Sequence[SourceRecord], rows: Bools) -> list[Refused]:
-    found: list[Refused] = []
-    for row in np.flatnonzero(rows).tolist():
-        ahead_sec = int(columns.event_us[row] - columns.append_us[row]) // 1_000_000
-        said = (
-            f"the event's time is {ahead_sec} s ahead of its arrival; at most {MAX_AHEAD_US // 1_000_000} s are taken"
-        )
-        found.append((records[row], InvalidMessage(Reason.IN_THE_FUTURE, "time", said)))
-    return found
-
-
-def _too_large(records: Sequence[SourceRecord], rows: Bools) -> list[Refused]:
-    refusal = InvalidMessage(Reason.COST_TOO_LARGE, "data", "the event would cost 1,000,000 USD or more")
-    return [(records[row], refusal) for row in np.flatnonzero(rows).tolist()]
+    kept: Ints  # rows that count
+    refused: list[tuple[int, InvalidMessage]]  # row and why
+    identities: list[bytes]  # of all rows
+    maybe_duplicate: Bools  # of all rows
+    known: Known  # of the rows that count
+    held_before: int
