@@ -3,6 +3,7 @@
 This is what proves the settings for somebody else's Kafka against a real one.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,7 +51,16 @@ def closed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         ]
         for granted in admin.create_acls(acls).values():
             granted.result(WAIT_SEC)
+        wait_until_in_force(running)
         yield running
+
+
+def wait_until_in_force(broker: RunningKafka) -> None:
+    """The grants were answered when the controller had them; the broker's authorizer learns of them a moment later."""
+    ada = AdminClient(client(broker, ADA))
+    deadline = time.monotonic() + WAIT_SEC
+    while "acme.events" not in ada.list_topics(timeout=WAIT_SEC).topics:
+        assert time.monotonic() < deadline
 
 
 def client(broker: RunningKafka, user: KafkaUser, **more: Any) -> dict[str, Any]:
