@@ -68,7 +68,7 @@ def render(
             repository=_value(str(repository)),
             autostart="true" if program.first else "false",
             stop_sec=program.stop_sec,
-            log=_value(str(layout.log(program.name))),
+            log=_value(_value(str(layout.log(program.name)))),  # the supervisor expands this one twice
         )
         for program in programs
     ]

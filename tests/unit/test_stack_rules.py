@@ -1,0 +1,150 @@
+"""Who is behind, who is healthy, and why: pure rules of drain and status."""
+
+from dataclasses import replace
+
+from deploy.stack.position_rules import WAVES, Behind, Said, StagePlace, behind, not_in_force
+from deploy.stack.status_rules import Seen, status_of
+from deploy.stack.supervisor import ProcessState, restarts
+from schemas.internal import Progress
+from schemas.topics import PARTITIONS
+
+NOW_US = 1_795_338_904_000_000
+
+
+def said(place: StagePlace, next_offset: int, *, ago_sec: float = 0, policy: int = 0) -> Said:
+    """A stage's word on a partition, said some seconds before NOW_US."""
+    stage, topic, partition = place
+    at_us = NOW_US - int(ago_sec * 1e6)
+    progress = Progress(
+        stage=stage, topic=topic, partition=partition, next_offset=next_offset, policy_offset=policy, log_time_us=at_us
+    )
+    return Said(progress, at_us)
+
+
+def healthy() -> Seen:
+    """A stack in which every stage has done all ten records of each partition it reads."""
+    names = ("kafka", "clickhouse", "rating", "burn", "sink")
+    spoken = {}
+    for stage, topic in (("rating", "usage.events"), ("burn", "internal.deltas"), ("sink", "internal.rated")):
+        for partition in range(PARTITIONS):
+            spoken[(stage, topic, partition)] = said((stage, topic, partition), 10)
+    return Seen(
+        now_us=NOW_US,
+        external=(),
+        processes={name: ProcessState(name, "RUNNING", 7, NOW_US // 1_000_000 - 60, "") for name in names},
+        restarts={"rating": 2},
+        kafka_reason=None,
+        clickhouse_reason=None,
+        said=spoken,
+        ends={(topic, partition): 10 for (_stage, topic, partition) in spoken},
+    )
+
+
+def component(seen: Seen, name: str) -> tuple[str, str]:
+    """Health of one part, and why."""
+    return next((one.health, one.why) for one in status_of(seen).components if one.name == name)
+
+
+def test_everything_done_is_healthy() -> None:
+    """Running, speaking and up to the end: nothing is wrong."""
+    assert status_of(healthy()).health == "ok"
+
+
+def test_restarts_and_uptime_are_told() -> None:
+    """A part that was restarted and runs is healthy, and says how often."""
+    rating = next(one for one in status_of(healthy()).components if one.name == "rating")
+    assert (rating.health, rating.restarts, rating.up_sec, rating.lag) == ("ok", 2, 60, 0)
+
+
+def test_silent_stage_is_degraded() -> None:
+    """Rating speaks each second; 16 s of silence is named, 15 s is not."""
+    seen = healthy()
+    assert seen.said is not None
+    place = ("rating", "usage.events", 2)
+    quiet = replace(seen, said={**seen.said, place: said(place, 10, ago_sec=16)})
+    assert component(quiet, "rating") == ("degraded", "has said nothing on usage.events/2 for 16 s")
+    assert component(replace(seen, said={**seen.said, place: said(place, 10, ago_sec=15)}), "rating") == ("ok", "")
+
+
+def test_stage_that_never_spoke_is_degraded() -> None:
+    """A partition on which rating or burn said nothing is named."""
+    assert component(replace(healthy(), said={}), "burn") == ("degraded", "has said nothing on internal.deltas/0 yet")
+
+
+def test_idle_sink_is_healthy() -> None:
+    """The sink speaks only when there is something to store."""
+    assert component(replace(healthy(), said={}, ends={}), "sink") == ("ok", "")
+
+
+def test_old_unprocessed_record_is_degraded() -> None:
+    """Lag alone is work; a record that waits for more than 30 s is trouble."""
+    place = ("sink", "internal.rated", 1)
+    seen = healthy()
+    lagging = replace(seen, ends={**(seen.ends or {}), ("internal.rated", 1): 25})
+    assert component(replace(lagging, oldest_us={place: NOW_US - 30_000_000}), "sink") == ("ok", "")
+    health, why = component(replace(lagging, oldest_us={place: NOW_US - 31_000_000}), "sink")
+    assert (health, why) == ("degraded", "the oldest record that it has not done has waited for 31 s")
+
+
+def test_dead_process_is_down() -> None:
+    """A part that does not run is down, and so is the whole."""
+    seen = healthy()
+    dead = ProcessState("burn", "BACKOFF", None, 0, "Exited too quickly")
+    broken = replace(seen, processes={**(seen.processes or {}), "burn": dead})
+    assert component(broken, "burn") == ("down", "backoff: Exited too quickly")
+    assert status_of(broken).health == "down"
+
+
+def test_without_kafka_positions_are_unknown_not_zero() -> None:
+    """Missing is not zero: no lag is told where Kafka does not answer."""
+    gone = replace(healthy(), kafka_reason="no answer", said=None, ends=None)
+    sink = next(one for one in status_of(gone).components if one.name == "sink")
+    assert (sink.lag, sink.position, sink.health) == (None, None, "degraded")
+
+
+def test_behind_names_each_partition_below_its_end() -> None:
+    """At the end is done, one below is not; a stage that said nothing is at the start."""
+    ends = {("usage.events", 0): 10, ("usage.events", 1): 10, ("usage.events", 2): 3, ("usage.events", 3): 0}
+    spoken = {
+        ("rating", "usage.events", 0): said(("rating", "usage.events", 0), 10),
+        ("rating", "usage.events", 1): said(("rating", "usage.events", 1), 9),
+    }
+    assert behind("rating", ends, spoken) == [
+        Behind("rating", "usage.events", 1, 9, 10),
+        Behind("rating", "usage.events", 2, 0, 3),
+    ]
+
+
+def test_what_retention_took_is_not_waited_for() -> None:
+    """A stage that said nothing starts at the first kept offset."""
+    assert behind("sink", {("internal.rated", 0): 5}, {}, starts={("internal.rated", 0): 5}) == []
+
+
+def test_waves_follow_the_way_of_an_event() -> None:
+    """Each stage is waited for after the one whose output it reads."""
+    assert [[stage for stage, _topics in wave] for wave in WAVES] == [["rating"], ["burn", "sink"], ["sink"]]
+
+
+def test_policies_are_in_force_when_every_lane_applied_them() -> None:
+    """A lane at the offset has it; a lower one, or one that said nothing, is named."""
+    lanes = {"rating": [("usage.events", 0), ("usage.events", 1), ("usage.events", 2)]}
+    spoken = {
+        ("rating", "usage.events", 0): said(("rating", "usage.events", 0), 1, policy=4),
+        ("rating", "usage.events", 1): said(("rating", "usage.events", 1), 1, policy=3),
+    }
+    assert not_in_force(spoken, 4, lanes) == ["rating on usage.events/1", "rating on usage.events/2"]
+
+
+def test_restarts_are_counted_since_the_supervisor_started() -> None:
+    """The first start is no restart, and an earlier life of the supervisor does not count."""
+    log = """\
+2026-11-22 05:15:00,000 INFO supervisord started with pid 1
+2026-11-22 05:15:01,000 INFO spawned: 'kafka' with pid 2
+2026-11-22 05:15:02,000 INFO spawned: 'kafka' with pid 3
+2026-11-22 06:00:00,000 INFO supervisord started with pid 9
+2026-11-22 06:00:01,000 INFO spawned: 'kafka' with pid 10
+2026-11-22 06:00:01,000 INFO spawned: 'sink' with pid 11
+2026-11-22 06:00:05,000 WARN exited: sink (exit status 1; not expected)
+2026-11-22 06:00:06,000 INFO spawned: 'sink' with pid 12
+"""
+    assert restarts(log) == {"kafka": 0, "sink": 1}
