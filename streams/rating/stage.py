@@ -63,9 +63,9 @@ class RatingStage:
     ticks = True
 
     def __init__(
-        self, policies: PolicyLog, *, window_events: int = WINDOW_EVENTS, book: PriceBook | None = None
+        self, policy_log: PolicyLog, *, window_events: int = WINDOW_EVENTS, book: PriceBook | None = None
     ) -> None:
-        self._policies = policies
+        self._policies = policy_log
         self._book = book or PriceBook()
         self._window_events = window_events
 
