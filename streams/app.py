@@ -5,6 +5,7 @@ fetches and delivers; lanes conclude and commit.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -36,6 +37,8 @@ from streams.transport import BatchSchema, LaneKeeper
 
 MakeStage = Callable[[PolicyLog], StageLogic]
 SCHEME = "burnline"
+_GC_ALLOCATIONS = 50_000
+"""Records are many and hold no cycles: looking for cycles at each 700 objects costs a seventh of the CPU."""
 _LOG = structlog.get_logger()
 
 
@@ -201,6 +204,8 @@ def run_stage(make_stage: MakeStage, *, name: str, instance: str | None = None) 
     """The process is this stage's worker until it is told to stop; then it exits with 0, after an error with 1."""
     try:
         settings = read_settings(**({} if instance is None else {"instance": instance}))
+        gc.freeze()
+        gc.set_threshold(_GC_ALLOCATIONS, 20, 100)
         configure_logging(stage=name, instance=settings.instance, level=settings.log_level)
         asyncio.run(serve(make_stage, kafka=read_kafka_settings(), settings=settings))
     except Exception as error:  # noqa: BLE001  the process's main
