@@ -14,6 +14,7 @@ from schemas.usage import MAX_EVENT_BYTES
 _log = logging.getLogger(__name__)
 HEADERS = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
 TOO_LARGE = "refused_too_large"
+_POLL_EVERY = 100
 _REFUSED_RIGHTS = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
@@ -51,6 +52,7 @@ class Sender:
         self._where = kafka.bootstrap_servers
         self.trouble = ""
         self._failure: KafkaError | None = None
+        self._sent = 0
         self._again: list[tuple[bytes, bytes, Settled]] = []
         self._producer = Producer({**producer_config(kafka), "error_cb": self._note_trouble}, logger=_log)
         try:
@@ -80,7 +82,9 @@ class Sender:
         """
         while not self._queued(key, value, settled, last=False):
             self.wait(0.05)
-        self._raise_failure()
+        self._sent += 1
+        if self._sent % _POLL_EVERY == 0:
+            self.wait(0)
 
     def wait(self, sec: float) -> None:
         """Deliveries of the next `sec` seconds are settled; returns early when some were."""
