@@ -1,5 +1,6 @@
 """The door to ClickHouse for questions: read only, errors as one sentence."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,8 @@ from clickhouse_connect.driver import exceptions as driver
 from schemas.connection import ClickHouseSettings
 from schemas.errors import BurnlineError, StoreUnavailableError
 
+# What the driver logs, it also raises, and our sentence says it.
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 CONNECT_TIMEOUT_SEC = 10
 QUERY_TIMEOUT_SEC = 300
 
@@ -64,4 +67,5 @@ def _told(error: Exception, settings: ClickHouseSettings) -> StoreUnavailableErr
         start = said.find("DB::Exception:")
         refused = said[start + len("DB::Exception:") :].strip() if start >= 0 else said
         return QueryError(f"ClickHouse refuses the query: {refused}")
-    return StoreUnavailableError(f"ClickHouse at {settings.url} does not answer: {said[:300]}")
+    reason = "connection refused" if "Connection refused" in said else said[:200]
+    return StoreUnavailableError(f"ClickHouse at {settings.url} does not answer ({reason})")

@@ -50,7 +50,7 @@ class Stack:
         found |= {
             STACK_ID_VARIABLE: self.record.stack_id,
             STACK_DIR_VARIABLE: str(self.layout.root),
-            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "producers" / "client")]),
+            "PYTHONPATH": _python_path(base.get("PYTHONPATH", "")),
             "BURNLINE_KAFKA_BOOTSTRAP_SERVERS": self.record.kafka_bootstrap_servers,
             "BURNLINE_CLICKHOUSE_URL": self.record.clickhouse_url,
         }
@@ -58,6 +58,12 @@ class Stack:
             found["BURNLINE_CLICKHOUSE_USER"] = "writer"
             found["BURNLINE_CLICKHOUSE_PASSWORD_FILE"] = str(self.layout.writer_password)
         return found
+
+
+def _python_path(given: str) -> str:
+    """Our rooms first, then what the caller had."""
+    ours = [str(REPOSITORY), str(REPOSITORY / "producers" / "client")]
+    return os.pathsep.join([*ours, *(path for path in given.split(os.pathsep) if path and path not in ours)])
 
 
 _Settings = TypeVar("_Settings", KafkaSettings, ClickHouseSettings)
@@ -105,6 +111,14 @@ def find_stack(chosen: Path | None, environment: Mapping[str, str]) -> Stack | N
     return next(iter([*running, *found]), None)
 
 
+def _require_running(stack: Stack) -> None:
+    """Raises: SettingsError: a part that the stack runs itself is asked for, and the stack does not run."""
+    own = "own" in {stack.record.kafka, stack.record.clickhouse}
+    if own and not stack.supervisor().answers():
+        root = stack.layout.root
+        raise SettingsError(f"the stack in {root} does not run; start it with: burnline up --state-dir {root}")
+
+
 @dataclass(frozen=True)
 class Connections:
     """How a command reaches Kafka and ClickHouse, whoever runs them."""
@@ -116,13 +130,14 @@ class Connections:
 def connections(chosen: Path | None, environment: Mapping[str, str]) -> Connections:
     """Where a command finds Kafka and ClickHouse: of the stack that it means, else of the environment.
 
-    Raises: SettingsError: there is neither a stack nor a setting that says where they are.
+    Raises: SettingsError: there is neither a running stack nor a setting that says where they are.
     """
     given = connection_settings(environment)
     explicit = "BURNLINE_KAFKA_BOOTSTRAP_SERVERS" in given or "BURNLINE_CLICKHOUSE_URL" in given
     named = chosen is not None or bool(environment.get(STATE_DIR_VARIABLE))
     stack = find_stack(chosen, environment) if named or not explicit else None
     if stack is not None:
+        _require_running(stack)
         return Connections(stack.kafka(), stack.clickhouse())
     if explicit:
         return Connections(_with_environment(KafkaSettings, given), _with_environment(ClickHouseSettings, given))

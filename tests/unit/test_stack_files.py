@@ -158,10 +158,16 @@ def test_environment_holds_no_password(layout: Layout) -> None:
 def test_caller_settings_do_not_reach_a_named_stack(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stack is reached by what it remembers, whatever this shell says."""
     record = configure(layout, None, {}, PORTS)
-    write_record(layout, record)
     monkeypatch.setenv("BURNLINE_KAFKA_TOPIC_PREFIX", "stray.")
-    found = connections(layout.root, {})
-    assert (found.kafka.topic_prefix, found.clickhouse.user) == ("", "analyst")
+    stack = Stack(layout, record)
+    assert (stack.kafka().topic_prefix, stack.clickhouse().user) == ("", "analyst")
+
+
+def test_stack_that_does_not_run_is_a_sentence(layout: Layout) -> None:
+    """A question to a stopped stack says how to start it, at once."""
+    write_record(layout, configure(layout, None, {}, PORTS))
+    with pytest.raises(SettingsError, match="does not run; start it with: burnline up"):
+        connections(layout.root, {})
 
 
 def test_missing_stack_is_a_sentence(tmp_path: Path) -> None:
