@@ -16,7 +16,7 @@ import numpy as np
 from schemas.usage import INPUT_LEAVES
 from streams.rating.columns import Columns
 from streams.rating.costs import MAX_EVENT_COST_PICO_USD, Bools, Costs, cost_of, rate_table
-from streams.rating.groups import Ints, combine, first_rows, groups_of
+from streams.rating.groups import Ints, combine, first_rows, from_zero, groups_of
 from streams.rating.prices import PARTS, SLOT_US, Ceiling, ModelRates, PriceBook
 
 
@@ -77,7 +77,7 @@ def _counts(columns: Columns) -> Ints:
 def _rates(columns: Columns, book: PriceBook) -> tuple[list[tuple[Decimal | None, ...]], Ints]:
     """(flat rates, which of them each row has; -1 where its model has no price)."""
     provider, model, tier = columns.codes("provider"), columns.codes("model"), columns.codes("service_tier")
-    slots, slot = groups_of(*_shifted(columns.event_us // SLOT_US))
+    slots, slot = groups_of(*from_zero(columns.event_us // SLOT_US))
     key = combine(
         (provider.codes, len(provider.values)),
         (model.codes, len(model.values)),
@@ -105,20 +105,12 @@ def _rates(columns: Columns, book: PriceBook) -> tuple[list[tuple[Decimal | None
     return flat, rate
 
 
-def _shifted(numbers: Ints) -> tuple[Ints, int]:
-    """Numbers as keys that begin at zero."""
-    if not len(numbers):
-        return numbers, 1
-    low = int(numbers.min())
-    return numbers - low, int(numbers.max()) - low + 1
-
-
 def _status(columns: Columns, costs: Costs, rate: Ints) -> Ints:
     status = np.full(columns.rows, Pricing.priced, np.int64)
     status[costs.incomplete] = Pricing.unpriced_leaf
     status[rate < 0] = Pricing.unpriced_model
     status[columns.input.missing & columns.output.missing] = Pricing.no_usage
-    status[columns.equal("gateway_cache_hit", True)] = Pricing.gateway_cache_hit  # noqa: FBT003  a value to compare with
+    status[columns.true("gateway_cache_hit")] = Pricing.gateway_cache_hit
     return status
 
 

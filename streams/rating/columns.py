@@ -36,10 +36,15 @@ class Columns:
         self.offset: Ints = np.array([record.offset for record in records], np.int64)
         self._text: dict[str, pa.Array] = {}
         self._codes: dict[str, Codes] = {}
+        self._missing: dict[str, bool] = {}
 
     def missing(self, name: str) -> bool:
         """Whether no row has this field."""
-        return self.data[name].count(None) == self.rows
+        if name not in self._missing:
+            column = self.data[name]
+            # Counting compares, which is slow unless all is None; `any` stops at the first that is something.
+            self._missing[name] = not any(column) and column.count(None) == self.rows
+        return self._missing[name]
 
     def text(self, name: str) -> pa.Array:
         """A column of strings."""
@@ -64,11 +69,17 @@ class Columns:
         numbers: Ints = filled.to_numpy(zero_copy_only=False)
         return numbers
 
-    def equal(self, name: str, value: object) -> npt.NDArray[np.bool_]:
-        """Which rows have this very value."""
+    def equal(self, name: str, value: str) -> npt.NDArray[np.bool_]:
+        """Which rows have this very string."""
+        codes = self.codes(name)
+        equal: npt.NDArray[np.bool_] = codes.codes == (codes.values.index(value) if value in codes.values else -2)
+        return equal
+
+    def true(self, name: str) -> npt.NDArray[np.bool_]:
+        """Which rows say yes."""
         if self.missing(name):
             return np.zeros(self.rows, np.bool_)
-        return np.fromiter((found == value for found in self.data[name]), np.bool_, self.rows)
+        return np.array([said is True for said in self.data[name]], np.bool_)
 
     @cached_property
     def input(self) -> Tokens:

@@ -5,11 +5,16 @@ Laws
 2. Merging the deltas of any cut of a batch gives the deltas of the batch: counts add, times take the first and last,
    hashes take the smallest of both.
 3. Rows are sorted by org, entity type, entity, member, bucket, live; the same batch gives the same rows.
+
+How: every (row, entity that it names) and every (row, budget that it meets) is one *part*; all parts of all kinds are
+grouped and summed at once, so that a batch of one event costs little more than nothing.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.internal import BUCKET_US, DELTA_COUNTS, DELTA_SCHEMA
@@ -17,39 +22,41 @@ from schemas.policies import ENTITY_TYPES
 from streams.rating.charging import Charges
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools, split
-from streams.rating.groups import Codes, Ints, codes_of, combine, first_rows, groups_of, sum_by
+from streams.rating.groups import Ints, combine, from_zero, groups_of, runs_of
 from streams.rating.identity import stable_hash
 from streams.rating.matching import Matches
 
 MAX_HASHES = 16
+_BUDGET = "budget"
+_KINDS = sorted((*ENTITY_TYPES, _BUDGET))
 _WRITES = slice(2, 7)  # the cache writes among INPUT_LEAVES
+_hash = lru_cache(maxsize=65_536)(stable_hash)
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What of each counted row goes into sums; `kept` rows of a batch, in order."""
+    """What of each row goes into sums; `kept` are the rows that count."""
 
     columns: Columns
     live: Bools
     kept: Ints
-    counts: dict[str, Ints]
+    counts: npt.NDArray[np.int64]  # one row for each of DELTA_COUNTS
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Some delta rows, with what they are sorted by."""
+class Parts:
+    """The parts of a batch: part i is row `rows[i]` as `names[entity[i]]` and, for budgets, `members[member[i]]`.
 
-    org: Ints
-    entity_type: str
-    entity: list[str]
-    member: list[str | None]
-    bucket: Ints
-    live: Ints
-    counts: list[Ints]
-    first_us: Ints
-    last_us: Ints
-    users: list[list[int]]
-    addresses: list[list[int]]
+    Entities are numbered in the order of their kind and name; `kind_of` says which of `_KINDS` each is.
+    """
+
+    rows: Ints
+    entity: Ints
+    names: list[str]
+    kind_of: Ints
+    member: Ints  # -1 for none
+    members: list[str]
+    credentials: slice  # which parts are credentials
 
 
 def counted(columns: Columns, charges: Charges, *, live: Bools, kept: Ints) -> Counted:
@@ -68,126 +75,126 @@ def counted(columns: Columns, charges: Charges, *, live: Bools, kept: Ints) -> C
         "cost_micro_usd": micro,
         "cost_pico_remainder": remainder,
     }
-    return Counted(columns, live, kept, counts)
+    return Counted(columns, live, kept, np.array([counts[name] for name in DELTA_COUNTS]))
 
 
 def deltas_of(batch: Counted, matches: list[Matches]) -> pa.RecordBatch:
     """The delta rows of a batch, of all orgs."""
-    found = [_entities(batch, entity_type) for entity_type in sorted(ENTITY_TYPES)]
-    kept = np.zeros(batch.columns.rows, np.bool_)
-    kept[batch.kept] = True
-    found.extend(_budgets(batch, match, kept) for match in matches)
-    return _record_batch(batch.columns.codes("org"), [sums for sums in found if len(sums.org)])
-
-
-def _entities(batch: Counted, entity_type: str) -> Sums:
-    codes = batch.columns.codes(entity_type)
-    rows = batch.kept[codes.codes[batch.kept] >= 0]
-    return _sums(batch, entity_type, rows, Codes(codes.codes[rows], codes.values), None)
-
-
-def _budgets(batch: Counted, match: Matches, kept: Bools) -> Sums:
-    counts = kept[match.rows]
-    budgets = Codes(match.budgets[counts], match.ids)
-    member = batch.columns.codes(match.each) if match.each else None
-    return _sums(batch, "budget", match.rows[counts], budgets, member)
-
-
-def _sums(batch: Counted, entity_type: str, rows: Ints, entities: Codes, members: Codes | None) -> Sums:
-    """The sums of `rows` per org, entity, member, bucket, live.
-
-    `entities` are those of `rows`, which may repeat for several budgets; `members` are those of the whole batch.
-    """
+    if not len(batch.kept):
+        return empty_deltas()
     columns = batch.columns
+    parts = _parts(batch, matches)
     org = columns.codes("org")
-    buckets, bucket = np.unique(columns.event_us[rows] // BUCKET_US, return_inverse=True)
-    member = members.codes[rows] if members else np.zeros(len(rows), np.int64)
+    buckets, bucket = groups_of(*from_zero(columns.event_us // BUCKET_US))
     key = combine(
-        (org.codes[rows], max(1, len(org.values))),
-        (entities.codes, max(1, len(entities.values))),
-        (member, max(1, len(members.values)) if members else 1),
-        (bucket, max(1, len(buckets))),
-        (batch.live[rows].astype(np.int64), 2),
+        (org.codes[parts.rows], len(org.values)),
+        (parts.entity, len(parts.names)),
+        (parts.member + 1, len(parts.members) + 1),
+        (bucket[parts.rows], len(buckets)),
+        (batch.live[parts.rows].astype(np.int64), 2),
     )
     distinct, group = groups_of(*key)
-    size = len(distinct)
-    first = first_rows(group, size)
-    event_us = columns.event_us[rows]
-    first_us, last_us = np.full(size, 2**62), np.full(size, -(2**62))
-    np.minimum.at(first_us, group, event_us)
-    np.maximum.at(last_us, group, event_us)
-    counts = [sum_by(group, size, batch.counts[name][rows]) for name in DELTA_COUNTS]
+    runs = runs_of(group, len(distinct))
+    arranged = parts.rows[runs.order]
+    counts = runs.sums(batch.counts[:, arranged])
     carry, counts[-1] = split(counts[-1])
-    counts[-2] = counts[-2] + carry
-    credential = entity_type == "credential"
-    return Sums(
-        org.codes[rows][first],
-        entity_type,
-        [entities.values[at] for at in entities.codes[first].tolist()],
-        [members.values[at] for at in member[first].tolist()] if members else [None] * size,
-        buckets[bucket[first]] * BUCKET_US,
-        batch.live[rows][first].astype(np.int64),
-        counts,
-        first_us,
-        last_us,
-        _hashes(columns.codes("user"), rows, group, size) if credential else [[]] * size,
-        _hashes(columns.codes("client_address_hash"), rows, group, size) if credential else [[]] * size,
-    )
-
-
-def _hashes(names: Codes, rows: Ints, group: Ints, groups: int) -> list[list[int]]:
-    """The smallest hashes of the distinct names in each group, ascending."""
-    found: list[list[int]] = [[] for _ in range(groups)]
-    named = names.codes[rows] >= 0
-    if not named.any():
-        return found
-    distinct, _ = groups_of(*combine((group[named], groups), (names.codes[rows][named], len(names.values))))
-    hashes = [stable_hash(name) for name in names.values]
-    for key in distinct.tolist():
-        at, name = divmod(key, len(names.values))
-        found[at].append(hashes[name])
-    return [sorted(some)[:MAX_HASHES] for some in found]
-
-
-def _record_batch(org: Codes, found: list[Sums]) -> pa.RecordBatch:
-    """All rows as one Arrow batch, in the order of law 3."""
-    if not found:
-        return empty_deltas()
-    types = sorted({sums.entity_type for sums in found})
-    kinds = [types.index(sums.entity_type) for sums in found]
-    orgs = np.concatenate([sums.org for sums in found])
-    kind = np.repeat(kinds, [len(sums.org) for sums in found])
-    columns: dict[str, pa.Array] = {
-        "org": pa.array(org.values, pa.string()).take(pa.array(orgs)),
-        "entity_type": pa.array(types, pa.string()).take(pa.array(kind)),
-        "entity_id": pa.array([name for sums in found for name in sums.entity], pa.string()),
-        "member": pa.array([name for sums in found for name in sums.member], pa.string()),
-        "bucket_us": pa.array(np.concatenate([sums.bucket for sums in found])),
-        "live": pa.array(np.concatenate([sums.live for sums in found]).astype(np.bool_)),
-        **{name: pa.array(np.concatenate([sums.counts[at] for sums in found])) for at, name in enumerate(DELTA_COUNTS)},
-        "first_us": pa.array(np.concatenate([sums.first_us for sums in found])),
-        "last_us": pa.array(np.concatenate([sums.last_us for sums in found])),
-        "user_hashes": _lists([some for sums in found for some in sums.users]),
-        "address_hashes": _lists([some for sums in found for some in sums.addresses]),
+    counts[-2] += carry
+    event_us = columns.event_us[arranged]
+    first, rows = runs.first, arranged[runs.starts]
+    entity, member = parts.entity[first], parts.member[first]
+    found: dict[str, pa.Array] = {
+        "org": _named(org.values, org.codes[rows]),
+        "entity_type": _named(_KINDS, parts.kind_of[entity]),
+        "entity_id": _named(parts.names, entity),
+        "member": _named(parts.members, member),
+        "bucket_us": pa.array(columns.event_us[rows] // BUCKET_US * BUCKET_US),
+        "live": pa.array(batch.live[rows]),
+        **{name: pa.array(counts[at]) for at, name in enumerate(DELTA_COUNTS)},
+        "first_us": pa.array(np.minimum.reduceat(event_us, runs.starts)),
+        "last_us": pa.array(np.maximum.reduceat(event_us, runs.starts)),
+        "user_hashes": _hashes(columns, "user", parts, group, len(distinct)),
+        "address_hashes": _hashes(columns, "client_address_hash", parts, group, len(distinct)),
     }
-    batch = pa.RecordBatch.from_arrays([columns[name] for name in DELTA_SCHEMA.names], schema=DELTA_SCHEMA)
-    return batch.take(pa.array(_order(batch, orgs, kind)))
+    return pa.RecordBatch.from_arrays([found[name] for name in DELTA_SCHEMA.names], schema=DELTA_SCHEMA)
 
 
-def _order(batch: pa.RecordBatch, orgs: Ints, kind: Ints) -> Ints:
-    """The order of law 3; within one entity type the rows are sorted already, but for several signatures of budgets."""
-    entity, member = codes_of(batch.column("entity_id")).codes, codes_of(batch.column("member")).codes
-    bucket = batch.column("bucket_us").to_numpy()
-    live = batch.column("live").to_numpy(zero_copy_only=False)
-    order: Ints = np.lexsort((live, bucket, member, entity, kind, orgs))
-    return order
+def _parts(batch: Counted, matches: list[Matches]) -> Parts:
+    rows: list[Ints] = []
+    entity: list[Ints] = []
+    names: list[str] = []
+    sizes: list[int] = []
+    parts_before = {}
+    budgets = sorted({name for match in matches for name in match.ids})
+    hits = [_budget_parts(batch, match, budgets) for match in matches]
+    for kind in _KINDS:
+        parts_before[kind] = sum(map(len, rows))
+        before = len(names)
+        if kind == _BUDGET:
+            rows.extend(hit for hit, _ in hits)
+            entity.extend(before + budget for _, budget in hits)
+            names.extend(budgets)
+        else:
+            codes = batch.columns.codes(kind)
+            held = codes.codes[batch.kept]
+            rows.append(batch.kept[held >= 0])
+            entity.append(before + held[held >= 0])
+            names.extend(codes.values)
+        sizes.append(len(names) - before)
+    all_rows = np.concatenate(rows)
+    member, members = _members(batch.columns, matches, hits)
+    of_parts = np.full(len(all_rows), -1, np.int64)
+    of_parts[parts_before[_BUDGET] : parts_before[_BUDGET] + len(member)] = member
+    credentials = slice(parts_before["credential"], parts_before[_KINDS[_KINDS.index("credential") + 1]])
+    kind_of = np.repeat(np.arange(len(_KINDS)), sizes)
+    return Parts(all_rows, np.concatenate(entity), names, kind_of, of_parts, members, credentials)
 
 
-def _lists(lists: list[list[int]]) -> pa.Array:
-    offsets = np.zeros(len(lists) + 1, np.int32)
-    np.cumsum([len(some) for some in lists], out=offsets[1:])
-    flat = [number for some in lists for number in some]
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat, pa.uint64()))
+def _budget_parts(batch: Counted, match: Matches, budgets: list[str]) -> tuple[Ints, Ints]:
+    """(rows that count, which of `budgets` each counts toward)."""
+    kept = np.zeros(batch.columns.rows, np.bool_)
+    kept[batch.kept] = True
+    place = np.searchsorted(budgets, match.ids)
+    counts = kept[match.rows]
+    return match.rows[counts], place[match.budgets[counts]]
+
+
+def _members(columns: Columns, matches: list[Matches], hits: list[tuple[Ints, Ints]]) -> tuple[Ints, list[str]]:
+    """(for each part that is a budget which member it is of, or -1; the names of members, sorted)."""
+    fields = sorted({match.each for match in matches if match.each is not None})
+    members = sorted({name for field in fields for name in columns.codes(field).values})
+    place = {name: at for at, name in enumerate(members)}
+    found = [np.zeros(0, np.int64)]
+    for match, (rows, _) in zip(matches, hits, strict=True):
+        if match.each is None:
+            found.append(np.full(len(rows), -1, np.int64))
+        else:
+            codes = columns.codes(match.each)
+            found.append(np.array([place[name] for name in codes.values], np.int64)[codes.codes[rows]])
+    return np.concatenate(found), members
+
+
+def _hashes(columns: Columns, field: str, parts: Parts, group: Ints, groups: int) -> pa.Array:
+    """For each group the smallest hashes of the distinct names that its credential was used with, ascending."""
+    names = columns.codes(field)
+    rows = parts.rows[parts.credentials]
+    named = names.codes[rows] >= 0
+    owner, name = group[parts.credentials][named], names.codes[rows][named]
+    distinct, _ = groups_of(*combine((owner, groups), (name, max(1, len(names.values)))))
+    owner, name = np.divmod(distinct, max(1, len(names.values)))
+    hashes = np.array([_hash(one) for one in names.values], np.uint64)[name]
+    order = np.lexsort((hashes, owner))
+    owner, hashes = owner[order], hashes[order]
+    counts = np.bincount(owner, minlength=groups)
+    rank = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    offsets = np.zeros(groups + 1, np.int32)
+    np.cumsum(np.minimum(counts, MAX_HASHES), out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(hashes[rank < MAX_HASHES]))
+
+
+def _named(names: list[str], codes: Ints) -> pa.Array:
+    """Codes as strings, null where negative."""
+    missing = codes < 0
+    return pa.array(names, pa.string()).take(pa.array(codes, mask=missing if missing.any() else None))
 
 
 def empty_deltas() -> pa.RecordBatch:

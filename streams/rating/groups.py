@@ -53,6 +53,12 @@ def combine(*columns: tuple[Ints, int]) -> tuple[Ints, int]:
     return key, space
 
 
+def from_zero(numbers: Ints) -> tuple[Ints, int]:
+    """Numbers (at least one) as codes that begin at zero, and how many codes there may be."""
+    low = int(numbers.min())
+    return numbers - low, int(numbers.max()) - low + 1
+
+
 def groups_of(key: Ints, space: int) -> tuple[Ints, Ints]:
     """(the distinct keys, ascending; for each row which of them it has)."""
     if space <= _DENSE * len(key) + 1024:
@@ -66,14 +72,30 @@ def groups_of(key: Ints, space: int) -> tuple[Ints, Ints]:
     return distinct, group
 
 
-def sum_by(group: Ints, groups: int, column: Ints) -> Ints:
-    """The exact sums of a column of non-negative numbers per group."""
-    weights = column.astype(np.float64)
-    if weights.sum() < 2.0**52:  # then each partial sum is a whole number that a float64 holds
-        return np.bincount(group, weights, groups).astype(np.int64)
-    sums = np.zeros(groups, np.int64)
-    np.add.at(sums, group, column)
-    return sums
+@dataclass(frozen=True)
+class Runs:
+    """Rows arranged so that those of a group stand together: `order` of rows, `starts` of the groups in it."""
+
+    order: Ints
+    starts: Ints
+
+    @property
+    def first(self) -> Ints:
+        """The first row of each group."""
+        return self.order[self.starts]
+
+    def sums(self, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The exact sums per group of columns that are arranged already, one row each."""
+        return np.add.reduceat(columns, self.starts, axis=1)
+
+
+def runs_of(group: Ints, groups: int) -> Runs:
+    """The rows by their group; every group has a row."""
+    # Few groups are sorted by digits, which takes no comparisons.
+    order = np.argsort(group.astype(np.uint16) if groups <= 2**16 else group, kind="stable")
+    starts = np.zeros(groups, np.int64)
+    np.cumsum(np.bincount(group, minlength=groups)[:-1], out=starts[1:])
+    return Runs(order, starts)
 
 
 def first_rows(group: Ints, groups: int) -> Ints:

@@ -19,9 +19,12 @@ from streams.rating.columns import DATA_FIELDS, Columns
 
 _APART = {"revision", "import_id", "input_tokens", "output_tokens", *LEAVES}
 _TEXT_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
-_ODD = np.uint64(0x9E3779B97F4A7C15)
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 U64 = npt.NDArray[np.uint64]
+_FACTORS: U64 = np.frombuffer(
+    b"".join(blake2b(bytes([at]), digest_size=8).digest() for at in range(len(LEAVES) + 3)), "<u8"
+) | np.uint64(1)
+"""An odd number for each number of an event, so that numbers that change places change the sum."""
 
 
 def _runs() -> list[slice]:
@@ -46,17 +49,15 @@ def content_hashes(columns: Columns) -> U64:
     """The content hash of each row (law 2), with its event time in it."""
     encode = _TEXT_ENCODER.encode
     digests = b"".join([blake2b(encode([row[run] for run in _RUNS]), digest_size=8).digest() for row in columns.tuples])
-    hashes: U64 = np.frombuffer(digests, "<u8").copy()
-    for side in (columns.input, columns.output):
-        for numbers in (side.total, *side.leaves):
-            hashes = _mixed(hashes, numbers)
-    return _mixed(hashes, columns.event_us)
+    hashes: U64 = np.frombuffer(digests, "<u8")
+    sides = (columns.input.total, *columns.input.leaves, columns.output.total, *columns.output.leaves)
+    numbers = np.array([*sides, columns.event_us]).view(np.uint64)
+    return _mixed(hashes + (numbers * _FACTORS[:, None]).sum(axis=0, dtype=np.uint64))
 
 
-def _mixed(hashes: U64, numbers: npt.NDArray[np.int64]) -> U64:
-    """The hashes with one more number in each. Source: splitmix64's finalizer."""
-    mixed = (hashes ^ numbers.view(np.uint64)) + _ODD
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX[0]
+def _mixed(hashes: U64) -> U64:
+    """The hashes with every bit spread over all. Source: splitmix64's finalizer."""
+    mixed = (hashes ^ (hashes >> np.uint64(30))) * _MIX[0]
     mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX[1]
     return mixed ^ (mixed >> np.uint64(31))
 

@@ -24,6 +24,9 @@ from schemas.usage import INPUT_LEAVES, LEAVES
 PRICE_BOOK_VERSION = f"genai-prices/{genai_prices_version}"
 SLOT_US = 900_000_000
 """Prices may change at every quarter of an hour UTC, never between."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_SLOT = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=SLOT_US)
+"""Later times, which an offset may carry beyond what a datetime holds, are priced as this; they are of the future."""
 
 RATE_KEYS: dict[str, tuple[str, ...]] = {
     "input_uncached_tokens": ("input_text_mtok", "input_mtok"),
@@ -105,7 +108,7 @@ class PriceBook:
         if key not in self._rates:
             if len(self._rates) >= self._cached_names:
                 self._rates.clear()
-            at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=slot * SLOT_US)
+            at = _EPOCH + timedelta(microseconds=min(slot, _LAST_SLOT) * SLOT_US)
             # As genai-prices does: a model borrowed from another provider has no variants here.
             own = any(info is model for model in owner.models)
             context = _CONTEXTS.get(tier.lower()) if tier is not None and own else None

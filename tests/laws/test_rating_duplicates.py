@@ -1,0 +1,121 @@
+"""The duplicate window is what its laws say, held against a plain list that remembers everything."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import CorruptStateError
+from streams.rating.duplicates import NEVER, Known, Verdict, Window
+from streams.rating.seen import Seen, enough, rebuilt, seen_from_bytes, seen_to_bytes
+
+One = tuple[int, int, int, int]  # identity, revision, event time, content
+events = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 3), st.integers(0, 9), st.integers(0, 2)), max_size=40)
+sizes = st.integers(1, 8)
+
+
+def known(some: Sequence[One]) -> Known:
+    """These events, as the window takes them."""
+    ids, revisions, times, contents = zip(*some, strict=True) if some else ((), (), (), ())
+    return Known(
+        [bytes([one]) * 16 for one in ids],
+        np.array(revisions, np.uint32),
+        np.array(times, np.int64),
+        np.array(contents, np.uint64),
+    )
+
+
+def plainly(some: Sequence[One], size: int) -> list[tuple[Verdict, bool]]:
+    """The laws of the window, word by word, one event at a time."""
+    held: list[One] = []
+    gone: list[One] = []
+    said = []
+    for one in some:
+        identity, revision, time, content = one
+        before = next((other for other in held if other[0] == identity), None)
+        if before is None:
+            mark = any(time <= other[2] for other in gone) or (revision > 1 and bool(gone))
+            said.append((Verdict.COUNTED, mark))
+            held.append(one)
+            if len(held) > size:
+                gone.append(held.pop(0))
+        elif revision > before[1]:
+            said.append((Verdict.TIME_MOVED if time != before[2] else Verdict.REVISION, False))
+        else:
+            same = (revision, content) == (before[1], before[3])
+            said.append((Verdict.COPY if same else Verdict.CONFLICT, False))
+    return said
+
+
+def admitted(window: Window, batches: Sequence[Sequence[One]]) -> list[tuple[Verdict, bool]]:
+    """What the window says of each event of these batches."""
+    said = []
+    for some in batches:
+        verdicts, marks = window.admit(known(some))
+        said.extend((Verdict(verdict), bool(mark)) for verdict, mark in zip(verdicts, marks, strict=True))
+    return said
+
+
+@settings(max_examples=100)
+@given(events, sizes, st.integers(0, 40))
+def test_window_follows_its_laws_however_batches_are_cut(some: list[One], size: int, at: int) -> None:
+    """Verdicts and marks are those of a plain list, in one batch or in two."""
+    assert plainly(some, size) == admitted(Window(size), [some])
+    assert plainly(some, size) == admitted(Window(size), [some[:at], some[at:]])
+
+
+@settings(max_examples=60)
+@given(events, events, sizes, st.integers(0, 40))
+def test_rebuilt_window_goes_on_as_the_lost_one_would(before: list[One], after: list[One], size: int, at: int) -> None:
+    """From the records that batches left in internal.seen, a new process goes on as if nothing had happened."""
+    window, topic = Window(size), []
+    for some in (before[:at], before[at:]):
+        topic.extend(written(window, known(some)))
+    again = rebuilt([seen_from_bytes(record) for record in topic], size=size, max_ahead_us=0)
+    assert window.newest_gone_us == again.newest_gone_us
+    assert admitted(window, [after]) == admitted(again, [after])
+
+
+def written(window: Window, some: Known) -> list[bytes]:
+    """The record that a batch leaves: of what it counted, none where it counted nothing."""
+    held_before = len(window)
+    verdicts, _ = window.admit(some)
+    new = some.take(np.flatnonzero(verdicts == Verdict.COUNTED))
+    seen = Seen(
+        known=new, held_before=held_before, newest_gone_us=window.newest_gone_us, log_time_us=5, policy_offset=-1
+    )
+    return [seen_to_bytes(seen)] if new.identities else []
+
+
+def test_records_that_retention_took_count_as_let_go() -> None:
+    """Where the topic no longer covers the window, events of that time are marked: they may be copies of what is lost."""
+    whole, topic = Window(10), []
+    for number in range(6):
+        topic.extend(written(whole, known([(number, 1, number, 0)])))
+    records = [seen_from_bytes(record) for record in topic[3:]]
+    assert not enough(records, size=10)
+    again = rebuilt(records, size=10, max_ahead_us=2)
+    assert admitted(again, [[(20, 1, 7, 0), (21, 1, 8, 0)]]) == [(Verdict.COUNTED, True), (Verdict.COUNTED, False)]
+
+
+def test_nothing_is_marked_before_anything_was_let_go() -> None:
+    """A window that still holds all it ever saw knows that an event is new, however old it is."""
+    window = Window(4)
+    assert window.newest_gone_us == NEVER
+    assert admitted(window, [[(n, 2, -n, 0) for n in range(4)]]) == [(Verdict.COUNTED, False)] * 4
+    assert admitted(window, [[(9, 1, -9, 0)]]) == [(Verdict.COUNTED, True)] or window.newest_gone_us == 0
+
+
+@pytest.mark.parametrize("raw", [b"", b"BLS", b"BLS1", b"XXXX" + bytes(60), b"BLS1" + bytes(60)])
+def test_foreign_bytes_in_internal_seen_stop_the_lane(raw: bytes) -> None:
+    """What rating did not write is corrupt state, never half a window."""
+    with pytest.raises(CorruptStateError):
+        seen_from_bytes(raw)
+
+
+def test_a_seen_record_takes_32_bytes_per_event() -> None:
+    """The topic stays small: a header and 32 bytes for each event at its first revision."""
+    sizes_in_bytes = [len(written(Window(99), known([(n, 1, 0, 0) for n in range(count)]))[0]) for count in (1, 50)]
+    assert sizes_in_bytes[1] - sizes_in_bytes[0] == 49 * 32
