@@ -1,17 +1,17 @@
-"""`python -m deploy.stack.install`: Kafka lies in the virtual environment; called by `make setup`."""
+"""`python -m deploy.stack.install`: Kafka lies in the virtual environment, ready to start; called by `make setup`."""
 
 import os
 import sys
 from pathlib import Path
 
+from deploy.stack.kafka_fetch import REPOSITORY_SETTING
 from deploy.stack.kafka_jars import default_directory, install_kafka
+from deploy.stack.kafka_warm import warm_kafka
 from schemas.errors import BurnlineError
-
-REPOSITORY_SETTING = "BURNLINE_MAVEN_REPOSITORY"
 
 
 def main() -> int:
-    """0 when Kafka is installed, 1 with a sentence when it cannot be."""
+    """0 when Kafka is installed and has started once, 1 with a sentence when it cannot be."""
     target = default_directory(Path(sys.prefix))
     live = sys.stderr.isatty()
 
@@ -23,6 +23,7 @@ def main() -> int:
 
     try:
         found = install_kafka(target, repository=os.environ.get(REPOSITORY_SETTING), on_progress=show)
+        warm_kafka(found)
     except BurnlineError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
