@@ -96,6 +96,7 @@ class Place:
                 "group.id": "reader",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 50,
                 "log_level": 0,
@@ -124,7 +125,17 @@ class Place:
         return {partition: progress for (stage, _, partition), progress in newest.items() if stage == counting.STAGE}
 
     def committed(self, partition: int) -> int:
-        """The group's committed offset."""
+        """The group's committed offset, once no transaction on it is pending."""
+        found: list[Any] = []
+
+        def stable() -> bool:
+            found[:] = [self._committed(partition)]
+            return found[0].error is None
+
+        until(stable, "a stable committed offset")
+        return int(found[0].offset)
+
+    def _committed(self, partition: int) -> Any:
         asked = self.admin.list_consumer_group_offsets(
             [
                 confluent_kafka.ConsumerGroupTopicPartitions(
@@ -133,7 +144,7 @@ class Place:
             ],
             require_stable=True,
         )
-        return int(asked[self.group].result(10).topic_partitions[0].offset)
+        return asked[self.group].result(10).topic_partitions[0]
 
     def wait_done(self, *, timeout_sec: float = 60.0) -> None:
         """Every source record has been concluded on."""
@@ -219,8 +230,8 @@ class CountingWorker:
 def require_exact(place: Place) -> None:
     """Raises AssertionError unless each source record was concluded on exactly once, in order, and all records agree.
 
-    The clock's law with it: in each broadcast partition, what a lane read after it had claimed a time was not appended
-    before that time, and no lane's time ever falls.
+    Workers must have ended. The clock's law with it: in each broadcast partition, what a lane read after it had claimed
+    a time was not appended before that time, and no lane's time ever falls.
     """
     progress = place.progress()
     for partition in range(4):

@@ -30,15 +30,15 @@ def workers() -> Iterator[dict[str, CountingWorker]]:
         worker.kill()
 
 
-def _keep_producing(place: Place, done: threading.Event) -> threading.Thread:
-    """Records flow until all are there: some thousand each second."""
+def _keep_producing(place: Place, enough: threading.Event) -> threading.Thread:
+    """Records flow, some thousand each second, until it is enough and all are there."""
 
     def produce() -> None:
-        producer, pause = place.producer(), threading.Event()
-        for first in range(0, RECORDS, CHUNK):
+        producer, first = place.producer(), 0
+        while first < RECORDS or not enough.is_set():
             place.produce(range(first, first + CHUNK), producer=producer)
-            pause.wait(0.12)
-        done.set()
+            first += CHUNK
+            enough.wait(0.12)
 
     thread = threading.Thread(target=produce, daemon=True)
     thread.start()
@@ -51,8 +51,8 @@ def test_killed_and_frozen_workers_conclude_on_each_record_once(
     """Kills and freezes past the session time-out change nothing for a committed reader: each offset once, in order."""
     workers["0"], workers["1"] = CountingWorker(place, "0"), CountingWorker(place, "1")
     until(lambda: sum(len(worker.said("lane runs")) for worker in workers.values()) >= 4, "lanes")
-    done = threading.Event()
-    producing = _keep_producing(place, done)
+    enough = threading.Event()
+    producing = _keep_producing(place, enough)
     for instance in ("0", "1"):
         until(lambda: sum(p.next_offset for p in place.progress().values()) > 1000, "first progress")
         workers[instance].kill()
@@ -71,9 +71,11 @@ def test_killed_and_frozen_workers_conclude_on_each_record_once(
     for worker in workers.values():
         worker.kill()
     workers["0"] = CountingWorker(place, "0")
+    enough.set()
     producing.join(60)
-    assert done.is_set()
+    workers["0"].wait_said("lane runs", times=4)
     place.wait_done()
+    assert workers["0"].stop() == 0
     require_exact(place)
 
 
