@@ -23,6 +23,7 @@ from schemas.errors import BurnlineError, SettingsError
 
 _LOG = structlog.get_logger()
 _AFTER_KILL_SEC = 5.0
+_STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,9 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
             structlog.processors.JSONRenderer(),
         ]
     )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked in every thread and waited for below: the engine puts handlers of its own in the place of Python's.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     try:
         accounts = read_accounts(
             writer_file=_absolute(options.writer_password_file),
@@ -60,10 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
     except BurnlineError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    return _serve(door, engine, config, stop)
+    return _serve(door, engine, config)
 
 
-def _serve(door: Door, engine: Engine, config: StorageConfig, stop: threading.Event) -> int:
+def _serve(door: Door, engine: Engine, config: StorageConfig) -> int:
     service = Service(engine, config, now_sec=time.monotonic)
     door.service = service
     door.server_activate()
@@ -71,7 +71,7 @@ def _serve(door: Door, engine: Engine, config: StorageConfig, stop: threading.Ev
     listening.start()
     host, port = door.server_address[:2]
     _LOG.info("storage started", host=host, port=port, path=str(config.path), version=engine.version, pid=os.getpid())
-    stop.wait()
+    signal.sigwait(_STOP_SIGNALS)
     # 1. No new request is taken. 2. Running ones may end. 3. What is left is killed; no cut insert was acknowledged.
     door.stopping.set()
     door.shutdown()

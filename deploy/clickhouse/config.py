@@ -12,8 +12,8 @@ class Limits:
     """How much one request, one role and all of them may take."""
 
     analyst_max_execution_sec: int = 60
-    analyst_max_memory_bytes: int = 2 * GIB
-    analyst_max_result_bytes: int = 1 * GIB
+    analyst_max_memory_bytes: int = 768 * MIB  # times analyst_concurrent leaves a quarter of the engine's to inserts
+    analyst_max_result_bytes: int = 4 * GIB  # of a stream; a whole answer is bounded by the memory
     analyst_max_threads: int = 2
     analyst_max_query_bytes: int = 1 * MIB
     analyst_concurrent: int = 4

@@ -76,6 +76,11 @@ def refusal_of_text(canonical: str, known: KnownFunctions) -> str | None:
     return _refused_call(words, known) or _refused_system_table(words)
 
 
+def refusal_of_database(database: str) -> str | None:
+    """Why an analyst may not make this the database of names without one, or None."""
+    return "name system tables in full, as in system.tables" if database.lower() == "system" else None
+
+
 def _unquoted(token: str) -> str:
     return token[1:-1] if token[0] in '`"' else token
 

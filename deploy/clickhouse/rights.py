@@ -111,7 +111,10 @@ def to_config_xml(
   <user_directories><users_xml><path>{escape(users_path)}</path></users_xml></user_directories>
   <max_server_memory_usage>{memory_bytes}</max_server_memory_usage>
   <mark_cache_size>268435456</mark_cache_size>
-  <backups><allowed_path>{escape(backups_path)}</allowed_path></backups>
+  <storage_configuration><disks>
+    <backups><type>local</type><path>{escape(backups_path)}/</path></backups>
+  </disks></storage_configuration>
+  <backups><allowed_disk>backups</allowed_disk></backups>
   <ignore_empty_sql_security_in_create_view_query>0</ignore_empty_sql_security_in_create_view_query>
   <merge_tree>
     <non_replicated_deduplication_window>10000</non_replicated_deduplication_window>
@@ -137,6 +140,7 @@ def to_users_xml(
 </profiles>
 <roles><writer><grants>
 <query>GRANT {_WRITER_RIGHTS} ON *.*</query>
+<query>GRANT READ, WRITE ON DISK</query>
 <query>GRANT SET DEFINER ON default</query>
 {engines}</grants></writer></roles>
 <users><default>

@@ -38,7 +38,7 @@ def test_the_user_himself_may_read_views_only() -> None:
     own = [grant.text or "" for grant in users.findall("users/default/grants/query")]
     assert own == ["GRANT writer", "GRANT SELECT ON b.v"]
     role = " ".join(grant.text or "" for grant in users.findall("roles/writer/grants/query"))
-    assert not {"ALL", "SOURCES", "READ", "WRITE", "FILE", "URL", "Kafka"} & set(role.replace(",", " ").split())
+    assert not {"ALL", "SOURCES", "FILE", "URL", "REMOTE", "Kafka"} & set(role.replace(",", " ").split())
     assert users.find("users/default/databases/system/processes") is not None
     assert users.find("users/default/databases/system/one") is None
     assert users.find("profiles/analyst/constraints/dialect/const") is not None
@@ -79,3 +79,4 @@ def test_paths_are_text_in_the_configuration() -> None:
     assert root.findtext("merge_tree/non_replicated_deduplication_window") == "10000"
     assert root.findtext("merge_tree/fsync_after_insert") == "1"
     assert root.find("query_log") is not None
+    assert root.findtext("storage_configuration/disks/backups/path") == "/c/"
