@@ -72,34 +72,36 @@ def _as_integers(rate_usd_per_mtok: Decimal) -> tuple[int, int]:
 
 def cost_of(counts: npt.NDArray[np.int64], rate: Ints, table: RateTable) -> Costs:
     """The costs of rows with `counts` (rows x parts, none negative) at the flat rates numbered `rate`."""
-    whole, fraction, known = table.whole[rate], table.fraction[rate], table.known[rate]
-    incomplete: Bools = np.any((counts > 0) & ~known, axis=1)
-    estimate = counts.astype(np.float64) * (whole + fraction / _SCALE)
-    too_large = estimate.sum(axis=1) >= _SURELY_TOO_LARGE
-    counts = np.where(too_large[:, None], 0, counts)
-    parts = counts * whole
-    if fraction.any():
-        _add_fractions(parts, counts, fraction, rate, table)
+    parts = np.zeros(counts.shape, np.int64)
+    incomplete = np.zeros(len(counts), np.bool_)
+    estimate = np.zeros(len(counts), np.float64)
+    for part in np.flatnonzero(counts.any(axis=0)).tolist():
+        count, whole, fraction = counts[:, part], table.whole[rate, part], table.fraction[rate, part]
+        incomplete |= (count > 0) & ~table.known[rate, part]
+        about = count * (whole + fraction / _SCALE)
+        estimate += about
+        fits = about < _SURELY_TOO_LARGE
+        parts[:, part] = np.where(fits, count, 0) * whole
+        if fraction.any():
+            parts[:, part] = _with_fraction(parts[:, part], np.where(fits, count, 0), rate, table, part)
+    too_large = estimate >= _SURELY_TOO_LARGE
     total = parts.sum(axis=1)
+    total[too_large] = 0
     return Costs(parts, total, incomplete, too_large | (total >= MAX_EVENT_COST_PICO_USD))
 
 
-def _add_fractions(
-    parts: npt.NDArray[np.int64],
-    counts: npt.NDArray[np.int64],
-    fraction: npt.NDArray[np.int64],
-    rate: Ints,
-    table: RateTable,
-) -> None:
-    """`parts` with the fractions of a pico-USD added and rounded once, half to even."""
-    wide = counts.astype(np.float64) * fraction >= _INT64
-    more, rest = np.divmod(np.where(wide, 0, counts) * fraction, _SCALE)
-    parts += more
-    parts += (2 * rest > _SCALE) | ((2 * rest == _SCALE) & (parts % 2 == 1))
-    for row, part in np.argwhere(wide).tolist():
+def _with_fraction(whole: Ints, count: Ints, rate: Ints, table: RateTable, part: int) -> Ints:
+    """Whole pico-USD of one part with the fractions added and rounded once, half to even."""
+    fraction = table.fraction[rate, part]
+    wide = count.astype(np.float64) * fraction >= _INT64
+    more, rest = np.divmod(np.where(wide, 0, count) * fraction, _SCALE)
+    cost: Ints = whole + more
+    cost += (2 * rest > _SCALE) | ((2 * rest == _SCALE) & (cost % 2 == 1))
+    for row in np.flatnonzero(wide).tolist():
         exact = table.exact[rate[row]][part]
         if exact is not None:
-            parts[row, part] = leaf_cost_pico_usd(int(counts[row, part]), exact)
+            cost[row] = leaf_cost_pico_usd(int(count[row]), exact)
+    return cost
 
 
 def split(pico_usd: Ints) -> tuple[Ints, Ints]:

@@ -22,7 +22,7 @@ from schemas.policies import ENTITY_TYPES
 from streams.rating.charging import Charges
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools, split
-from streams.rating.groups import Ints, combine, from_zero, groups_of, runs_of
+from streams.rating.groups import Codes, Ints, combine, from_zero, groups_of, runs_of
 from streams.rating.identity import stable_hash
 from streams.rating.matching import Matches
 
@@ -44,19 +44,17 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The parts of a batch: part i is row `rows[i]` as `names[entity[i]]` and, for budgets, `members[member[i]]`.
+class Subjects:
+    """Some parts of a batch and what they are of: part i is of row `rows[i]` and of subject `which[i]`.
 
-    Entities are numbered in the order of their kind and name; `kind_of` says which of `_KINDS` each is.
+    A subject is an entity, or a budget with its member; subjects are sorted by name, then member.
     """
 
+    kind: int
     rows: Ints
-    entity: Ints
+    which: Ints
     names: list[str]
-    kind_of: Ints
-    member: Ints  # -1 for none
-    members: list[str]
-    credentials: slice  # which parts are credentials
+    members: list[str | None]
 
 
 def counted(columns: Columns, charges: Charges, *, live: Bools, kept: Ints) -> Counted:
@@ -83,102 +81,81 @@ def deltas_of(batch: Counted, matches: list[Matches]) -> pa.RecordBatch:
     if not len(batch.kept):
         return empty_deltas()
     columns = batch.columns
-    parts = _parts(batch, matches)
+    found = [_entities(batch, kind) if kind != _BUDGET else _budgets(batch, matches) for kind in _KINDS]
+    sizes = [len(subjects.names) for subjects in found]
+    before = np.cumsum([0, *sizes])
+    rows = np.concatenate([subjects.rows for subjects in found])
+    subject = np.concatenate([start + subjects.which for start, subjects in zip(before, found, strict=False)])
     org = columns.codes("org")
     buckets, bucket = groups_of(*from_zero(columns.event_us // BUCKET_US))
-    key = combine(
-        (org.codes[parts.rows], len(org.values)),
-        (parts.entity, len(parts.names)),
-        (parts.member + 1, len(parts.members) + 1),
-        (bucket[parts.rows], len(buckets)),
-        (batch.live[parts.rows].astype(np.int64), 2),
-    )
+    # Two steps, so that what is the same for all parts of a row is made once per row.
+    place, places = combine((bucket, len(buckets)), (batch.live.astype(np.int64), 2))
+    key = combine((org.codes[rows], len(org.values)), (subject, int(before[-1])), (place[rows], places))
     distinct, group = groups_of(*key)
     runs = runs_of(group, len(distinct))
-    arranged = parts.rows[runs.order]
+    arranged = rows[runs.order]
     counts = runs.sums(batch.counts[:, arranged])
     carry, counts[-1] = split(counts[-1])
     counts[-2] += carry
     event_us = columns.event_us[arranged]
-    first, rows = runs.first, arranged[runs.starts]
-    entity, member = parts.entity[first], parts.member[first]
-    found: dict[str, pa.Array] = {
-        "org": _named(org.values, org.codes[rows]),
-        "entity_type": _named(_KINDS, parts.kind_of[entity]),
-        "entity_id": _named(parts.names, entity),
-        "member": _named(parts.members, member),
-        "bucket_us": pa.array(columns.event_us[rows] // BUCKET_US * BUCKET_US),
-        "live": pa.array(batch.live[rows]),
+    first, subject = arranged[runs.starts], subject[runs.first]
+    names = pa.array([name for subjects in found for name in subjects.names], pa.string())
+    members = pa.array([name for subjects in found for name in subjects.members], pa.string())
+    parts_before = np.cumsum([0, *(len(subjects.rows) for subjects in found)])
+    credentials = _KINDS.index("credential")
+    part = slice(parts_before[credentials], parts_before[credentials + 1])
+    arrays: dict[str, pa.Array] = {
+        "org": pa.array(org.values, pa.string()).take(pa.array(org.codes[first])),
+        "entity_type": pa.array(_KINDS, pa.string()).take(pa.array(np.repeat(np.arange(len(found)), sizes)[subject])),
+        "entity_id": names.take(pa.array(subject)),
+        "member": members.take(pa.array(subject)),
+        "bucket_us": pa.array(columns.event_us[first] // BUCKET_US * BUCKET_US),
+        "live": pa.array(batch.live[first]),
         **{name: pa.array(counts[at]) for at, name in enumerate(DELTA_COUNTS)},
         "first_us": pa.array(np.minimum.reduceat(event_us, runs.starts)),
         "last_us": pa.array(np.maximum.reduceat(event_us, runs.starts)),
-        "user_hashes": _hashes(columns, "user", parts, group, len(distinct)),
-        "address_hashes": _hashes(columns, "client_address_hash", parts, group, len(distinct)),
+        "user_hashes": _hashes(columns.codes("user"), rows[part], group[part], len(distinct)),
+        "address_hashes": _hashes(columns.codes("client_address_hash"), rows[part], group[part], len(distinct)),
     }
-    return pa.RecordBatch.from_arrays([found[name] for name in DELTA_SCHEMA.names], schema=DELTA_SCHEMA)
+    return pa.RecordBatch.from_arrays([arrays[name] for name in DELTA_SCHEMA.names], schema=DELTA_SCHEMA)
 
 
-def _parts(batch: Counted, matches: list[Matches]) -> Parts:
-    rows: list[Ints] = []
-    entity: list[Ints] = []
-    names: list[str] = []
-    sizes: list[int] = []
-    parts_before = {}
-    budgets = sorted({name for match in matches for name in match.ids})
-    hits = [_budget_parts(batch, match, budgets) for match in matches]
-    for kind in _KINDS:
-        parts_before[kind] = sum(map(len, rows))
-        before = len(names)
-        if kind == _BUDGET:
-            rows.extend(hit for hit, _ in hits)
-            entity.extend(before + budget for _, budget in hits)
-            names.extend(budgets)
-        else:
-            codes = batch.columns.codes(kind)
-            held = codes.codes[batch.kept]
-            rows.append(batch.kept[held >= 0])
-            entity.append(before + held[held >= 0])
-            names.extend(codes.values)
-        sizes.append(len(names) - before)
-    all_rows = np.concatenate(rows)
-    member, members = _members(batch.columns, matches, hits)
-    of_parts = np.full(len(all_rows), -1, np.int64)
-    of_parts[parts_before[_BUDGET] : parts_before[_BUDGET] + len(member)] = member
-    credentials = slice(parts_before["credential"], parts_before[_KINDS[_KINDS.index("credential") + 1]])
-    kind_of = np.repeat(np.arange(len(_KINDS)), sizes)
-    return Parts(all_rows, np.concatenate(entity), names, kind_of, of_parts, members, credentials)
+def _entities(batch: Counted, kind: str) -> Subjects:
+    codes = batch.columns.codes(kind)
+    held = codes.codes[batch.kept]
+    named = held >= 0
+    none: list[str | None] = [None] * len(codes.values)
+    return Subjects(_KINDS.index(kind), batch.kept[named], held[named], codes.values, none)
 
 
-def _budget_parts(batch: Counted, match: Matches, budgets: list[str]) -> tuple[Ints, Ints]:
-    """(rows that count, which of `budgets` each counts toward)."""
+def _budgets(batch: Counted, matches: list[Matches]) -> Subjects:
+    """The budgets that rows count toward, with their members where they have any."""
     kept = np.zeros(batch.columns.rows, np.bool_)
     kept[batch.kept] = True
-    place = np.searchsorted(budgets, match.ids)
-    counts = kept[match.rows]
-    return match.rows[counts], place[match.budgets[counts]]
+    rows: list[Ints] = [np.zeros(0, np.int64)]
+    pairs: list[tuple[str, str | None]] = []
+    which: list[Ints] = [np.zeros(0, np.int64)]
+    for match in matches:
+        counts = kept[match.rows]
+        hit, budget = match.rows[counts], match.budgets[counts]
+        member = batch.columns.codes(match.each) if match.each else Codes(np.zeros(batch.columns.rows, np.int64), [""])
+        distinct, group = groups_of(*combine((budget, len(match.ids)), (member.codes[hit], len(member.values))))
+        rows.append(hit)
+        which.append(len(pairs) + group)
+        for key in distinct.tolist():
+            at, name = divmod(key, len(member.values))
+            pairs.append((match.ids[at], member.values[name] if match.each else None))
+    order = sorted(range(len(pairs)), key=lambda at: (pairs[at][0], pairs[at][1] or ""))
+    rank = np.empty(len(pairs), np.int64)
+    rank[order] = np.arange(len(pairs))
+    names, members = [pairs[at][0] for at in order], [pairs[at][1] for at in order]
+    return Subjects(_KINDS.index(_BUDGET), np.concatenate(rows), rank[np.concatenate(which)], names, members)
 
 
-def _members(columns: Columns, matches: list[Matches], hits: list[tuple[Ints, Ints]]) -> tuple[Ints, list[str]]:
-    """(for each part that is a budget which member it is of, or -1; the names of members, sorted)."""
-    fields = sorted({match.each for match in matches if match.each is not None})
-    members = sorted({name for field in fields for name in columns.codes(field).values})
-    place = {name: at for at, name in enumerate(members)}
-    found = [np.zeros(0, np.int64)]
-    for match, (rows, _) in zip(matches, hits, strict=True):
-        if match.each is None:
-            found.append(np.full(len(rows), -1, np.int64))
-        else:
-            codes = columns.codes(match.each)
-            found.append(np.array([place[name] for name in codes.values], np.int64)[codes.codes[rows]])
-    return np.concatenate(found), members
-
-
-def _hashes(columns: Columns, field: str, parts: Parts, group: Ints, groups: int) -> pa.Array:
-    """For each group the smallest hashes of the distinct names that its credential was used with, ascending."""
-    names = columns.codes(field)
-    rows = parts.rows[parts.credentials]
+def _hashes(names: Codes, rows: Ints, group: Ints, groups: int) -> pa.Array:
+    """For each group the smallest hashes of the distinct names in its rows, ascending."""
     named = names.codes[rows] >= 0
-    owner, name = group[parts.credentials][named], names.codes[rows][named]
+    owner, name = group[named], names.codes[rows][named]
     distinct, _ = groups_of(*combine((owner, groups), (name, max(1, len(names.values)))))
     owner, name = np.divmod(distinct, max(1, len(names.values)))
     hashes = np.array([_hash(one) for one in names.values], np.uint64)[name]
@@ -189,12 +166,6 @@ def _hashes(columns: Columns, field: str, parts: Parts, group: Ints, groups: int
     offsets = np.zeros(groups + 1, np.int32)
     np.cumsum(np.minimum(counts, MAX_HASHES), out=offsets[1:])
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(hashes[rank < MAX_HASHES]))
-
-
-def _named(names: list[str], codes: Ints) -> pa.Array:
-    """Codes as strings, null where negative."""
-    missing = codes < 0
-    return pa.array(names, pa.string()).take(pa.array(codes, mask=missing if missing.any() else None))
 
 
 def empty_deltas() -> pa.RecordBatch:

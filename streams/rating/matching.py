@@ -10,7 +10,7 @@ import numpy as np
 
 from schemas.policies import Budget, Horizon, Policies
 from streams.rating.columns import Columns
-from streams.rating.groups import Ints, combine, first_rows, groups_of
+from streams.rating.groups import Ints, combine, groups_of, runs_of
 
 Signature = tuple[tuple[str, ...], str | None]
 """The fields of the conditions, sorted, and `each`."""
@@ -59,12 +59,13 @@ class Matcher:
         if not len(rows):
             return none
         distinct, group = groups_of(*combine(*((code.codes[rows], len(code.values)) for code in coded)))
+        runs = runs_of(group, len(distinct))
+        ends = [*runs.starts[1:].tolist(), len(rows)]
         parts: list[tuple[Ints, Ints]] = []
-        for at, row in enumerate(rows[first_rows(group, len(distinct))].tolist()):
+        for row, start, end in zip(rows[runs.first].tolist(), runs.starts.tolist(), ends, strict=True):
             values = tuple(code.values[code.codes[row]] for code in coded)
-            for name in wanted.get(values, ()):
-                hits = rows[group == at]
-                parts.append((hits, np.full(len(hits), place[name], np.int64)))
+            hits = rows[runs.order[start:end]]
+            parts.extend((hits, np.full(len(hits), place[name], np.int64)) for name in wanted.get(values, ()))
         if not parts:
             return none
         return Matches(
