@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from burnline_client import InvalidUsageError, contract
@@ -85,8 +85,17 @@ def test_client_knows_exactly_the_fields_of_the_generated_schema() -> None:
     assert get_type_hints(UsageFields).keys() == KNOWN
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(_fields)
+@example({"team": "a\n"})
+@example({"tags": {"a\n": "b"}})
+@example({"user_agent": "x" * 1025})
+@example({"reported_cost_usd": "1.5\n"})
+@example({"reported_cost_usd": "1."})
+@example({"input_tokens": 3, "input_uncached_tokens": 2})
+@example({"input_tokens": 3, "input_cache_read_tokens": 2})
+@example({"output_tokens": True})
+@example({"latency_ms": 2**31})
 def test_client_accepts_exactly_what_the_contract_accepts(fields: dict[str, Any]) -> None:
     """For known fields of any value, the client raises where Burnline would make a dead letter, and only there."""
     both = LEAST | fields
