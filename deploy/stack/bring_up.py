@@ -3,7 +3,6 @@
 Order: Kafka, its topics, ClickHouse, its tables, then rating, burn and sink together.
 """
 
-import time
 from collections.abc import Callable
 
 from deploy.stack.find import Stack
@@ -15,14 +14,14 @@ from deploy.stack.health import (
     log_sizes,
     log_tail,
     program_check,
-    stage_reason,
     wait_for,
 )
-from deploy.stack.positions import Positions
+from deploy.stack.position_rules import READS, silent_since
+from deploy.stack.positions import PROGRESS, Positions
 from deploy.stack.programs import STAGES
 from deploy.topics_admin import apply_topics
 from schemas.errors import FatalError, KafkaUnavailableError, StoreUnavailableError
-from schemas.topics import PARTITIONS
+from schemas.topics import BY_NAME
 from sinks.migrate import ensure_database, migrate, migrations
 from sinks.store import Store, connector
 
@@ -49,13 +48,13 @@ class BringUp:
             self._say(f"warning: {difference}")
         self._wait("clickhouse", clickhouse_check(clickhouse))
         self._wait("clickhouse", self._tables)
-        for stage in STAGES:
-            self._supervisor.start(stage)
-        for stage in STAGES:
-            self._wait(stage, program_check(self._supervisor, stage))
         with Positions(kafka) as positions:
+            (spoken_before,) = positions.ends([PROGRESS]).values()
             for stage in STAGES:
-                self._wait(stage, self._stage_check(positions, stage))
+                self._supervisor.start(stage)
+            for stage in ("rating", "burn"):  # these speak each second
+                self._wait(stage, self._speaks(positions, stage, spoken_before))
+        self._wait("sink", program_check(self._supervisor, "sink"))
 
     def _tables(self) -> str | None:
         settings = self._stack.clickhouse(role="writer")
@@ -69,14 +68,16 @@ class BringUp:
             store.close()
         return None
 
-    def _stage_check(self, positions: Positions, stage: str) -> Check:
+    def _speaks(self, positions: Positions, stage: str, spoken_before: int) -> Check:
+        """A check that a stage has said on each of its partitions how far it is, since this began."""
+        places = [(topic, partition) for topic in READS[stage] for partition in range(BY_NAME[topic].partitions)]
+
         def check() -> str | None:
             try:
-                said = positions.progress()
+                silent = silent_since(stage, positions.progress(), spoken_before, places)
             except KafkaUnavailableError as error:
                 return str(error)
-            state = self._supervisor.processes().get(stage)
-            return stage_reason(stage, state, said, PARTITIONS, now_us=time.time_ns() // 1000)
+            return f"waiting for its first word on {len(silent)} partitions" if silent else None
 
         return check
 

@@ -28,10 +28,11 @@ before it wrote."""
 
 @dataclass(frozen=True)
 class Said:
-    """A stage's last word on a partition, and when the broker appended it."""
+    """A stage's last word on a partition, when the broker appended it, and where in `internal.progress` it stands."""
 
     progress: Progress
     said_at_us: int
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,4 +77,13 @@ def not_in_force(
         for stage, places in lanes.items()
         for topic, partition in places
         if (found := said.get((stage, topic, partition))) is None or found.progress.policy_offset < policy_offset
+    ]
+
+
+def silent_since(stage: str, said: Mapping[StagePlace, Said], offset: int, places: Sequence[Place]) -> list[Place]:
+    """The places on which the stage has said nothing at or after an offset of `internal.progress`."""
+    return [
+        (topic, partition)
+        for topic, partition in places
+        if (found := said.get((stage, topic, partition))) is None or found.offset < offset
     ]

@@ -106,7 +106,7 @@ class Positions:
         topic = found.topic.removeprefix(self._settings.topic_prefix)
         kind, at_ms = message.timestamp()
         said_at_us = at_ms * 1000 if kind != TIMESTAMP_NOT_AVAILABLE else found.at_us
-        self._said[(found.stage, topic, found.partition)] = Said(found, said_at_us)
+        self._said[(found.stage, topic, found.partition)] = Said(found, said_at_us, message.offset())
 
     def append_time_us(self, place: Place, offset: int) -> int | None:
         """When the record at this offset, or the first one after it, was appended; None where there is none.

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from deploy.stack.position_rules import WAVES, Behind, Said, StagePlace, behind, not_in_force
+from deploy.stack.position_rules import WAVES, Behind, Said, StagePlace, behind, not_in_force, silent_since
 from deploy.stack.status_rules import Seen, status_of
 from deploy.stack.supervisor import ProcessState, restarts
 from schemas.internal import Progress
@@ -148,3 +148,13 @@ def test_restarts_are_counted_since_the_supervisor_started() -> None:
 2026-11-22 06:00:06,000 INFO spawned: 'sink' with pid 12
 """
     assert restarts(log) == {"kafka": 0, "sink": 1}
+
+
+def test_old_words_do_not_count_after_a_restart() -> None:
+    """A stage has come back when it has spoken on every partition since, not because an earlier life did."""
+    places = [("usage.events", 0), ("usage.events", 1), ("usage.events", 2)]
+    spoken = {
+        ("rating", *places[0]): replace(said(("rating", *places[0]), 1), offset=99),
+        ("rating", *places[1]): replace(said(("rating", *places[1]), 1), offset=100),
+    }
+    assert silent_since("rating", spoken, 100, places) == [places[0], places[2]]
