@@ -129,26 +129,17 @@ class KafkaReader:
 
 
 async def _read_range(consumer: AIOKafkaConsumer, start: int, end: int) -> list[SourceRecord]:
-    """The records in [start, end) of the consumer's one partition; ends behind markers and compacted gaps, too."""
+    """The records in [start, end) of the consumer's one partition; ends behind markers, too.
+
+    The position always gets there: the last offset before the end is in the active segment, which is never compacted,
+    and a fetch moves the position past markers, aborted records and the gaps that compaction left in a batch.
+    """
     (at,) = consumer.assignment()
     consumer.seek(at, start)
     found: list[SourceRecord] = []
-    stood: tuple[int, int | None] | None = None
     while True:
         fetched = (await consumer.getmany(timeout_ms=_POLL_MS)).get(at, [])
         found.extend(record for record in fetched if record.offset < end)
         position = await consumer.position(at)
         if position >= end:
-            return found
-        # Compaction may leave nothing between the position and the end. A fetch that was answered later than one after
-        # which we stood here already, found nothing and could see as far as the end, proves it.
-        answered_ms = consumer.last_poll_timestamp(at)
-        if stood is None or stood[0] != position or stood[1] is None:
-            stood = (position, answered_ms)
-        elif (
-            not fetched
-            and at not in consumer._fetcher._records  # noqa: SLF001  an answer that came after `getmany` gave up
-            and answered_ms > stood[1]
-            and (consumer.last_stable_offset(at) or 0) >= end
-        ):
             return found

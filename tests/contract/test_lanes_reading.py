@@ -107,6 +107,15 @@ def test_what_was_committed_behind_an_open_transaction_is_not_missed(place: Plac
     assert with_reader(place, read_while_undecided) == [b"undecided", b"committed"]
 
 
+def _entries(config: dict[str, str]) -> list[ConfigEntry]:
+    return [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()]
+
+
+def _configure(place: Place, resource: ConfigResource) -> None:
+    for done in place.admin.incremental_alter_configs([resource]).values():
+        done.result(10)
+
+
 def test_a_compacted_partition_is_read_to_its_end(place: Place) -> None:
     """What compaction removed is no gap to wait in."""
     topic = place.kafka.topic("internal.progress")
@@ -116,17 +125,20 @@ def test_a_compacted_partition_is_read_to_its_end(place: Place) -> None:
         "min.compaction.lag.ms": "0",
         "segment.bytes": "1048576",
     }
-    entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in eager.items()]
-    changed = place.admin.incremental_alter_configs(
-        [ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)]
-    )
-    for done in changed.values():
-        done.result(10)
+    _configure(place, ConfigResource(ResourceType.TOPIC, topic, incremental_configs=_entries(eager)))
+    backoff = _entries({"log.cleaner.backoff.ms": "50"})
+    _configure(place, ConfigResource(ResourceType.BROKER, "1", incremental_configs=backoff))
+    producer = place.producer()
+
+    def say(key: bytes, value: bytes) -> None:
+        producer.produce(topic, value, key=key, partition=0)
+        producer.flush(30)
+
     for number in range(50):
-        place.send("internal.progress", b"%d" % number, key=b"k%d" % (number % 2))
+        say(b"k%d" % (number % 2), b"%d" % number)
 
     def compacted() -> bool:
-        place.send("internal.progress", b"last", key=b"last")
+        say(b"last", b"last")
         return len(place.read("internal.progress", 0)) < 25
 
     until(compacted, "compaction", timeout_sec=60)
