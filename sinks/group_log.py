@@ -15,7 +15,7 @@ from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, FencedError
 from schemas.internal import Progress, progress_bytes, progress_from_bytes
 from sinks.groups import Group, group_bytes, group_from_bytes
-from sinks.log_reader import LogReader, Place, unavailable
+from sinks.log_reader import SILENT, LogReader, Place, unavailable
 from sinks.patience import StopRequested
 
 STAGE = "sink"
@@ -51,7 +51,7 @@ class GroupLog:
                 "log_level": 0,
                 "error_cb": lambda _error: None,
             }
-            self._producer = Producer(config)
+            self._producer = Producer(config, logger=SILENT)
         try:
             self._producer.init_transactions(_CALL_SEC)
         except KafkaException as error:

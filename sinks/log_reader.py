@@ -4,6 +4,7 @@ Only committed records are seen. The end of a partition is a fact of its own, wi
 markers of transactions, where no record ever stands.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -25,6 +26,10 @@ from schemas.errors import FatalError, KafkaUnavailableError
 Place = tuple[str, int]
 """Topic without prefix, and partition."""
 TIMEOUT_SEC = 10.0
+SILENT = logging.getLogger("burnline.librdkafka")
+"""Where librdkafka's own lines go: nowhere. What matters comes back as an error, and our log is JSON lines only."""
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +88,10 @@ class LogReader:
                 "fetch.message.max.bytes": 16 * 2**20 + 4096,
                 "fetch.wait.max.ms": 100,
                 "reconnect.backoff.max.ms": 2000,
-            }
+            },
+            logger=SILENT,
         )
-        self._admin = AdminClient(base)
+        self._admin = AdminClient(base, logger=SILENT)
 
     def __enter__(self) -> Self:
         return self

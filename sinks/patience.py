@@ -10,7 +10,7 @@ from schemas.errors import TryAgainError
 
 Result = TypeVar("Result")
 FIRST_WAIT_SEC = 0.2
-LONGEST_WAIT_SEC = 5.0
+LONGEST_WAIT_SEC = 2.0
 
 
 class StopRequested(Exception):  # noqa: N818  not a fault: the process was asked to leave

@@ -3,7 +3,7 @@
 Laws
 1. A materialized view and the repair of its store select by the same text, so they cannot disagree; a test holds
    the migration's text to it.
-2. A repair inserts signed differences: rollup + difference = ledger for every key of the days; a second run adds nothing.
+2. A repair inserts signed differences: rollup + difference = ledger for each key; a second run adds nothing.
 """
 # ruff: noqa: S608  the texts are made of our own names; values travel as server-side parameters
 

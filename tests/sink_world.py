@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -143,7 +144,9 @@ class SinkWorld:
         """A running sink; ended by SIGTERM if it still runs."""
         log = (self.directory / "sink.log").open("a")
         command = [sys.executable, "-m", "sinks"]
-        process = subprocess.Popen(command, cwd=ROOT, env=self.env(**settings), stderr=log, text=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=self.env(log_level="DEBUG", **settings), stderr=log, text=True
+        )
         try:
             yield process
         finally:
@@ -154,7 +157,13 @@ class SinkWorld:
 
     def logged(self) -> list[dict[str, Any]]:
         """What all sinks of this world logged."""
-        return [json.loads(line) for line in (self.directory / "sink.log").read_text().splitlines()]
+        file = self.directory / "sink.log"
+        lines = file.read_text().split("\n")[:-1] if file.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def logged_count(self, event: str) -> int:
+        """How often an event was logged about `internal.rated` (or about no topic)."""
+        return sum(line["event"] == event for line in self.logged())
 
     def send(self, *messages: tuple[int, pa.RecordBatch], commit: bool = True) -> None:
         """One transaction of rated messages: (partition, rows); counted as true if it commits."""
@@ -237,6 +246,11 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 60, what: str = 
         if time.monotonic() > until:
             raise AssertionError(f"{what} did not come true within {seconds} s")
         time.sleep(0.05)
+
+
+def wait_sec(seconds: float) -> None:
+    """Time passes in which the processes under test do what they do: a kill has a moment, not a condition."""
+    threading.Event().wait(seconds)
 
 
 def new_world(bootstrap_servers: str, clickhouse: ClickHouse, directory: Path) -> SinkWorld:

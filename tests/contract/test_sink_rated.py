@@ -1,14 +1,20 @@
 """The sink against real engines: every rated event is stored once, in the ledger and in all rollups."""
 
+import os
+import random
+import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
-from tests.sink_world import SinkWorld, new_world, rated_rows, wait_for
+from tests.sink_world import SinkWorld, new_world, rated_rows, wait_for, wait_sec
 from tests.stack_clickhouse import ClickHouse
 
 pytestmark = pytest.mark.real
+KILLS = int(os.environ.get("BURNLINE_TEST_KILLS", "4"))
 
 
 @pytest.fixture
@@ -28,3 +34,124 @@ def test_naive_sums_over_every_view_are_the_input(world: SinkWorld) -> None:
     with world.sink():
         wait_for(world.drained, what="drained")
     assert world.wrong_views() == {}
+
+
+def send_many(world: SinkWorld, first: int, messages: int, rows: int) -> int:
+    """Messages that all appear at once, over three days and a month; the next free number."""
+    steps = (timedelta(seconds=20), timedelta(minutes=20), timedelta(hours=5))
+    made = []
+    for number in range(messages):
+        start = first + number * rows
+        made.append((number % 4, rated_rows(range(start, start + rows), step=steps[number % 3])))
+    world.send(*made)
+    return first + messages * rows
+
+
+@pytest.mark.timeout(400)
+def test_kill_9_of_the_sink_at_any_moment_loses_and_doubles_nothing(world: SinkWorld) -> None:
+    """Lives of the sink, each killed at a random moment while it stores; the last one ends with exact sums."""
+    chance = random.Random(11)  # noqa: S311  no secret
+    following = send_many(world, 0, 16, 150)
+    for _ in range(KILLS):
+        before = world.logged_count("storing")
+        with world.sink(group_rows=300, group_wait_ms=20) as process:
+            wait_for(lambda before=before: world.logged_count("storing") > before, what="the sink stores")  # type: ignore[misc]  # mypy does not infer defaults of lambdas
+            following = send_many(world, following, 8, 150)
+            wait_sec(chance.random() * 0.8)
+            process.kill()
+            process.wait()
+    with world.sink():
+        wait_for(world.drained, what="drained", seconds=120)
+    assert world.wrong_views() == {}
+
+
+@pytest.mark.timeout(400)
+def test_kill_9_of_clickhouse_during_inserts_loses_and_doubles_nothing(
+    world: SinkWorld, clickhouse: ClickHouse
+) -> None:
+    """The engine dies while the sink inserts, again and again; the sink waits, repeats, heals and goes on by itself."""
+    if not clickhouse.embedded:
+        pytest.skip("only a storage process of ours may be killed")
+    chance = random.Random(12)  # noqa: S311  no secret
+    with world.sink(group_rows=300, group_wait_ms=20) as process:
+        wait_for(lambda: world.logged_count("storing") == 1, what="the sink stores")
+        following = 0
+        for _ in range(KILLS):
+            stored = world.logged_count("stored")
+            following = send_many(world, following, 12, 150)
+            wait_for(lambda stored=stored: world.logged_count("stored") > stored, what="a group is stored")  # type: ignore[misc]  # as above
+            wait_sec(chance.random() * 0.5)
+            clickhouse.stop(signal.SIGKILL)
+            clickhouse.start()
+        wait_for(world.drained, what="drained", seconds=120)
+        assert process.poll() is None
+    assert world.wrong_views() == {}
+
+
+def test_clickhouse_gone_is_waited_for_with_one_line(world: SinkWorld, clickhouse: ClickHouse) -> None:
+    """An outage is one line when it begins and one when it ends, never a stack trace; what came meanwhile is stored."""
+    if not clickhouse.embedded:
+        pytest.skip("only a storage process of ours may be stopped")
+    with world.sink() as process:
+        wait_for(lambda: world.logged_count("storing") == 1, what="the sink stores")
+        clickhouse.stop()
+        world.send((0, rated_rows(range(100))))
+        wait_for(lambda: world.logged_count("waiting") == 1, what="one line")
+        wait_sec(1.5)
+        clickhouse.start()
+        wait_for(world.drained, what="drained")
+        assert process.poll() is None
+    assert world.logged_count("waiting") == 1
+    assert world.logged_count("going on") == 1
+    assert world.wrong_views() == {}
+
+
+def test_a_second_sink_fences_the_first(world: SinkWorld) -> None:
+    """Of two sinks the later one lives; the earlier one ends with code 1 and says why."""
+    with world.sink() as first:
+        wait_for(lambda: world.logged_count("storing") == 1, what="the first stores")
+        with world.sink() as second:
+            wait_for(lambda: world.logged_count("storing") == 2, what="the second stores")
+            world.send((0, rated_rows(range(10))))
+            assert first.wait(30) == 1
+            wait_for(world.drained, what="drained")
+            assert second.poll() is None
+    assert [line["error"] for line in world.logged() if line["event"] == "stopped" and "error" in line] == [
+        "FencedError"
+    ]
+    assert world.wrong_views() == {}
+
+
+def test_progress_reaches_the_end_behind_markers(world: SinkWorld) -> None:
+    """Commit markers and undone transactions at the end do not keep progress from the end offset."""
+    with world.sink():
+        world.send((0, rated_rows(range(10))))
+        world.send((0, rated_rows(range(10, 20))), (1, rated_rows(range(20, 30))), commit=False)
+        wait_for(world.drained, what="drained")
+        assert world.progress()["internal.rated", 0].next_offset == world.ends()["internal.rated", 0]
+    assert world.sums("usage_events")[0] == 10
+
+
+def test_sigterm_ends_cleanly_and_the_next_life_goes_on(world: SinkWorld) -> None:
+    """SIGTERM is exit code 0; what the next life stores begins where the first ended."""
+    world.send((0, rated_rows(range(100))))
+    with world.sink() as process:
+        wait_for(world.drained, what="drained")
+        process.terminate()
+        assert process.wait(30) == 0
+    world.send((1, rated_rows(range(100, 200))))
+    with world.sink():
+        wait_for(world.drained, what="drained")
+    assert world.wrong_views() == {}
+    assert world.logged_count("repeating the last group") == 0
+
+
+def test_a_message_that_is_no_batch_stops_the_sink(world: SinkWorld) -> None:
+    """What rating cannot have written ends the process with a clear line, and is not passed over."""
+    producer = Producer(world.kafka.to_confluent())
+    producer.produce(world.kafka.topic("internal.rated"), b"nonsense", partition=2)
+    producer.flush(30)
+    with world.sink() as process:
+        assert process.wait(60) == 1
+    assert world.logged()[-1]["error"] == "CorruptStateError"
+    assert "internal.rated/2@0" in world.logged()[-1]["reason"]

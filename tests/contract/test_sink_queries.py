@@ -1,0 +1,154 @@
+"""The questions on the real engine: rollups and events give one answer, and it is what was stored."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pytest
+
+from schemas.connection import ClickHouseSettings
+from schemas.internal import RATED_SCHEMA, BatchHeaders
+from sinks import queries
+from sinks.groups import RatedMessage
+from sinks.migrate import ensure_database, migrate, migrations
+from sinks.queries import Query
+from sinks.rows import store_rows
+from sinks.signal_rows import signal_rows, tables
+from sinks.store import Store, connector
+from tests.sink_world import DAY, rated_row
+from tests.stack_clickhouse import ClickHouse
+
+pytestmark = pytest.mark.real
+EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
+HEADER = BatchHeaders(
+    source_topic="usage.events", source_partition=0, lanes=1, first_offset=0, next_offset=0, log_time_us=0,
+    policy_offset=-1, tick=False,
+)  # fmt: skip
+ROWS = [rated_row(number, ts=DAY + timedelta(minutes=37 * number), session=f"s{number % 3}") for number in range(200)]
+for unpriced in ROWS[::8]:
+    unpriced |= {"cost_usd": None, "pricing_status": "unpriced_model"}
+
+
+@pytest.fixture(scope="module")
+def client(clickhouse: ClickHouse) -> Iterator[Any]:
+    """A client of a database with the events above and the golden signals."""
+    settings = ClickHouseSettings(
+        url=clickhouse.url,
+        user=clickhouse.writer_user,
+        password_file=clickhouse.writer_password_file,
+        database=f"queries_{uuid4().hex[:8]}",
+    )
+    ensure_database(connector(settings), settings.database)
+    store = Store(connector(settings), settings.database)
+    migrate(store, migrations())
+    batch = pa.RecordBatch.from_pylist(ROWS, schema=RATED_SCHEMA)
+    store.insert("usage_events_store", store_rows([RatedMessage(0, 0, HEADER, batch)], group_id="g"), token="g")
+    signals = [
+        path for path in EXAMPLES.glob("*.json") if path.name.startswith(("alert.", "burnline.rates", "burnline.b"))
+    ]
+    for path in [*signals, EXAMPLES / "burnline.dead_letter.v1.json"]:
+        if "header" not in path.name:
+            for name, table in tables(signal_rows(path.read_bytes(), partition=0, offset=0)):
+                store.insert(name, table)
+    with clickhouse.client(database=settings.database) as made:
+        yield made
+    store.run(f"DROP DATABASE {settings.database}")
+    store.close()
+
+
+def ask(client: Any, query: Query) -> list[dict[str, Any]]:
+    """The rows by column name."""
+    result = client.query(query.sql, parameters=query.parameters)
+    return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+
+
+def cost(rows: list[dict[str, Any]]) -> Decimal:
+    """The exact cost of events or answers."""
+    return sum((row["cost_usd"] for row in rows if row["cost_usd"] is not None), Decimal(0))
+
+
+@pytest.mark.parametrize("by", [["team"], ["user"], []])
+@pytest.mark.parametrize("tz", ["UTC", "Asia/Kolkata", "America/St_Johns"])
+def test_days_are_those_of_the_time_zone(client: Any, by: list[str], tz: str) -> None:
+    """A report by day adds up events by their local day, from the rollup and from the events alike."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    expected: dict[Any, Decimal] = defaultdict(Decimal)
+    for row in ROWS:
+        day = row["ts"].astimezone(ZoneInfo(tz)).date()
+        expected[(day, *(row[name] for name in by))] += row["cost_usd"] or 0
+    found = ask(client, queries.report("daily", by=by, tz=tz))
+    assert {(row["period"], *(row[name] for name in by)): row["cost_usd"] for row in found} == expected
+    assert sum(row["requests"] for row in found) == len(ROWS)
+
+
+def test_weeks_begin_on_monday_and_months_on_their_first_day(client: Any) -> None:
+    """22 November 2026 is a Sunday."""
+    weeks = ask(client, queries.report("weekly"))
+    assert [row["period"] for row in weeks] == [date(2026, 11, 16), date(2026, 11, 23)]
+    assert [row["period"] for row in ask(client, queries.report("monthly"))] == [date(2026, 11, 1)]
+    assert cost(weeks) == cost(ROWS)
+
+
+def test_coverage_is_the_share_of_requests_with_a_price(client: Any) -> None:
+    """One in eight has none."""
+    for view in queries.VIEWS_OF_SUMS:
+        [row] = ask(client, queries.totals(view))
+        assert (row["requests"], row["unpriced_requests"], row["priced_to_all_requests_ratio"]) == (200, 25, 0.875)
+        assert row["cost_usd"] == cost(ROWS)
+        assert row["input_tokens"] == sum(each["input_tokens"] for each in ROWS)
+    [none] = ask(client, queries.totals(filters={"team": ["nobody"]}))
+    assert (none["requests"], none["cost_usd"], none["priced_to_all_requests_ratio"]) == (0, 0, None)
+
+
+@pytest.mark.parametrize("minutes", [0, 7])
+def test_bounds_are_half_open(client: Any, minutes: int) -> None:
+    """What happens at `since` counts, what happens at `until` does not."""
+    since, until = DAY + timedelta(hours=37, minutes=minutes), DAY + timedelta(hours=74, minutes=minutes)
+    inside = [row for row in ROWS if since <= row["ts"] < until]
+    assert cost(ask(client, queries.report("total", since=since, until=until))) == cost(inside)
+    assert cost(ask(client, queries.top("team", since=since, until=until, limit=100))) == cost(inside)
+    assert cost(ask(client, queries.totals(since=since, until=until))) == cost(inside)
+
+
+def test_sessions_have_a_beginning_and_an_end(client: Any) -> None:
+    """A report by session has one row each, from its first to its last event."""
+    found = ask(client, queries.report("session", by=["team"], filters={"team": ["team-1"]}))
+    expected = [row for row in ROWS if row["team"] == "team-1"]
+    assert {row["session"] for row in found} == {row["session"] for row in expected}
+    assert sum(row["requests"] for row in found) == len(expected)
+    assert min(row["first_ts"] for row in found).replace(tzinfo=UTC) == expected[0]["ts"]
+
+
+def test_the_dearest_come_first(client: Any) -> None:
+    """`top` is sorted by cost and cut by limit, the same from rollup and events."""
+    rollup = ask(client, queries.top("user", limit=5))
+    events = ask(client, queries.top("user", since=DAY - timedelta(seconds=1), limit=5))
+    assert rollup == events
+    by_user: dict[str, Decimal] = defaultdict(Decimal)
+    for row in ROWS:
+        by_user[row["user"]] += row["cost_usd"] or 0
+    assert [row["cost_usd"] for row in rollup] == sorted(by_user.values(), reverse=True)[:5]
+
+
+def test_signals_can_be_asked_for(client: Any) -> None:
+    """Budgets of the period that holds now, alerts, their history, what burns, why records were not counted."""
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    [budget] = ask(client, queries.budgets_left(now=now, org="acme"))
+    assert (budget["limit"], budget["left"]) == (1000, Decimal("199.8766"))
+    assert ask(client, queries.budgets_left(now=now + timedelta(days=30))) == []
+    rules = {row["rule"] for row in ask(client, queries.alerts())}
+    assert {"spike", "shared_credential", "threshold"} <= rules
+    [spike] = ask(client, queries.alerts(topic="alerts.anomalies", status="firing", org="acme", since=DAY, mode="live"))
+    [event] = ask(client, queries.alert_history(spike["alert_id"][:8]))
+    assert event["evidence"]["expected"] == "2.2"
+    assert [row["entity_id"] for row in ask(client, queries.burning_now(window_sec=300, entity_type="team"))] == [
+        "code"
+    ]
+    [letters] = ask(client, queries.dead_letters_by_reason(since=DAY))
+    assert (letters["reason"], letters["records"]) == ("missing_field", 1)

@@ -1,0 +1,100 @@
+"""The sink against real engines: every signal is stored once; what cannot be read blocks nobody."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from confluent_kafka import Producer
+
+from tests.sink_world import SinkWorld, new_world, wait_for
+from tests.stack_clickhouse import ClickHouse
+
+pytestmark = pytest.mark.real
+EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
+
+
+@pytest.fixture
+def world(kafka: str, clickhouse: ClickHouse, tmp_path: Path) -> Iterator[SinkWorld]:
+    """A world of its own for each test."""
+    made = new_world(kafka, clickhouse, tmp_path)
+    yield made
+    with clickhouse.client() as client:
+        client.command(f"DROP DATABASE IF EXISTS {made.database}")
+
+
+def send(world: SinkWorld, topic: str, *values: bytes) -> None:
+    """The values stand in the topic."""
+    producer = Producer(world.kafka.to_confluent())
+    for value in values:
+        producer.produce(world.kafka.topic(topic), value, partition=0)
+    producer.flush(30)
+
+
+def example(name: str, **data: Any) -> bytes:
+    """A golden example with other data."""
+    envelope = msgspec.json.decode((EXAMPLES / f"{name}.json").read_bytes())
+    envelope["data"] |= data
+    return msgspec.json.encode(envelope)
+
+
+def test_every_kind_of_signal_reaches_its_views_once(world: SinkWorld) -> None:
+    """Each golden example, sent twice, is there once; newer states replace older ones; progress reaches the ends."""
+    for _ in range(2):
+        send(world, "usage.rates", example("burnline.rates.v1"), example("burnline.budget_states.v1"))
+        send(world, "usage.dead_letters", example("burnline.dead_letter.v1"))
+        send(world, "alerts.anomalies", example("alert.spike"))
+        send(world, "alerts.budgets", example("alert.budget_threshold"))
+    send(
+        world, "alerts.anomalies", example("alert.spike", seq=2, status="resolved", resolved_at="2026-11-22T10:00:00Z")
+    )
+    later = {"windows": [], "entity_type": "team", "entity_id": "code"}
+    send(world, "usage.rates", example("burnline.rates.v1", window_end="2026-11-22T09:20:00Z", rates=[later]))
+    with world.sink():
+        wait_for(world.drained, what="drained")
+    assert world.ask("SELECT entity_id, window_sec, tokens, cost_usd FROM burn_rates ORDER BY window_sec") == [
+        ("code", 300, 90000, Decimal("3.1")),
+        ("code", 3600, 912000, Decimal("31.5")),
+    ]
+    assert world.ask("SELECT entity_id, window_sec, usd_per_hour FROM burn_now ORDER BY window_sec") == [
+        ("code", 300, Decimal("37.2")),
+        ("code", 3600, Decimal("31.5")),
+    ]
+    assert world.ask("SELECT budget_id, spent, status, forecast FROM budget_states") == [
+        ("team-code-monthly", Decimal("800.1234"), "warned", None)
+    ]
+    assert world.ask("SELECT topic, partition, offset, reason FROM dead_letters") == [
+        ("usage.events", 2, 1841, "missing_field")
+    ]
+    assert world.ask("SELECT count() FROM alert_events") == [(3,)]
+    assert world.ask("SELECT status, labels FROM alert_events WHERE seq = 2") == [("resolved", {"agent": "review-bot"})]
+    [(status, opened, resolved)] = world.ask("SELECT status, opened_at, resolved_at FROM alerts WHERE rule = 'spike'")
+    assert (status, opened.hour, resolved.hour) == ("resolved", 9, 10)
+    assert world.ask("SELECT detector, expected, score FROM anomalies") == [("spike", 2.2, 11.3)]
+
+
+def test_what_cannot_be_read_is_logged_and_passed(world: SinkWorld) -> None:
+    """Nonsense, a truncated signal and one of a later kind are one line each; what stands behind them is stored."""
+    truncated = example("alert.spike")[:200]
+    unknown = b'{"type":"burnline.prophecy.v1","data":{}}'
+    send(world, "alerts.anomalies", b"nonsense", truncated, unknown, example("alert.spike"))
+    with world.sink():
+        wait_for(world.drained, what="drained")
+    assert world.ask("SELECT count() FROM alerts") == [(1,)]
+    assert world.logged_count("a signal that cannot be read is left out") == 3
+
+
+def test_signals_wait_for_clickhouse(world: SinkWorld, clickhouse: ClickHouse) -> None:
+    """Signals that come while ClickHouse is gone are stored when it is back."""
+    if not clickhouse.embedded:
+        pytest.skip("only a storage process of ours may be stopped")
+    with world.sink():
+        wait_for(lambda: world.logged_count("storing") == 1, what="the sink stores")
+        clickhouse.stop()
+        send(world, "alerts.budgets", example("alert.budget_threshold"))
+        wait_for(lambda: world.logged_count("waiting") == 1, what="one line")
+        clickhouse.start()
+        wait_for(world.drained, what="drained")
+    assert world.ask("SELECT count() FROM alerts") == [(1,)]

@@ -1,0 +1,330 @@
+"""The store's tables, views and repairs on the real engine, without Kafka."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import pyarrow as pa
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from schemas.connection import ClickHouseSettings
+from schemas.errors import CorruptStateError, StoreUnavailableError
+from schemas.internal import RATED_SCHEMA, BatchHeaders
+from sinks.groups import Group, RatedMessage, Span, part_tokens
+from sinks.inserter import Inserter
+from sinks.ledger import missing
+from sinks.migrate import Migration, ensure_database, migrate, migrations
+from sinks.patience import Patience
+from sinks.reconcile import reconcile
+from sinks.rollups import ROLLUPS
+from sinks.rows import days_of, split_by_month, store_rows
+from sinks.store import Store, connector
+from tests.sink_world import DAY, SUMMED, Truth, rated_row, rated_rows
+from tests.stack_clickhouse import ClickHouse
+
+pytestmark = pytest.mark.real
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "views.json"
+HEADER = BatchHeaders(
+    source_topic="usage.events", source_partition=0, lanes=1, first_offset=0, next_offset=0, log_time_us=0,
+    policy_offset=-1, tick=False,
+)  # fmt: skip
+TABLE = "usage_events_store"
+
+
+@pytest.fixture
+def store(clickhouse: ClickHouse) -> Iterator[Store]:
+    """A database of its own with all tables and views."""
+    settings = ClickHouseSettings(
+        url=clickhouse.url,
+        user=clickhouse.writer_user,
+        password_file=clickhouse.writer_password_file,
+        database=f"store_{uuid4().hex[:8]}",
+    )
+    ensure_database(connector(settings), settings.database)
+    made = Store(connector(settings), settings.database)
+    migrate(made, migrations())
+    yield made
+    made.run(f"DROP DATABASE {settings.database}")
+    made.close()
+
+
+def put(store: Store, rows: pa.RecordBatch, *, group: str = "g", offset: int = 7) -> pa.Table:
+    """The rows as one group, inserted as the sink does."""
+    table = store_rows([RatedMessage(2, offset, HEADER, rows)], group_id=group)
+    parts = split_by_month(table)
+    for token, part in zip(part_tokens(group, len(parts)), parts, strict=True):
+        store.insert(TABLE, part, token=token)
+    return table
+
+
+def sums(store: Store, view: str, where: str = "1") -> tuple[Any, ...]:
+    """Requests, cost and tokens by a naive sum over a view."""
+    requests = "count()" if view == "usage_events" else "sum(requests)"
+    tokens = ", ".join(f"sum({name})" for name in SUMMED)
+    return store.rows(f"SELECT {requests}, sum(cost_usd), {tokens} FROM {view} WHERE {where}")[0]
+
+
+def all_sums(store: Store) -> set[tuple[Any, ...]]:
+    """The different sums that the views give: one, if they agree."""
+    found = {sums(store, view) for view in ("usage_events", "usage_15m", "usage_1h", "usage_1d_utc")}
+    return found | {
+        sums(store, "usage_daily(tz = 'America/New_York')"),
+        sums(store, "usage_entities_1h", "entity_type = 'user'"),
+    }
+
+
+def without_december(store: Store, table: str) -> None:
+    """The table has lost its rows of December."""
+    time = "ts" if table == TABLE else "t"
+    store.run(f"ALTER TABLE {table} DELETE WHERE toYYYYMM({time}) = 202612 SETTINGS mutations_sync = 1")
+
+
+def one(**changes: Any) -> pa.RecordBatch:
+    """One rated event with these values."""
+    return pa.RecordBatch.from_pylist([rated_row(1, ts=DAY, **changes)], schema=RATED_SCHEMA)
+
+
+def test_one_insert_of_50000_rows_over_six_months_is_known_as_a_whole(store: Store) -> None:
+    """The same token stores nothing a second time, in the ledger and in the rollups, whatever the size and months."""
+    rows = rated_rows(range(2_500), step=timedelta(minutes=100))
+    many = pa.Table.from_batches([rows] * 20).combine_chunks()
+    ids = pa.array([f"call-{number}" for number in range(50_000)])
+    many = many.set_column(many.schema.get_field_index("id"), "id", ids).to_batches()[0]
+    truth = Truth()
+    truth.add(many)
+    assert len(split_by_month(store_rows([RatedMessage(0, 0, HEADER, many)], group_id="g"))) == 1
+    for _ in range(2):
+        put(store, many)
+    assert all_sums(store) == {truth.row()}
+
+
+def test_a_group_over_200_months_is_stored_once(store: Store) -> None:
+    """200 months are four inserts, each within what one insert may touch; storing them twice changes nothing."""
+    start = datetime(2008, 1, 5, tzinfo=UTC)
+    rows = rated_rows(range(400), start=start, step=timedelta(days=15, hours=5))
+    truth = Truth()
+    truth.add(rows)
+    for _ in range(2):
+        table = put(store, rows)
+    assert len(split_by_month(table)) == 4
+    assert all_sums(store) == {truth.row()}
+    assert reconcile(store, days_of(table), reason="test", now=DAY) == []
+
+
+@pytest.mark.parametrize("cost", ["0", "0.000000000001", "999999.999999999999", None])
+def test_money_keeps_its_last_digit(store: Store, cost: str | None) -> None:
+    """A cost comes back as it went in, from one pico-dollar to just below a million; missing stays NULL."""
+    money = Decimal(cost) if cost is not None else None
+    put(store, one(cost_usd=money, ceiling_cost_usd=money, reported_cost_usd=None))
+    assert store.rows("SELECT cost_usd, ceiling_cost_usd, reported_cost_usd FROM usage_events") == [
+        (money, money, None)
+    ]
+    assert store.rows("SELECT sum(cost_usd) FROM usage_15m") == [(money or 0,)]
+
+
+def test_sums_up_to_1e11_usd_are_exact(store: Store) -> None:
+    """A hundred thousand events of nearly a million dollars add up to the pico-dollar in every view."""
+    cost = Decimal("999999.999999999999")
+    row = rated_row(1, ts=DAY)
+    batch = pa.RecordBatch.from_pylist([row], schema=RATED_SCHEMA)
+    many = pa.Table.from_batches([batch]).take(pa.array([0] * 100_000)).combine_chunks()
+    many = many.set_column(many.schema.get_field_index("id"), "id", pa.array([str(i) for i in range(100_000)]))
+    many = many.set_column(
+        many.schema.get_field_index("cost_usd"), "cost_usd", pa.array([cost] * 100_000, pa.decimal128(18, 12))
+    )
+    put(store, many.to_batches()[0])
+    for view in ("usage_events", "usage_15m", "usage_1h", "usage_1d_utc"):
+        assert store.rows(f"SELECT sum(cost_usd) FROM {view}") == [(cost * 100_000,)]
+    assert store.rows("SELECT cost_usd FROM entities WHERE entity_type = 'org'") == [(cost * 100_000,)]
+
+
+def test_missing_strings_are_empty_and_missing_numbers_are_null(store: Store) -> None:
+    """'' is a missing string, {} a missing map, NULL a missing number; what was given comes back as it was."""
+    empty = dict.fromkeys(RATED_SCHEMA.names)
+    kept = ("event_id", "source", "id", "revision", "ts", "received_at", "org", "provider", "model", "live")
+    row = {**empty, **{name: value for name, value in rated_row(1, ts=DAY).items() if name in kept}}
+    row |= {"maybe_duplicate": False, "policy_offset": -1, "event_partition": 0, "event_offset": 0}
+    full = rated_row(
+        2, ts=DAY, tags=[("a", "1"), ("ключ", "значение")], units=[("seconds", 1.5)], asserted=[("user", "eve")],
+        gateway_cache_hit=False, http_status=599, latency_ms=2**31 - 1, attempt=1, user='o\'"\\ \n;--',
+    )  # fmt: skip
+    put(store, pa.RecordBatch.from_pylist([row, full], schema=RATED_SCHEMA))
+    columns = (
+        "team, tags, units, asserted, input_tokens, cost_usd, gateway_cache_hit, http_status, attempt, latency_ms, user"
+    )
+    found = store.rows(f"SELECT {columns} FROM usage_events ORDER BY id")
+    assert found[0] == ("", {}, {}, {}, None, None, None, None, None, None, "")
+    assert found[1] == (
+        "team-2", {"a": "1", "ключ": "значение"}, {"seconds": 1.5}, {"user": "eve"}, full["input_tokens"],
+        full["cost_usd"], False, 599, 1, 2**31 - 1, 'o\'"\\ \n;--',
+    )  # fmt: skip
+
+
+def test_every_row_carries_its_place(store: Store) -> None:
+    """Partition, offset and index in the message stand beside each row, and name it alone."""
+    put(store, rated_rows(range(3)), offset=41)
+    found = store.rows(f"SELECT src_partition, src_offset, src_index, group_id FROM {TABLE} ORDER BY src_index")
+    assert found == [(2, 41, index, "g") for index in range(3)]
+
+
+@pytest.mark.parametrize("rollup", ROLLUPS, ids=lambda rollup: rollup.store)
+def test_a_corrupted_rollup_is_repaired_to_the_pico_dollar(store: Store, rollup: Any) -> None:
+    """Doubled and deleted rows are mended by signed differences; a second run finds nothing to do."""
+    truth = Truth()
+    for day in (0, 1, 40):
+        rows = rated_rows(range(day * 1000, day * 1000 + 300), start=DAY + timedelta(days=day))
+        truth.add(rows)
+        put(store, rows, group=f"g{day}")
+    store.run(f"INSERT INTO {rollup.store} SELECT * FROM {rollup.store} WHERE model = 'o3'")
+    store.run(f"ALTER TABLE {rollup.store} DELETE WHERE model = 'gpt-4o' SETTINGS mutations_sync = 1")
+    assert all_sums(store) != {truth.row()}
+    days = {DAY.date(), date(2026, 11, 23), date(2027, 1, 1)}
+    repairs = reconcile(store, days, reason="test", now=DAY)
+    assert {(repair.day, repair.rollup) for repair in repairs} == {(day, rollup.store) for day in days}
+    assert all_sums(store) == {truth.row()}
+    assert reconcile(store, days, reason="test", now=DAY) == []
+    written = store.rows(
+        "SELECT day, rollup, cost_before_usd != cost_ledger_usd, reason FROM reconciliations ORDER BY day"
+    )
+    assert written == [(day, rollup.store.removesuffix("_store"), True, "test") for day in sorted(days)]
+
+
+def test_a_doubled_event_counts_once_after_reconciling(store: Store) -> None:
+    """The ledger keeps one row per event, the higher revision; the rollups follow when they are reconciled."""
+    put(store, one(cost_usd=Decimal(1)), group="a")
+    put(store, one(cost_usd=Decimal(1)), group="b", offset=8)
+    put(store, one(cost_usd=Decimal(3), revision=2), group="c", offset=9)
+    put(store, one(cost_usd=Decimal(2)), group="d", offset=10)
+    assert store.rows("SELECT count(), sum(cost_usd) FROM usage_events") == [(1, 3)]
+    assert store.rows("SELECT sum(requests), sum(cost_usd) FROM usage_15m") == [(4, 7)]
+    reconcile(store, {DAY.date()}, reason="test", now=DAY)
+    assert store.rows("SELECT sum(requests), sum(cost_usd) FROM usage_15m") == [(1, 3)]
+
+
+def test_missing_counts_the_events_that_a_group_lacks(store: Store) -> None:
+    """Rows that another group or revision stands for are not missing; rows that nobody stored are."""
+    table = put(store, rated_rows(range(10)), group="g")
+    assert missing(store, table, group_id="g") == 0
+    assert missing(store, table, group_id="h") == 0
+    more = store_rows([RatedMessage(2, 7, HEADER, rated_rows(range(15)))], group_id="g")
+    assert missing(store, more, group_id="g") == 5
+    newer = store_rows([RatedMessage(2, 8, HEADER, one(revision=2))], group_id="n")
+    assert missing(store, newer, group_id="n") == 1
+
+
+@pytest.mark.parametrize("lost", [TABLE, "usage_15m_store", "usage_entities_store"])
+def test_rows_that_the_engine_only_believes_to_have_are_stored_again(store: Store, lost: str) -> None:
+    """An engine that noted a token and lost its rows says "known"; the sink finds out and mends ledger and rollups."""
+    rows = rated_rows(range(300), step=timedelta(hours=4))
+    truth = Truth()
+    truth.add(rows)
+    table = put(store, rows)
+    without_december(store, lost)
+    put(store, rows)
+    assert all_sums(store) != {truth.row()}
+    group = Group(
+        group_id="g", epoch=1, attempt=1, topic_id="t", spans=(Span(partition=2, first=7, next=8),), rows=300,
+        tokens=part_tokens("g", 1),
+    )  # fmt: skip
+    with capture_logs() as lines:
+        log = structlog.get_logger()
+        inserter = Inserter(store, Patience(threading.Event(), log), log, now=lambda: DAY)
+        for _ in range(2):
+            inserter.put(group, table, in_doubt=True)
+    assert all_sums(store) == {truth.row()}
+    healed = [line["events"] for line in lines if line["event"].startswith("events missing")]
+    assert len(healed) == (lost == TABLE)
+    assert {line["reason"] for line in lines if line["event"] == "rollup repaired"} == {"recovery"}
+
+
+def test_a_revision_takes_the_place_of_its_event_in_every_rollup(store: Store) -> None:
+    """A group with a higher revision is reconciled at once, so that nobody ever sees both."""
+    log = structlog.get_logger()
+    inserter = Inserter(store, Patience(threading.Event(), log), log, now=lambda: DAY)
+    with capture_logs():
+        for number, revision in enumerate((1, 2)):
+            rows = store_rows([RatedMessage(0, number, HEADER, one(revision=revision))], group_id=f"g{number}")
+            span = Span(partition=0, first=number, next=number + 1)
+            tokens = part_tokens(f"g{number}", 1)
+            group = Group(group_id=f"g{number}", epoch=1, topic_id="t", spans=(span,), rows=1, tokens=tokens)
+            inserter.put(group, rows, in_doubt=False)
+            assert store.rows("SELECT sum(requests) FROM usage_15m") == [(1,)]
+            assert store.rows("SELECT revision FROM usage_events") == [(revision,)]
+
+
+def test_migrations_may_run_twice_and_at_once(clickhouse: ClickHouse) -> None:
+    """Two runs at the same time end alike, a third has nothing to do."""
+    settings = ClickHouseSettings(
+        url=clickhouse.url,
+        user=clickhouse.writer_user,
+        password_file=clickhouse.writer_password_file,
+        database=f"race_{uuid4().hex[:8]}",
+    )
+    connect = connector(settings)
+
+    def run(_: int) -> None:
+        ensure_database(connect, settings.database)
+        store = Store(connect, settings.database)
+        migrate(store, migrations())
+        store.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, range(2)))
+    store = Store(connect, settings.database)
+    assert migrate(store, migrations()) == []
+    changed = [Migration(m.number, m.name, m.text + "\n-- later") for m in migrations()]
+    with pytest.raises(CorruptStateError, match="0001_usage was applied to this database with another content"):
+        migrate(store, changed)
+    store.run(f"DROP DATABASE {settings.database}")
+    store.close()
+
+
+def test_every_view_has_its_agreed_columns(store: Store) -> None:
+    """Names, order and types of all views are those of the golden list: analysts rely on them."""
+    golden = msgspec.json.decode(GOLDEN.read_bytes())
+    views = [
+        name
+        for (name,) in store.rows(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View'"
+        )
+    ]
+    assert sorted(views) == sorted(golden)
+    for view, columns in golden.items():
+        shape = f"{view}(tz = 'UTC')" if view == "usage_daily" else view
+        described = store.rows(f"DESCRIBE TABLE (SELECT * FROM {shape})")
+        assert {name: kind for name, kind, *_ in described} == columns, view
+        assert [name for name, *_ in described] == list(columns), view
+
+
+def test_an_unreachable_store_is_an_error_that_may_pass() -> None:
+    """Nobody listening is a StoreUnavailableError, whatever the driver calls it."""
+    settings = ClickHouseSettings(url="http://127.0.0.1:9", database="x")
+    with pytest.raises(StoreUnavailableError):
+        Store(connector(settings), "x").rows("SELECT 1")
+
+
+def test_quiet_ends_what_an_earlier_sink_left_running(store: Store, clickhouse: ClickHouse) -> None:
+    """A statement of an earlier life is asked to end and waited for; others' statements are left alone."""
+    settings = ClickHouseSettings(
+        url=clickhouse.url, user=clickhouse.writer_user, password_file=clickhouse.writer_password_file
+    )
+    earlier = Store(connector(settings), store.database)
+    endless = "SELECT sum(sipHash64(number)) FROM numbers(100000000000)"
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(earlier.rows, endless)
+        until = datetime.now(UTC) + timedelta(seconds=20)
+        others = "query LIKE '%sipHash64(number)) FROM%' AND query NOT LIKE '%processes%'"
+        while not store.rows(f"SELECT 1 FROM system.processes WHERE {others}"):
+            assert datetime.now(UTC) < until
+        store.quiet()
+        with pytest.raises(StoreUnavailableError):
+            running.result(20)
+    earlier.close()
