@@ -3,7 +3,7 @@
 `python -m deploy.clickhouse --path DIR --port P` is the process; `clickhouse_connect.get_client` is the client, as
 for a server. Read in this order: `request` and `statement` (what was asked), `frames` (compressed bodies), `rights`
 and `guard` (who may do what), `reply` (what is answered), then `service` and the doors `directory`,
-`engine`, `body` and `server`.
+`handle`, `engine`, `body`, `conversation` and `server`.
 
 Laws
 1. A body that ends early stores nothing: a cut frame, a cut chunk and a cut Content-Length are errors, never an end.

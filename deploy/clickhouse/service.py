@@ -2,17 +2,18 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 
 from deploy.clickhouse import errors, guard
 from deploy.clickhouse.config import StorageConfig
-from deploy.clickhouse.engine import Engine, Handle, Statement, quoted
+from deploy.clickhouse.engine import Engine
 from deploy.clickhouse.errors import BodyError, StatementError
+from deploy.clickhouse.handle import Handle, Statement, quoted
 from deploy.clickhouse.passwords import Role
 from deploy.clickhouse.request import Request
-from deploy.clickhouse.sessions import Sessions, settings_for_one_request
+from deploy.clickhouse.sessions import Lease, Sessions
 from deploy.clickhouse.statement import InsertHead, first_word, insert_head, output, returns_rows
 
 _HEAD_BYTES = 256 * 1024  # an insert's head is decided within this; clickhouse-connect sends it alone in front
@@ -101,8 +102,8 @@ class Service:
                         with closing(answer.blocks):
                             yield answer
                 else:
-                    with self._writer_handle(request) as handle:
-                        answer = self._run(handle, request, body, reads_only=reads_only)
+                    with self._lease(request) as lease:
+                        answer = self._run(lease, request, body, reads_only=reads_only)
                         with closing(answer.blocks):
                             yield answer
             except StatementError as error:
@@ -125,22 +126,16 @@ class Service:
             self.tally.add("running", -1)
             self._places[role].release()
 
-    @contextmanager
-    def _writer_handle(self, request: Request) -> Iterator[Handle]:
-        with ExitStack() as stack:
-            if request.session is None:
-                handle = stack.enter_context(self._engine.handle(Role.WRITER, comment=request.query_id))
-                handle.set(request.settings)
-            else:
-                handle = stack.enter_context(
-                    self._sessions.use(request.session, lambda: self._engine.handle(Role.WRITER))
-                )
-                stack.enter_context(settings_for_one_request(handle, request.settings))
-            if request.database:
-                handle.use(request.database)
-            yield handle
+    def _lease(self, request: Request) -> AbstractContextManager[Lease]:
+        def open_handle() -> Handle:
+            return self._engine.handle(Role.WRITER, comment=request.query_id)
 
-    def _run(self, handle: Handle, request: Request, body: Iterator[bytes], *, reads_only: bool) -> Answer:
+        return self._sessions.use(request.session, request.settings, open_handle)
+
+    def _run(self, lease: Lease, request: Request, body: Iterator[bytes], *, reads_only: bool) -> Answer:
+        handle = lease.handle
+        if request.database:
+            handle.use(request.database)
         head, text, rest = read_statement(request.query, body, limit=self._config.limits.writer_max_query_bytes)
         if head is not None and not reads_only:
             result = handle.insert(head.sql, head.format, chain([text[head.data_at :]], rest))
@@ -150,6 +145,7 @@ class Service:
         found = handle.classify(sql)
         if reads_only and found.query_class != "READ_ONLY":
             raise StatementError(errors.READONLY, "GET is for queries only; send this statement with POST")
+        lease.keep = found.lasts
         return self._query(handle, request, sql, found)
 
     def _ask(self, handle: Handle, request: Request, body: Iterator[bytes]) -> Answer:
