@@ -15,17 +15,17 @@ from schemas.policies import SpikeRule
 from schemas.signals import Alert
 from streams.burn import messages, rings
 from streams.burn.amounts import short
-from streams.burn.anomaly import Judged, Scores, Usual, lift_of, scores, usual
+from streams.burn.anomaly import LONG_GAIN, Judged, Scores, Usual, newest_deviation, scores, usual
 from streams.burn.messages import Spike
 from streams.burn.periods import instant
 from streams.burn.state import UNJUDGED, BurnState
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 CALM_US = 900_000_000
 _PARTS = 9
 _MICRO = 1_000_000
+_CLEAR_SHARE = Decimal("0.8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,6 @@ class Measured:
 
     judged: Judged
     baseline: Usual
-    lift: Floats
     covered: npt.NDArray[np.bool_]
 
 
@@ -53,30 +52,25 @@ def newest_parts(state: BurnState, slots: Ints, *, at_us: int) -> tuple[Ints, np
 
 
 def measured(state: BurnState, slots: Ints, *, at_us: int) -> Measured:
-    """The newest spending, the baseline before it, and what the rest of the org does at the same time."""
+    """The newest spending, the baseline before it, and the same of the rest of the org."""
     parts, covered = newest_parts(state, slots, at_us=at_us)
     history = _history(state, slots, at_us=at_us)
     org = state.entities.columns["org_slot"][slots].astype(np.int64)
-    org_parts, _ = newest_parts(state, org, at_us=at_us)
-    rest = usual(np.maximum(_history(state, org, at_us=at_us) - history, 0.0))
-    rest_parts = np.maximum(org_parts - parts, 0)
-    rest_now = np.maximum(rest_parts[:, :3].sum(axis=1), rest_parts.sum(axis=1) / 3)
-    judged = Judged(
-        parts[:, :3].sum(axis=1).astype(np.float64), parts.sum(axis=1).astype(np.float64), parts.astype(np.float64)
-    )
-    return Measured(judged, usual(history), lift_of(rest_now, np.exp(rest.level_ln) * (rest.buckets > 0)), covered)
+    rest_parts = newest_parts(state, org, at_us=at_us)[0] - parts
+    rest = _history(state, org, at_us=at_us) - history
+    judged = Judged(parts.astype(np.float64), rest_parts.astype(np.float64))
+    return Measured(judged, usual(history.astype(np.float64), rest.astype(np.float64)), covered)
 
 
-def _history(state: BurnState, slots: Ints, *, at_us: int) -> Floats:
-    """Costs of the quarter hours of the last day that ended 45 min ago or earlier; order does not matter."""
-    stands = rings.cells_of(state.entities.columns["newest"][slots], rings.HISTORY)
-    end = (at_us - 3 * rings.HISTORY.cell_us) // rings.HISTORY.cell_us
-    start = at_us // rings.HISTORY.cell_us - (rings.HISTORY.cells - 1)
-    inside = (stands < end) & (stands >= start)
-    in_order = np.take_along_axis(
-        np.where(inside, state.entities.columns["history"][slots], 0), np.argsort(stands, axis=1), axis=1
-    )
-    return in_order.astype(np.float64)
+def _history(state: BurnState, slots: Ints, *, at_us: int) -> Ints:
+    """Costs of the quarter hours of the last day that ended 45 min ago or earlier, oldest first."""
+    ring, newest = rings.HISTORY, state.entities.columns["newest"][slots][:, None]
+    end = at_us // ring.cell_us - 3
+    cells = np.arange(end + 4 - ring.cells, end)
+    head = newest // ring.buckets
+    held = (cells <= head) & (cells > head - ring.cells)
+    found: Ints = np.where(held, state.entities.columns["history"][slots[:, None], cells % ring.cells], 0)
+    return found
 
 
 def judge(state: BurnState, *, moments_us: list[int]) -> list[Alert]:
@@ -125,9 +119,7 @@ def _least_micro_per_hour(state: BurnState) -> int:
 
 def _fired(state: BurnState, rule: SpikeRule, slots: Ints, *, at_us: int) -> list[Alert]:
     seen = measured(state, slots, at_us=at_us)
-    found = scores(
-        seen.judged, seen.baseline, seen.lift, min_score=rule.min_score, min_history=rule.min_history_buckets
-    )
+    found = scores(seen.judged, seen.baseline, min_score=rule.min_score, min_history=rule.min_history_buckets)
     alerts = []
     for index in np.flatnonzero(found.hot).tolist():
         spike = _spike(state, rule, int(slots[index]), seen, found, index)
@@ -143,11 +135,10 @@ def _spike(state: BurnState, rule: SpikeRule, slot: int, seen: Measured, found: 
     key = state.entities.keys[slot]
     org, entity_type, entity_id = key if key is not None else ("", "", "")
     window_sec = int(found.window_sec[index])
-    cost = seen.judged.last_15m if window_sec == 900 else seen.judged.last_45m
-    level_ln = float(seen.baseline.level_ln[index] + seen.lift[index])
-    gain = 1.0 if window_sec == 900 else 1.5
-    fires_ln = level_ln + rule.min_score * float(seen.baseline.scale[index]) / gain
-    expected = _per_hour(level_ln)
+    cost = seen.judged.last_15m() if window_sec == 900 else seen.judged.last_45m()
+    gain = 1.0 if window_sec == 900 else LONG_GAIN
+    fires_ln = float(found.expected_ln[index]) + rule.min_score * float(seen.baseline.scale[index]) / gain
+    expected = _per_hour(float(found.expected_ln[index]))
     return Spike(
         org=org,
         entity_type=entity_type,
@@ -197,7 +188,6 @@ def _calm(state: BurnState, org: str, slot: int, *, floor_us: int) -> bool | Non
     newest = float(seen.judged.parts[0, :2].max())
     if newest <= 0 or seen.baseline.buckets[0] == 0:
         return True
-    expected_ln = float(seen.baseline.level_ln[0] + seen.lift[0])
-    deviation = (np.log(newest * 3) - expected_ln) / float(seen.baseline.scale[0])
-    excess_usd = newest * 12 / _MICRO - float(np.exp(expected_ln)) * 4 / _MICRO
-    return bool(deviation < rule.min_score / 2 or excess_usd < float(rule.min_excess_usd_per_hour) * 0.8)
+    excess_usd = Decimal(newest) * 12 / _MICRO - _per_hour(float(seen.baseline.level_ln[0]))
+    deviation = float(newest_deviation(seen.judged, seen.baseline)[0])
+    return deviation < rule.min_score / 2 or excess_usd < rule.min_excess_usd_per_hour * _CLEAR_SHARE
