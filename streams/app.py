@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NoReturn
 
 import faust
@@ -34,6 +35,7 @@ from streams.readers import KafkaReader, LogEnds
 from streams.settings import FETCH_MAX_WAIT_MS, LANE_DEPTH, StreamsSettings, read_kafka_settings, read_settings
 from streams.topic_facts import TopicFacts
 from streams.transport import BatchSchema, LaneKeeper
+from streams.watch import watch_consumer
 
 MakeStage = Callable[[PolicyLog], StageLogic]
 SCHEME = "burnline"
@@ -156,6 +158,7 @@ async def _run(
     await until_done(lambda: facts.require(needed_topics(stage.name, stage.source_topic)))
     await until_done(ends.start)
     await until_done(policy_log.start)
+    policy_log.on_error(end_process)
     group = f"{kafka.group_prefix}{stage.name}"
     app = make_app(group=group, source_topic=stage.source_topic, kafka=kafka, settings=settings)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="step") as thread:
@@ -177,10 +180,15 @@ async def _run(
         )
         app.lanes = lanes
         _LOG.info("starts", group=group, policy_offset=policy_log.latest()[0])
+        watch: asyncio.Task[None] | None = None
         try:
             await app.start()
+            ask_broker = partial(ends.end, stage.source_topic, 0)
+            watch = asyncio.create_task(watch_consumer(app.consumer.vital_signs, ask_broker, fail=end_process))
             await app.wait_until_stopped()
         finally:
+            if watch is not None:
+                watch.cancel()
             await lanes.close()
             await app.stop()
         if app.crash_reason is not None:

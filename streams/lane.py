@@ -25,7 +25,7 @@ from streams.gates import FetchedBatch, Gate
 from streams.lane_clock import LaneClock
 from streams.lane_producer import LaneProducer, Message
 from streams.policy_log import KafkaPolicyLog
-from streams.ports import LaneLogic, Output, SourceBatch, SourceRecord, StepResult
+from streams.ports import KeepsCheckpoints, LaneLogic, Output, SourceBatch, SourceRecord, StepResult
 
 PROGRESS_TOPIC = "internal.progress"
 
@@ -107,6 +107,7 @@ class Lane:
         self._gate = gate
         self._queue: asyncio.Queue[FetchedBatch | None] = asyncio.Queue()
         self._ending = False
+        self._for_good = False
         self._clock = LaneClock(progress.log_time_us if progress is not None else 0)
         self.in_hand: tuple[int, int] | None = None
 
@@ -114,9 +115,13 @@ class Lane:
         """The batch waits for its turn. The gate bounds how many wait."""
         self._queue.put_nowait(batch)
 
-    def end(self) -> None:
-        """`run` returns after what it has in hand; what waits is dropped, and read again by the next owner."""
+    def end(self, *, for_good: bool = False) -> None:
+        """`run` returns after what it has in hand; what waits is dropped, and read again by the next owner.
+
+        `for_good`: the process stops, so a logic that keeps checkpoints writes one, for the start after this.
+        """
         self._ending = True
+        self._for_good = for_good
         self._queue.put_nowait(None)
 
     async def run(self) -> None:
@@ -124,12 +129,14 @@ class Lane:
         while not self._ending:
             batch = await self._next()
             if self._ending:
-                return
+                break
             if batch is not None:
                 await self._take(batch)
                 self._gate.done_batches += 1
             else:
                 await self._tick_if_silent()
+        if self._for_good:
+            await self._checkpoint()
 
     async def _next(self) -> FetchedBatch | None:
         """The next batch; None when none came within a tick's time."""
@@ -179,6 +186,14 @@ class Lane:
         )
         self.progress = progress
         return appended
+
+    async def _checkpoint(self) -> None:
+        """The logic's checkpoint, if it keeps any and stands where progress says it stands."""
+        said = self.progress
+        if isinstance(self.logic, KeepsCheckpoints) and said is not None and self.caught_up():
+            outputs = await asyncio.get_running_loop().run_in_executor(self._tools.thread, self.logic.checkpoint)
+            result = StepResult(outputs, said.log_time_us, said.policy_offset)
+            await self._commit(result, next_offset=said.next_offset)
 
     def caught_up(self) -> bool:
         """Whether the logic's state is that of the lane's progress: nothing is left to replay."""

@@ -76,20 +76,23 @@ class Lanes:
 
     async def end(self) -> None:
         """Every lane has finished the batch it had in hand and holds nothing any more; its logic is parked."""
+        await self._end(for_good=False)
+
+    async def _end(self, *, for_good: bool) -> None:
         opening, self._opening = self._opening, None
         if opening is not None and not opening.done():
             opening.cancel()
             await asyncio.wait({opening})
         for lane, _ in self._lanes.values():
-            lane.end()
+            lane.end(for_good=for_good)
         await asyncio.gather(*(task for _, task in self._lanes.values()), return_exceptions=True)
         self._lanes.clear()
         self._gates.clear()
 
     async def close(self) -> None:
-        """Every lane has ended, and none begins any more."""
+        """Every lane has ended, with a checkpoint where its logic keeps them; none begins any more."""
         self._closed = True
-        await self.end()
+        await self._end(for_good=True)
 
     def deliver(self, batch: FetchedBatch) -> None:
         """The lane behind the batch's gate has it in its queue; a batch of an ended lane is dropped."""

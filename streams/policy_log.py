@@ -66,10 +66,16 @@ class KafkaPolicyLog(PolicyFolds):
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
 
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """What follows the topic; it ends only with an error or by `stop`."""
-        return self._task
+    def on_error(self, fail: Callable[[BaseException], None]) -> None:
+        """`fail` is called if the topic can be followed no longer."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            error = None if task.cancelled() else task.exception()
+            if error is not None:
+                fail(error)
+
+        if self._task is not None:
+            self._task.add_done_callback(ended)
 
     async def start(self) -> None:
         """Everything that stood in the topic when this was called has been read, and what comes will be.

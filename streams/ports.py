@@ -6,7 +6,7 @@ A lane owns one source partition. For each batch it runs one Kafka transaction: 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -102,6 +102,15 @@ class LaneLogic(Protocol):
 
     def tick(self, log_time_us: int) -> StepResult | None:
         """The conclusions from silence up to a log time; None where the stage has no use for ticks."""
+        ...
+
+
+@runtime_checkable
+class KeepsCheckpoints(Protocol):
+    """A lane's logic that says its whole state before a graceful stop; others need not have it."""
+
+    def checkpoint(self) -> Sequence[Output]:
+        """The state as of the last step, sent in one transaction; nothing is stepped after it."""
         ...
 
 

@@ -33,7 +33,7 @@ class StreamsSettings(BaseSettings):
         default=True, description="a restart within the session time-out keeps its partitions; false leaves at once"
     )
     stop_grace_sec: float = Field(
-        20.0, gt=0, description="after SIGTERM the process ends at the latest this much later"
+        25.0, gt=0, description="after SIGTERM the process ends at the latest this much later"
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -11,6 +11,7 @@ Stock Faust spends about 100 us on each message, whatever it holds; here a messa
 import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -28,6 +29,14 @@ from streams.ports import SourceRecord
 
 _FULL_WAIT_SEC = 0.01
 """How soon a full lane is looked at again: short, as room may come at any time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VitalSigns:
+    """Whether a consumer waits to rejoin its group, and when each partition that has room was last fetched."""
+
+    rejoins: bool
+    answered_ms: Mapping[int, int]
 
 
 class LaneKeeper(Protocol):
@@ -106,6 +115,18 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
         self._ensure_consumer().seek(TopicPartition(*partition), offset)
         gate.open_at(offset)
         self.gates[partition] = gate
+
+    def vital_signs(self) -> VitalSigns:
+        """How the consumer is; may be called from any thread, as it only reads."""
+        consumer = self._consumer
+        if consumer is None or consumer._coordinator is None:  # noqa: SLF001  aiokafka has no door for it
+            return VitalSigns(rejoins=False, answered_ms={})
+        assigned = consumer.assignment()
+        hungry = [partition for partition, gate in self.gates.items() if gate.room() and partition in assigned]
+        return VitalSigns(
+            rejoins=consumer._coordinator._rejoin_needed_fut.done(),  # noqa: SLF001  aiokafka has no door for it
+            answered_ms={at.partition: consumer.last_poll_timestamp(TopicPartition(*at)) or 0 for at in hungry},
+        )
 
     async def _fetch_records(
         self,
@@ -196,6 +217,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is read wit
         """
         opening = self._thread.open_gate(partition, gate, offset)
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(opening, self._thread.thread_loop))
+
+    def vital_signs(self) -> VitalSigns:
+        """How the consumer under this one is."""
+        return self._thread.vital_signs()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Lanes end first, with what they have in hand committed; then Faust gives the partitions up."""
