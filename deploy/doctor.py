@@ -22,6 +22,7 @@ from deploy.store_client import rows
 from deploy.topics_admin import check_topics
 from schemas.errors import BurnlineError, SettingsError
 from sinks.migrate import migrations, pending
+from sinks.queries import dead_letters_by_reason
 from sinks.store import Store, connector
 
 Verdict = Literal["ok", "warning", "wrong"]
@@ -183,13 +184,10 @@ def _tables(found: Connections, stack: Stack | None) -> Iterator[Finding]:
 
 
 def _dead_letters(found: Connections) -> Iterator[Finding]:
-    counted = rows(
-        found.clickhouse,
-        "SELECT reason, count() AS letters, toString(max(append_time)) AS last FROM dead_letters"
-        " GROUP BY reason ORDER BY letters DESC",
-    )
+    asked = dead_letters_by_reason()
+    counted = rows(found.clickhouse, asked.sql, asked.parameters)
     for one in counted:
-        says = f"{one['letters']:,} with reason {one['reason']}, the last at {one['last'][:19]} UTC"
+        says = f"{one['records']:,} with reason {one['reason']}, the last at {one['last_append_time']:%F %T}"
         mend = 'what and why: burnline sql "SELECT reason, path, message FROM dead_letters"'
         yield Finding("dead letters", "warning", says, mend)
     if not counted:

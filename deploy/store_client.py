@@ -65,6 +65,7 @@ def _told(error: Exception, settings: ClickHouseSettings) -> StoreUnavailableErr
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if "DB::Exception" in said or "Code: " in said:
         start = said.find("DB::Exception:")
+        said = said.partition(" (for url")[0]
         refused = said[start + len("DB::Exception:") :].strip() if start >= 0 else said
         return QueryError(f"ClickHouse refuses the query: {refused}")
     reason = "connection refused" if "Connection refused" in said else said[:200]

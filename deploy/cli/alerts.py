@@ -12,15 +12,6 @@ if TYPE_CHECKING:
     from schemas.connection import KafkaSettings
     from schemas.signals import Alert
 
-_LIST = """
-SELECT alert_id, topic, mode, basis, notify, rule, kind, level, severity, status, org, entity_type, entity_id,
-  budget_id, member, period_start, opened_at, last_change, resolved_at, unit, value, threshold, owner, message
-FROM alerts
-WHERE last_change >= {since:DateTime64(6, 'UTC')}
-ORDER BY last_change DESC, alert_id
-LIMIT {limit:UInt32}
-"""
-
 
 def register(app: typer.Typer) -> None:
     """The commands are part of the app."""
@@ -38,13 +29,15 @@ def alerts(
     from deploy.moments import moment
     from deploy.stack.find import connections
     from deploy.store_client import rows
+    from sinks.queries import alerts as question
 
     found = connections(state_dir, os.environ)
     if follow:
         _follow(found.kafka, as_json=as_json)
         return
     start = moment(since, now=datetime.now(UTC))
-    listed = rows(found.clickhouse, _LIST, {"since": start.replace(tzinfo=None), "limit": limit})
+    asked = question(since=start, limit=limit)
+    listed = rows(found.clickhouse, asked.sql, asked.parameters)
     if as_json:
         put_json(listed)
     elif not listed:

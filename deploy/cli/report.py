@@ -1,0 +1,150 @@
+"""`burnline report`: tokens by leaf, cost, coverage per period, and what is left of the budgets."""
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from deploy.cli.output import AsJson, StateDir, examples, json_value, put, put_json, put_table
+
+
+class Period(StrEnum):
+    """What a line of the report is about."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    SESSION = "session"
+    RUN = "run"
+    TOTAL = "total"
+
+
+_SHOWN = {
+    "requests": "requests",
+    "errors": "errors",
+    "input_uncached_tokens": "input",
+    "input_cache_read_tokens": "cache read",
+    "output_tokens": "output",
+    "output_reasoning_tokens": "reasoning",
+    "cost_usd": "cost USD",
+    "priced_to_all_requests_ratio": "priced",
+}
+"""The columns that fit on a terminal; --json and --csv have all."""
+
+
+def register(app: typer.Typer) -> None:
+    """The command is part of the app."""
+    app.command(
+        "report",
+        epilog=examples(
+            "burnline report daily --by team,model --since 7d",
+            "burnline report monthly --tz Europe/Berlin --csv > november.csv",
+            "burnline report run --by agent --json",
+        ),
+    )(report)
+
+
+def report(
+    period: Annotated[Period, typer.Argument(help="What a line is about.")] = Period.DAILY,
+    by: Annotated[str | None, typer.Option(metavar="team,model", help="Dimensions, comma separated.")] = None,
+    since: Annotated[str | None, typer.Option(help="From then on: 24h, 7d, a date or a time.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to then, exclusive.")] = None,
+    tz: Annotated[str, typer.Option(help="Time zone of days, and of dates without one.")] = "UTC",
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many lines.")] = 10_000,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV that is safe to open in a spreadsheet.")] = False,
+) -> None:
+    """Sum up tokens and cost. Unpriced requests cost an unknown amount, not zero: see the share that is priced."""
+    from deploy.csv_safe import to_csv
+    from deploy.moments import moment
+    from deploy.stack.find import connections
+    from deploy.store_client import rows
+    from schemas.errors import InputError
+    from sinks.queries import budgets_left
+    from sinks.queries import report as question
+
+    if as_json and as_csv:
+        raise InputError("--json and --csv: choose one")
+    now = datetime.now(UTC)
+    zone = _zone(tz)
+    asked = question(
+        period.value,
+        by=[name.strip() for name in (by or "").split(",") if name.strip()],
+        since=moment(since, now=now, zone=zone) if since else None,
+        until=moment(until, now=now, zone=zone, flag="--until") if until else None,
+        tz=tz,
+        limit=limit,
+    )
+    clickhouse = connections(state_dir, os.environ).clickhouse
+    lines = rows(clickhouse, asked.sql, asked.parameters)
+    if as_csv:
+        head = list(lines[0]) if lines else []
+        cells = [[json_value(line[name]) if line[name] is not None else None for name in head] for line in lines]
+        sys.stdout.write(to_csv([head, *cells] if head else []))
+        return
+    left = budgets_left(now=now)
+    budgets = rows(clickhouse, left.sql, left.parameters)
+    if as_json:
+        put_json({"rows": lines, "budgets": budgets})
+        return
+    _show_lines(lines)
+    _show_budgets(budgets)
+
+
+def _zone(name: str) -> ZoneInfo:
+    from schemas.errors import InputError
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InputError(f"--tz {name}: write an IANA time zone like Europe/Berlin or UTC") from None
+
+
+def _show_lines(lines: Sequence[dict[str, Any]]) -> None:
+    if not lines:
+        put("nothing was used in that time")
+        return
+    keys = [name for name in lines[0] if not _is_measure(name)]
+    head = [*keys, *_SHOWN.values()]
+    cells = [[_short(line[name]) for name in keys] + [_number(name, line[name]) for name in _SHOWN] for line in lines]
+    put_table(head, cells, right=tuple(_SHOWN.values()))
+
+
+def _is_measure(name: str) -> bool:
+    return name.endswith(("_tokens", "_usd", "_ratio")) or name in {"requests", "errors", "unpriced_requests"}
+
+
+def _short(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return str(value) if value != "" else "-"
+
+
+def _number(name: str, value: Any) -> str:  # noqa: ANN401  a cell of any numeric type
+    if value is None:
+        return "-"
+    if name.endswith("_ratio"):
+        return f"{value:.1%}"
+    return f"{value:,.6f}" if name.endswith("_usd") else f"{value:,}"
+
+
+def _show_budgets(budgets: Sequence[dict[str, Any]]) -> None:
+    if not budgets:
+        return
+    put("\nbudgets of the running periods")
+    cells = [
+        [
+            one["org"], one["budget_id"], one["member"] or "-", f"{one['limit']:f}".rstrip("0").rstrip("."),
+            one["unit"], f"{one['spent']:.6f}", f"{one['left']:.6f}",
+            "-" if one["spent_to_limit_ratio"] is None else f"{one['spent_to_limit_ratio']:.1%}", one["status"],
+        ]
+        for one in budgets
+    ]  # fmt: skip
+    head = ["org", "budget", "member", "limit", "unit", "spent", "left", "used", "status"]
+    put_table(head, cells, right=("limit", "spent", "left", "used"))
