@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from deploy.clickhouse.config import GIB, StorageConfig
+from deploy.clickhouse.config import GIB, Limits, StorageConfig
 from deploy.clickhouse.directory import prepare
 from deploy.clickhouse.engine import Engine, open_engine
 from deploy.clickhouse.passwords import Accounts, read_accounts
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         database=options.database,
         memory_bytes=options.memory_bytes,
         query_log=options.query_log,
+        limits=Limits(stop_sec=options.stop_sec),
         views=view_names(_migrations()),
     )
     structlog.configure(
@@ -122,6 +123,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--analyst-password-file", type=Path, help="mode 0600; without it analysts need no password")
     parser.add_argument("--memory-bytes", type=int, default=4 * GIB, help="what the engine may use (default 4 GiB)")
     parser.add_argument("--query-log", action="store_true", help="keep system.query_log")
+    parser.add_argument("--stop-sec", type=float, default=30.0, help="what runs may end in this time after SIGTERM")
     return parser.parse_args(arguments)
 
 

@@ -1,6 +1,7 @@
 """Reading a request from a socket: with deadlines, and never past the end of its body."""
 
 import io
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from deploy.clickhouse.errors import CANNOT_READ_ALL_DATA, BodyError
 
 CHUNK_BYTES = 256 * 1024
 _DRAIN_BYTES = 1024 * 1024
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_SIZE = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?\r?\n")
 
 
 class TimedSocketReader(io.RawIOBase):
@@ -55,8 +58,9 @@ class Body:
         self._stall_sec = stall_sec
         self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
         length = headers.get("content-length", "0")
-        self._left = 0 if self._chunked else int(length) if length.isdecimal() else 0
-        self._ended = not self._chunked and self._left == 0
+        self._valid = self._chunked or _LENGTH.fullmatch(length) is not None
+        self._left = int(length) if self._valid and not self._chunked else 0
+        self._ended = self._valid and not self._chunked and self._left == 0
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes as they come.
@@ -64,6 +68,8 @@ class Body:
         Raises: BodyError: the connection ended before the body did.
         """
         while not self._ended:
+            if not self._valid:
+                raise self._cut()
             self._timed.until(self._stall_sec)
             if self._left == 0:
                 self._begin_chunk()
@@ -89,11 +95,10 @@ class Body:
         return True
 
     def _begin_chunk(self) -> None:
-        line = self._source.readline(1024)
-        try:
-            self._left = int(line.split(b";")[0], 16)
-        except ValueError:
-            raise self._cut() from None
+        size = _SIZE.match(self._source.readline(1024))
+        if size is None:
+            raise self._cut()
+        self._left = int(size[1], 16)
         if self._left == 0:
             while self._source.readline(1024) not in (b"\r\n", b"\n", b""):
                 pass

@@ -19,7 +19,7 @@ class Limits:
     analyst_concurrent: int = 4
     writer_concurrent: int = 16
     writer_max_query_bytes: int = 64 * MIB  # statements that are read whole; streamed inserts have no bound
-    queue_sec: float = 10.0  # a request waits this long for a free place
+    queue_sec: float = 5.0  # a request waits this long for a free place
     connections: int = 256
     sessions: int = 64
     head_sec: float = 15.0  # the whole request line and all headers

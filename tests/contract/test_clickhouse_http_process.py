@@ -190,6 +190,20 @@ def test_a_running_insert_ends_before_the_process(storage: ClickHouse) -> None:
         assert client.query("SELECT groupArray(a) FROM t").result_rows == [([1, 2],)]
 
 
+def test_a_statement_that_will_not_end_is_killed_at_the_end(tmp_path: Path) -> None:
+    """The supervisor's patience is finite: what still runs after --stop-sec is killed, the engine closed cleanly."""
+    storage = started_clickhouse(tmp_path, "--stop-sec", "0.1")
+    token = b64encode(f"{storage.writer_user}:{storage.writer_password}".encode())
+    sql = b"SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1"
+    with connected(storage) as connection:
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic %b\r\nContent-Length: %d\r\n\r\n"
+        connection.sendall(head % (token, len(sql)) + sql)
+        wait_for_running(storage, 1)
+        code, logged = storage.stop()
+        assert (code, json.loads(logged)["clean"]) == (0, True)
+        assert b"QUERY_WAS_CANCELLED" in connection.recv(65536)
+
+
 @pytest.mark.parametrize("tail", [b"", b"5\r\n3\n", b"zz\r\n"])
 def test_a_connection_that_breaks_in_an_insert_stores_nothing(storage: ClickHouse, tail: bytes) -> None:
     """The rows that had come are dropped, at any place of the cut."""

@@ -1,13 +1,15 @@
 """What analysts can and cannot do, tried against the running storage process as an attacker would."""
 
+import gzip
 import http.client
 import json
 import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
@@ -301,8 +303,8 @@ def test_limits_cannot_be_lifted(analyst: Any, settings: str) -> None:
 
 def test_limits_of_the_url_are_the_same(ledger: ClickHouse) -> None:
     """What the client's settings ask for is bounded, and refused with ClickHouse's own code."""
-    for name, value in {"max_execution_time": "0", "readonly": "0", "additional_result_filter": "1"}.items():
-        status, headers, _ = ask(ledger, "SELECT 1", **{name: value})
+    for url in ({"max_execution_time": "0"}, {"readonly": "0"}, {"additional_result_filter": "1"}):
+        status, headers, _ = ask(ledger, "SELECT 1", **cast("dict[str, Any]", url))
         assert (status >= 400, headers["X-ClickHouse-Exception-Code"] in ("164", "452")) == (True, True)
     assert ask(ledger, "SELECT getSetting('max_threads')", max_threads="1")[2] == b"1\n"
 
@@ -325,17 +327,45 @@ def test_a_query_that_takes_too_much_memory_is_ended(ledger: ClickHouse) -> None
     assert ask(ledger, "SELECT 1")[2] == b"1\n"
 
 
-def ask(clickhouse: ClickHouse, body: bytes | str, *, user: str | None = None, path: str = "/", **url: str) -> Any:
+def ask(
+    clickhouse: ClickHouse,
+    body: bytes | str,
+    *,
+    user: str | None = None,
+    path: str = "/",
+    headers: dict[str, str] | None = None,
+    **url: str,
+) -> Any:
     """The status, headers and body of a plain HTTP request of the analyst's."""
     name = user or f"{clickhouse.analyst_user}:{clickhouse.analyst_password}"
     connection = http.client.HTTPConnection(clickhouse.host, clickhouse.port, timeout=60)
     try:
-        headers = {"Authorization": f"Basic {b64encode(name.encode()).decode()}"}
-        connection.request("POST", f"{path}?{urlencode(url)}", body, headers)
+        token = b64encode(name.encode()).decode()
+        sent = {"Authorization": f"Basic {token}", **(headers or {})}
+        connection.request("POST", f"{path}?{urlencode(url)}", body, sent)
         response = connection.getresponse()
         return response.status, dict(response.getheaders()), response.read()
     finally:
         connection.close()
+
+
+def test_a_statement_that_is_too_long_is_refused(ledger: ClickHouse) -> None:
+    """Analysts send at most one MiB, plain; compressed statements could grow to anything."""
+    assert ask(ledger, "SELECT '" + "x" * (1 << 20) + "'")[0] == 413
+    assert len(ask(ledger, "SELECT '" + "x" * 900_000 + "'")[2]) == 900_001
+    status, _, _ = ask(ledger, gzip.compress(b"SELECT 1"), headers={"Content-Encoding": "gzip"})
+    assert status == 501
+
+
+def test_analysts_cannot_crowd_out_the_writer(ledger: ClickHouse) -> None:
+    """Four questions run at once; a fifth waits a while and is sent away, and the writer is served all the time."""
+    sql = "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1 SETTINGS max_execution_time = 9"
+    with ThreadPoolExecutor(5) as pool, ledger.client() as writer:
+        answers = [pool.submit(ask, ledger, sql) for _ in range(5)]
+        while not any(answer.done() for answer in answers):
+            assert writer.query("SELECT 1").result_rows == [(1,)]
+        codes = sorted(answer.result()[1]["X-ClickHouse-Exception-Code"] for answer in answers)
+    assert codes == ["159", "159", "159", "159", "202"]
 
 
 @pytest.mark.parametrize("user", ["writer:", "writer:wrong", "analyst:", "default:", "nobody:x", ":"])
