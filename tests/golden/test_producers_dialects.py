@@ -54,3 +54,17 @@ def test_dialect_reads_its_golden_file(name: str) -> None:
     if os.environ.get("BURNLINE_WRITE_GOLDEN"):
         golden.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in actual))
     assert [json.loads(line) for line in golden.read_text().splitlines()] == actual
+
+
+TRACE = Path(__file__).parents[3] / "shared/data/azure_llm_2023/AzureLLMInferenceTrace_code.csv"
+
+
+@pytest.mark.skipif(not TRACE.exists(), reason="the Azure trace is not beside this checkout (shared/data)")
+def test_the_real_trace_is_read_to_the_last_row() -> None:
+    """8,819 requests, none skipped, with the file's token sums."""
+    planned = prepare("azure-llm", [str(TRACE)], now=NOW, sets=parse_sets(CASES["azure-llm"][2]))
+    told = [json.loads(item.value)["data"] for item in read(planned, now=NOW) if not isinstance(item, Skipped)]
+    rows = [line.split(",") for line in TRACE.read_text().splitlines()[1:]]
+    assert (planned.rows, len(told)) == (8_819, 8_819)
+    assert sum(data["input_tokens"] for data in told) == sum(int(row[1]) for row in rows)
+    assert sum(data["output_tokens"] for data in told) == sum(int(row[2]) for row in rows)
