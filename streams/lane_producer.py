@@ -28,6 +28,8 @@ _BATCH_BYTES = 524_288
 """Well below the smallest `max.message.bytes` of our topics, which bounds a whole batch."""
 _FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidProducerIdMapping, InvalidTxnState)
 _LOG_APPEND_TIME = 1
+_RETRY_MS = 30
+"""A broker may ask to try again for the few milliseconds in which it ends the transaction before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class LaneProducer:
             **self._connection,
             transactional_id=self.transactional_id,
             transaction_timeout_ms=TRANSACTION_TIMEOUT_SEC * 1000,
+            retry_backoff_ms=_RETRY_MS,
             max_request_size=_MAX_MESSAGE_BYTES,
             max_batch_size=_BATCH_BYTES,
         )

@@ -12,6 +12,7 @@ STAGE = "counting"
 SOURCE = "usage.events"
 OUT = "internal.rated"
 BROADCAST = "internal.deltas"
+CHECKPOINTS = "internal.checkpoints"
 REPLAYED = 7
 """Each lane begins this many offsets early, as a stage does that rebuilds state by replaying."""
 
@@ -23,6 +24,7 @@ class CountingLane:
         self._partition = partition
         self._policy_log = policy_log
         self._said_to = 0
+        self._stepped_to = 0
 
     async def recover(self, reader: PartitionReader, *, next_offset: int) -> int:
         """Reads what the lane said before: it must end where the lane goes on."""
@@ -40,6 +42,7 @@ class CountingLane:
     def step(self, batch: SourceBatch) -> StepResult:
         """The batch's offsets, and its log time to everybody."""
         records = batch.records
+        self._stepped_to = records[-1].offset + 1
         values = [int(record.value or b"0") for record in records]
         said = {"offsets": [record.offset for record in records], "to": records[-1].offset + 1, "sum": sum(values)}
         first_us, log_time_us = records[0].append_time_us, records[-1].append_time_us
@@ -51,6 +54,10 @@ class CountingLane:
     def tick(self, log_time_us: int) -> StepResult:
         """The log time to everybody."""
         return StepResult(self._everybody(None, log_time_us), log_time_us, self._policy_log.latest()[0])
+
+    def checkpoint(self) -> Sequence[Output]:
+        """How far the lane got in this life."""
+        return [Output(CHECKPOINTS, b"%d" % self._stepped_to, partition=self._partition)]
 
     def _everybody(self, first_us: int | None, log_time_us: int) -> Sequence[Output]:
         line = json.dumps({"lane": self._partition, "first_us": first_us, "log_time_us": log_time_us}).encode()

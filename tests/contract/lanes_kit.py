@@ -20,7 +20,14 @@ from schemas.topics import BY_NAME
 from tests.contract import lanes_counting as counting
 
 ROOT = Path(__file__).parents[2]
-TOPICS = (counting.SOURCE, counting.OUT, counting.BROADCAST, "internal.progress", "usage.policies")
+TOPICS = (
+    counting.SOURCE,
+    counting.OUT,
+    counting.BROADCAST,
+    counting.CHECKPOINTS,
+    "internal.progress",
+    "usage.policies",
+)
 
 
 def until(true: Callable[[], bool], what: str, *, timeout_sec: float = 60.0) -> None:

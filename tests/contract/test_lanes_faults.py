@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from tests.contract import lanes_counting as counting
 from tests.contract.lanes_kit import CountingWorker, Place, require_exact, until
 
 pytestmark = pytest.mark.real
@@ -80,7 +81,7 @@ def test_killed_and_frozen_workers_conclude_on_each_record_once(
 
 
 def test_moved_partitions_go_on_where_they_were(place: Place, workers: dict[str, CountingWorker]) -> None:
-    """Workers that come and go in an orderly way lose nothing and repeat nothing; each ends with code 0."""
+    """Workers that come and go in an orderly way lose nothing and repeat nothing; the last one checkpoints."""
     leaves = {"BURNLINE_STREAMS_STATIC_MEMBER": "false"}
     workers["0"] = CountingWorker(place, "0", **leaves)
     workers["0"].wait_said("lane runs", times=4)
@@ -94,6 +95,8 @@ def test_moved_partitions_go_on_where_they_were(place: Place, workers: dict[str,
     place.wait_done()
     assert workers["1"].stop() == 0
     require_exact(place)
+    for partition, progress in place.progress().items():
+        assert int(place.read(counting.CHECKPOINTS, partition)[-1].value()) == progress.next_offset
 
 
 def test_a_worker_listens_on_no_port(place: Place, workers: dict[str, CountingWorker]) -> None:
