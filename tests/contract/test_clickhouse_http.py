@@ -1,4 +1,7 @@
-"""clickhouse-connect works against our storage process as against a server: the same tests run on both."""
+"""clickhouse-connect works against our storage process as against a server: the same tests run on both.
+
+Long because it is one contract: each part of the protocol that a client uses, once.
+"""
 
 import asyncio
 import http.client

@@ -1,4 +1,7 @@
-"""The storage process as a supervisor sees it: it starts or says why not, ends cleanly, loses nothing when killed."""
+"""The storage process as a supervisor sees it: it starts or says why not, ends cleanly, loses nothing when killed.
+
+Long because each way to start, to stop and to break is a case of its own.
+"""
 
 import contextlib
 import json

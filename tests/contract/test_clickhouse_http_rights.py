@@ -1,4 +1,7 @@
-"""What analysts can and cannot do, tried against the running storage process as an attacker would."""
+"""What analysts can and cannot do, tried against the running storage process as an attacker would.
+
+Long because it lists attacks; a new idea is one more line.
+"""
 
 import gzip
 import http.client
