@@ -15,8 +15,8 @@ import pyarrow as pa
 from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError
-from sinks.groups import Group, heal_token
-from sinks.ledger import missing
+from sinks.groups import Group, LeftOut, heal_token
+from sinks.ledger import copies, missing
 from sinks.patience import Patience
 from sinks.reconcile import reconcile
 from sinks.rows import days_of, replaces, split_by_month
@@ -64,6 +64,17 @@ class Inserter:
             doubt = True
 
         self._patience.until_done(store, after_failure=doubtful)
+
+    def copies(self, rows: pa.Table) -> list[LeftOut]:
+        """The marked rows that the ledger has already. To be asked before the group is recorded, never afterwards.
+
+        Raises: StopRequested: the process is to leave.
+        """
+        found = self._patience.until_done(lambda: copies(self._store, rows))
+        if found:
+            count = sum(len(left.indexes) for left in found)
+            self._log.warning("late copies are left out of the ledger; burn rates have counted them", events=count)
+        return found
 
     def _heal(self, group: Group, rows: pa.Table, parts: list[pa.Table]) -> None:
         for _ in range(MOST_HEALS):

@@ -1,4 +1,4 @@
-"""What the ledger holds of a group: whether it is there in full.
+"""What the ledger holds of a group: whether it is there in full, and which of its events were there before.
 
 An event of a group is there if its row is, or a row of the same event that takes its place: one of a higher revision,
 or the same revision from another group (a copy that rating could not see).
@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from sinks.rows import identities
+from sinks.groups import LeftOut
+from sinks.rows import PLACE, identities
 from sinks.store import Store
 
 _IDS_AT_ONCE = 2_000
@@ -42,6 +43,26 @@ def missing(store: Store, rows: pa.Table, *, group_id: str) -> int:
     revisions = known_revisions(store, rows)
     wanted = zip(hours, rows["source"].to_pylist(), rows["id"].to_pylist(), rows["revision"].to_pylist(), strict=True)
     return len({(hour, source, id_) for hour, source, id_, at in wanted if revisions.get((hour, source, id_), 0) < at})
+
+
+def copies(store: Store, rows: pa.Table) -> list[LeftOut]:
+    """The rows that rating marked as possible copies and that the ledger has already, in this revision or a higher one.
+
+    Only marked rows are looked up: rating itself knows of all others that they are new.
+    """
+    marked = rows.filter(rows["maybe_duplicate"])
+    if marked.num_rows == 0:
+        return []
+    revisions = known_revisions(store, marked)
+    hours, chosen = _hours(marked), marked.select(["source", "id", "revision", *PLACE]).to_pylist()
+    found: dict[tuple[int, int], list[int]] = {}
+    for hour, row in zip(hours, chosen, strict=True):
+        if revisions.get((hour, row["source"], row["id"]), 0) >= row["revision"]:
+            found.setdefault((row["src_partition"], row["src_offset"]), []).append(row["src_index"])
+    return [
+        LeftOut(partition=partition, offset=offset, indexes=tuple(indexes))
+        for (partition, offset), indexes in sorted(found.items())
+    ]
 
 
 def known_revisions(store: Store, rows: pa.Table) -> dict[Identity, int]:

@@ -1,7 +1,8 @@
 """The worker that stores `internal.rated`: gather a group, record it, insert it, go on. There is one in the world.
 
-1. Record the group (and the progress of the one before) in one transaction. A crash before: nothing happened; the
-   messages are gathered anew, perhaps otherwise.
+0. Look up the rows that may be copies of old events; those that the ledger has are left out.
+1. Record the group, what is left out, and the progress of the group before, in one transaction. A crash before: nothing
+   happened; the messages are gathered anew, perhaps otherwise.
 2. Insert. A crash before or meanwhile: the next life reads the record and repeats exactly this group (`inserter.py`).
 3. Its progress is said with the next group, or alone when there is nothing else to do. A crash before: the next life
    repeats an insert that was complete; its tokens are known, nothing changes.
@@ -169,12 +170,16 @@ class RatedWorker:
         topic_id = self._facts.topic_id
         name = group_name(epoch=self._epoch, number=self._number, topic_id=topic_id, spans=gathered.spans)
         rows = store_rows(gathered.messages, group_id=name)
+        left_out = self._doors.inserter.copies(rows)
+        if left_out:
+            rows = store_rows(gathered.messages, group_id=name, left_out=left_out)
         group = Group(
             group_id=name,
             epoch=self._epoch,
             topic_id=topic_id,
             spans=gathered.spans,
             rows=gathered.rows(),
+            left_out=tuple(left_out),
             tokens=part_tokens(name, len(split_by_month(rows))),
         )
         return group, rows

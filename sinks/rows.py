@@ -20,7 +20,6 @@ from sinks.groups import LeftOut, RatedMessage
 
 MAX_PARTITIONS = 50
 PLACE = ("src_partition", "src_offset", "src_index")
-IDENTITY = ("source", "id", "revision")
 
 
 def decoded(raw: bytes, *, place: str) -> pa.RecordBatch:

@@ -9,7 +9,7 @@ class SinkSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BURNLINE_SINK_", frozen=True)
 
-    group_rows: int = Field(50_000, ge=1, le=500_000, description="rows after which a group is inserted")
+    group_rows: int = Field(50_000, ge=1, le=100_000, description="rows after which a group is inserted")
     group_bytes: int = Field(64 * 2**20, ge=1, le=2**30, description="Arrow bytes after which a group is inserted")
     group_wait_ms: int = Field(500, ge=1, le=60_000, description="longest wait of a row for its group")
     signal_wait_ms: int = Field(200, ge=1, le=60_000, description="longest wait of a signal for its insert")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from tests.sink_world import SinkWorld, new_world, rated_rows, wait_for, wait_sec
+from tests.sink_world import DAY, SinkWorld, new_world, rated_rows, wait_for, wait_sec
 from tests.stack_clickhouse import ClickHouse
 
 pytestmark = pytest.mark.real
@@ -44,7 +44,22 @@ def send_many(world: SinkWorld, first: int, messages: int, rows: int) -> int:
         start = first + number * rows
         made.append((number % 4, rated_rows(range(start, start + rows), step=steps[number % 3])))
     world.send(*made)
+    copies = rated_rows(range(first, first + 20), step=steps[0], maybe_duplicate=True)
+    world.send((3, copies), counted=False)
     return first + messages * rows
+
+
+def test_late_copies_that_rating_marked_are_left_out(world: SinkWorld) -> None:
+    """A marked row whose event the ledger has is not stored again; one that it lacks is."""
+    world.send((0, rated_rows(range(100))))
+    with world.sink():
+        wait_for(world.drained, what="drained")
+        world.send((1, rated_rows(range(50), maybe_duplicate=True)), counted=False)
+        world.send((1, rated_rows(range(100, 150), start=DAY + timedelta(hours=3), maybe_duplicate=True)))
+        wait_for(world.drained, what="drained")
+    lines = [line["events"] for line in world.logged() if line["event"].startswith("late copies")]
+    assert sum(lines) == 50
+    assert world.wrong_views() == {}
 
 
 @pytest.mark.timeout(400)
