@@ -219,11 +219,19 @@ def spike_alert(found: Spike, *, at: datetime, owner: str | None) -> Alert:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """How many users and client addresses a credential had within one hour."""
+
+    users: int
+    addresses: int
+
+
 def shared_credential_alert(
-    rule: SharedCredentialRule, credential: str, *, users: int, addresses: int, at: datetime
+    rule: SharedCredentialRule, credential: str, found: Shared, *, at: datetime, owner: str | None
 ) -> Alert:
     """A credential was used by more users, or from more addresses, than one owner would."""
-    by_users = users >= rule.min_distinct_users
+    by_users = found.users >= rule.min_distinct_users
     return _draft(
         at=at,
         topic="alerts.governance",
@@ -240,11 +248,12 @@ def shared_credential_alert(
         period_start=None,
         period_end=None,
         unit="count",
-        value=Decimal(users if by_users else addresses),
+        value=Decimal(found.users if by_users else found.addresses),
         threshold=Decimal(rule.min_distinct_users if by_users else rule.min_distinct_addresses),
-        owner=None,
+        owner=owner,
         labels={"credential": credential},
-        evidence={"distinct_users": str(users), "distinct_addresses": str(addresses), "window_sec": "3600"},
-        message=f"credential {credential} was used by {users} users from {addresses} addresses within one hour",
+        evidence={"distinct_users": str(found.users), "distinct_addresses": str(found.addresses), "window_sec": "3600"},
+        message=f"credential {credential} was used by {found.users} users from {found.addresses} addresses "
+        "within one hour",
         runbook_url=None,
     )

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from schemas.policies import SharedCredentialRule
 from schemas.signals import Alert
 from streams.burn import messages, shared_credential
+from streams.burn.messages import Shared
 from streams.burn.periods import instant
 from streams.burn.state import BurnState
 
@@ -26,9 +28,9 @@ def judge(state: BurnState, *, moments_us: list[int]) -> list[Alert]:
             if key is None or key in found:
                 continue
             rule = state.policies.shared_credential(key[0])
-            users, addresses = int(counts.users[index]), int(counts.addresses[index])
-            if rule.enabled and (users >= rule.min_distinct_users or addresses >= rule.min_distinct_addresses):
-                found[key] = messages.shared_credential_alert(rule, key[1], users=users, addresses=addresses, at=at)
+            shared = Shared(int(counts.users[index]), int(counts.addresses[index]))
+            if rule.enabled and _many(rule, shared):
+                found[key] = messages.shared_credential_alert(rule, key[1], shared, at=at, owner=None)
     fired = (state.episodes.fire(found[key]) for key in sorted(found))
     return [alert for alert in fired if alert is not None]
 
@@ -55,5 +57,8 @@ def _shared(state: BurnState, org: str, credential: str, *, floor_us: int) -> bo
     if not shared_credential.covered(state.credentials, slots, at_us=floor_us)[0]:
         return True
     counts = shared_credential.distinct(state.credentials, slots, at_us=floor_us)
-    users, addresses = int(counts.users[0]), int(counts.addresses[0])
-    return users >= rule.min_distinct_users or addresses >= rule.min_distinct_addresses
+    return _many(rule, Shared(int(counts.users[0]), int(counts.addresses[0])))
+
+
+def _many(rule: SharedCredentialRule, found: Shared) -> bool:
+    return found.users >= rule.min_distinct_users or found.addresses >= rule.min_distinct_addresses

@@ -1,0 +1,82 @@
+"""Each rule's alert is the golden example of the contract, field by field; only the id is of its own making."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import schemas
+from schemas.policies import Budget, InForce, SharedCredentialRule
+from schemas.signals import Alert
+from streams.burn import messages
+from streams.burn.budgets import Crossing
+from streams.burn.burn_rules import rungs_of
+from streams.burn.episodes import Episodes
+from streams.burn.limits import plan_of
+from streams.burn.messages import Shared, Spike, TooFast
+from streams.burn.periods import instant, period_of
+from tests.scenarios.burn_log import us
+
+EXAMPLES = Path(schemas.__file__).parent / "examples"
+AT_US = us("2026-11-22T09:15:04")
+BUDGET = Budget(id="team-code-monthly", org="acme", scope={"team": "code"}, limit=Decimal(1000), owner="dana")
+PLAN = plan_of(BUDGET, InForce(policy=BUDGET, since=3, matched_since=3))
+PERIOD = period_of(AT_US, "month", "UTC")
+
+
+def without_identity(signal: dict[str, Any]) -> dict[str, Any]:
+    """A signal but for what names its episode."""
+    return {**signal, "id": None, "data": {**signal["data"], "alert_id": None}}
+
+
+def said(draft: Alert) -> dict[str, Any]:
+    """The record of a draft's opening, but for its identity."""
+    alert = Episodes().fire(draft)
+    assert alert is not None
+    signal: dict[str, Any] = json.loads(messages.output_of(alert).value)
+    assert signal["id"] == f"{alert.alert_id}/1"
+    assert len(bytes.fromhex(alert.alert_id)) == 16
+    return without_identity(signal)
+
+
+def example(name: str) -> dict[str, Any]:
+    """A golden example, but for its identity."""
+    return without_identity(json.loads((EXAMPLES / f"alert.{name}.json").read_text()))
+
+
+def test_threshold_alert_is_the_example() -> None:
+    """800.1234 of 1000 USD crosses 0.8."""
+    key = ("acme", BUDGET.id, "", PERIOD.start_us)
+    crossing = Crossing(PLAN, key, PERIOD, (800_123_400, 0), PLAN.steps)
+    draft = messages.threshold_alert(crossing, PLAN.steps[1], at=instant(AT_US), notify=True)
+    assert example("budget_threshold") == said(draft)
+
+
+def test_burn_rate_alert_is_the_example() -> None:
+    """31.50 USD in an hour and 3.10 in 5 min are more than 14.4 times 1000 USD per 30 days."""
+    rung = rungs_of(BUDGET, nominal_sec=PERIOD.nominal_sec)[0]
+    found = TooFast(PLAN, "", PERIOD, rung, (31_500_000, 0), (3_100_000, 0))
+    assert example("budget_burn_rate") == said(messages.burn_rate_alert(found, at=instant(AT_US), notify=True))
+
+
+def test_spike_alert_is_the_example() -> None:
+    """62.40 USD an hour where 2.20 are usual."""
+    found = Spike(
+        org="acme",
+        entity_type="agent",
+        entity_id="review-bot",
+        usd_per_hour=Decimal("62.4"),
+        expected_usd_per_hour=Decimal("2.2"),
+        threshold_usd_per_hour=Decimal("9.1"),
+        score=11.3,
+        history_buckets=96,
+        window_sec=300,
+    )
+    assert example("spike") == said(messages.spike_alert(found, at=instant(AT_US), owner="dana"))
+
+
+def test_shared_credential_alert_is_the_example() -> None:
+    """Nine users are more than four."""
+    rule = SharedCredentialRule(org="acme")
+    draft = messages.shared_credential_alert(rule, "key-41", Shared(9, 11), at=instant(AT_US), owner="dana")
+    assert example("shared_credential") == said(draft)
