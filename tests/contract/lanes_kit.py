@@ -43,9 +43,9 @@ def until(true: Callable[[], bool], what: str, *, timeout_sec: float = 60.0) -> 
 class Place:
     """Topics and groups under a prefix of their own; reads are `read_committed`."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str) -> None:
+    def __init__(self, bootstrap_servers: str, prefix: str, **login: Any) -> None:
         self.kafka = KafkaSettings(
-            bootstrap_servers=bootstrap_servers, topic_prefix=f"{prefix}.", group_prefix=f"{prefix}-"
+            bootstrap_servers=bootstrap_servers, topic_prefix=f"{prefix}.", group_prefix=f"{prefix}-", **login
         )
         self.admin = AdminClient({**self.kafka.to_confluent(), "log_level": 0})
         self.group = f"{prefix}-{counting.STAGE}"
@@ -164,13 +164,13 @@ class Place:
         until(done, f"progress {self.progress()} up to {ends}", timeout_sec=timeout_sec)
 
 
-class CountingWorker:
-    """One worker of the counting stage as a process."""
+class WorkerProcess:
+    """A worker as a process, and what it logs."""
 
-    def __init__(self, place: Place, instance: str, **settings: str) -> None:
+    def __init__(self, place: Place, *command: str, **settings: str) -> None:
         self.lines: list[dict[str, Any]] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.contract.lanes_counting", instance],
+            [sys.executable, "-m", *command],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -232,6 +232,13 @@ class CountingWorker:
         """SIGKILL; gone for certain."""
         self._process.kill()
         self.wait()
+
+
+class CountingWorker(WorkerProcess):
+    """One worker of the counting stage."""
+
+    def __init__(self, place: Place, instance: str, **settings: str) -> None:
+        super().__init__(place, "tests.contract.lanes_counting", instance, **settings)
 
 
 def require_exact(place: Place) -> None:
