@@ -1,7 +1,5 @@
 """A batch of events as columns: text as Arrow, numbers as numpy; nothing is looked at row by row."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -11,27 +9,26 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
-from schemas.usage_codec import UsageDataStruct, UsageStruct
-from streams.ports import SourceRecord
+from schemas.usage_codec import UsageDataStruct
+from streams.rating.decoding import Decoded
 from streams.rating.groups import Codes, Ints, codes_of
 from streams.rating.tokens import Tokens, complete_tokens
 
 DATA_FIELDS: tuple[str, ...] = UsageDataStruct.__struct_fields__
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Columns:
-    """The columns of events that were read from `records`, leaves completed; rows are in log order."""
+    """The columns of decoded events, leaves completed; rows are in log order."""
 
-    def __init__(self, events: Sequence[UsageStruct], records: Sequence[SourceRecord]) -> None:
+    def __init__(self, decoded: Decoded) -> None:
+        events, records = decoded.events, decoded.records
         self.rows = len(events)
         self.tuples: list[tuple[Any, ...]] = [msgspec.structs.astuple(event.data) for event in events]
         transposed = zip(*self.tuples, strict=True) if events else ((),) * len(DATA_FIELDS)
         self.data: dict[str, tuple[Any, ...]] = dict(zip(DATA_FIELDS, transposed, strict=True))
         self.source = [event.source for event in events]
         self.id = [event.id for event in events]
-        self.event_us: Ints = np.array([(event.time - _EPOCH) // _MICROSECOND for event in events], np.int64)
+        self.event_us = decoded.event_us
         self.append_us: Ints = np.array([record.append_time_us for record in records], np.int64)
         self.offset: Ints = np.array([record.offset for record in records], np.int64)
         self._text: dict[str, pa.Array] = {}

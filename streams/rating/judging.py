@@ -11,10 +11,9 @@ from streams.ports import SourceRecord
 from streams.rating.charging import Charges
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools
-from streams.rating.decoding import binary_attributes
+from streams.rating.decoding import Refused, binary_attributes
 from streams.rating.groups import Ints
 
-Refused = tuple[SourceRecord, InvalidMessage]
 MAX_AHEAD_US = 300_000_000
 """How far an event may lie ahead of its append time: clocks of emitters differ."""
 

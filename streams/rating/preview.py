@@ -42,7 +42,7 @@ def priced_lines(
 def _lines(values: list[bytes], append_time_us: int, book: PriceBook) -> list[dict[str, Any]]:
     records = [SourceRecord(at, append_time_us, None, value, ()) for at, value in enumerate(values)]
     decoded = decode_all(records)
-    columns = Columns(decoded.events, decoded.records)
+    columns = Columns(decoded)
     charges = charge(columns, book)
     judged = judge(columns, charges, decoded.records)
     lines: dict[int, dict[str, Any]] = {

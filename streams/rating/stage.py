@@ -130,7 +130,7 @@ class RatingLane:
         refused = decoded.refused
         outputs: list[Output] = []
         if decoded.events:
-            columns = Columns(decoded.events, decoded.records)
+            columns = Columns(decoded)
             charges = charge(columns, self._book)
             judged = judge(columns, charges, decoded.records)
             refused.extend(judged.refused)

@@ -58,7 +58,7 @@ def admitted(window: Window, batches: Sequence[Sequence[One]]) -> list[tuple[Ver
     return said
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(events, sizes, st.integers(0, 40))
 def test_window_follows_its_laws_however_batches_are_cut(some: list[One], size: int, at: int) -> None:
     """Verdicts and marks are those of a plain list, in one batch or in two."""
@@ -66,7 +66,7 @@ def test_window_follows_its_laws_however_batches_are_cut(some: list[One], size: 
     assert plainly(some, size) == admitted(Window(size), [some[:at], some[at:]])
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(events, events, sizes, st.integers(0, 40))
 def test_rebuilt_window_goes_on_as_the_lost_one_would(before: list[One], after: list[One], size: int, at: int) -> None:
     """From the records that batches left in internal.seen, a new process goes on as if nothing had happened."""

@@ -78,7 +78,7 @@ def merged(results: Sequence[StepResult]) -> dict[tuple[Any, ...], dict[str, Any
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(values)
 def test_dead_letters_and_copies_and_rows_are_all_records(some: list[bytes | None]) -> None:
     """Each record becomes a row, a dead letter or a dropped copy, and only one of them."""
@@ -87,7 +87,7 @@ def test_dead_letters_and_copies_and_rows_are_all_records(some: list[bytes | Non
     assert len(some) == len(rows_of(result)) + len(dead_letters_of(result)) + lane.copies_dropped
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(values, st.lists(st.integers(0, 25), max_size=4), st.sampled_from([3, 7, 1000]))
 def test_cuts_of_batches_do_not_matter(some: list[bytes | None], at: list[int], window: int) -> None:
     """However the log is cut into batches: the same rows, the same dead letters, deltas that merge to the same."""
@@ -101,7 +101,7 @@ def test_cuts_of_batches_do_not_matter(some: list[bytes | None], at: list[int], 
     assert merged(whole) == merged(parts)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(values)
 def test_the_same_log_gives_the_same_bytes(some: list[bytes | None]) -> None:
     """A step is a pure function of records, policies and window: equal outputs, byte for byte."""
@@ -109,7 +109,7 @@ def test_the_same_log_gives_the_same_bytes(some: list[bytes | None]) -> None:
     assert first == second
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(values)
 def test_sums_of_deltas_are_sums_of_rows(some: list[bytes | None]) -> None:
     """Per entity type, deltas add up to the rows that name such an entity; per budget, to the rows that match it."""
@@ -154,7 +154,7 @@ def added(deltas: list[dict[str, Any]]) -> dict[str, int]:
     return sums | {"pico_usd": sums.pop("cost_micro_usd") * 10**6 + sums.pop("cost_pico_remainder")}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(values)
 def test_leaves_of_a_row_add_up_to_its_totals(some: list[bytes | None]) -> None:
     """A side is known with all its leaves, which add up to it, or missing with all of them."""
@@ -165,7 +165,7 @@ def test_leaves_of_a_row_add_up_to_its_totals(some: list[bytes | None]) -> None:
             assert row[total] is None or row[total] == sum(leaves)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(any_bytes | usage_events(counts=tokens).map(raw), max_size=8))
 def test_no_bytes_make_a_step_raise(some: list[bytes]) -> None:
     """Whatever arrives is a row or a dead letter."""

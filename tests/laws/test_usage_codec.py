@@ -129,7 +129,7 @@ def written(an_event: dict[str, Any], *, data: list[tuple[str, str]], attributes
 fragment = st.sampled_from(FRAGMENTS) | st.integers(-10, MAX_TOKENS + 1).map(str) | st.floats().map(json.dumps)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     usage_events(),
     st.lists(st.tuples(st.sampled_from(FIELDS), fragment), max_size=3),
@@ -156,7 +156,7 @@ def test_decode_agrees_with_the_contract_on_each_attribute(attribute: str) -> No
         assert_same(written(event(), data=[], attributes=[(attribute, text)]).encode())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(usage_events(), st.data())
 def test_decode_agrees_with_the_contract_on_damaged_bytes(an_event: dict[str, Any], data: Any) -> None:
     """Bytes cut off, put in, or exchanged anywhere are judged as pydantic judges them."""

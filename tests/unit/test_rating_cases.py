@@ -104,6 +104,21 @@ def test_odd_names_are_names(name: str) -> None:
     assert [delta["entity_id"] for delta in deltas_of(result) if delta["entity_type"] == "team"] == [name]
 
 
+def test_both_modes_of_cloudevents_are_read_among_each_other() -> None:
+    """Structured records, with headers of their own or none, and binary ones stand in one batch and are one event."""
+    an_event = event()
+    binary = [(f"ce_{name}", value.encode()) for name, value in an_event.items() if name != "data"]
+    some = [
+        record(raw({**an_event, "id": "1"}), 0),
+        record(raw({**an_event, "id": "2"}), 1, headers=[("content-type", b"application/cloudevents+json")]),
+        record(json.dumps(an_event["data"]).encode(), 2, headers=binary),
+        record(raw({**an_event, "id": "3"}), 3, headers=[("ce_id", None), ("trace", None)]),
+    ]
+    rows = rows_of(new_lane().step(batch(some)))
+    assert [row["id"] for row in rows] == ["1", "2", "e-1", "3"]
+    assert len({(row["ts"], row["cost_usd"], row["team"]) for row in rows}) == 1
+
+
 def test_five_minutes_ahead_are_taken_and_no_microsecond_more() -> None:
     """Clocks of emitters may be 300 s fast."""
     times = [rfc3339(NOW_US + 300_000_000 + late) for late in (0, 1)]
@@ -300,17 +315,17 @@ def test_a_restarted_lane_knows_what_was_counted() -> None:
     """From internal.seen alone, copies of what an earlier process counted are dropped; time and policies go on."""
     first = new_lane(Budget(id="b", org="acme", limit=1), window_events=30)
     topic: list[bytes] = []
-    for at in range(300):
+    for at in range(90):
         result = first.step(batch([record(raw(event(str(at))), at, append_time_us=NOW_US + at)]))
         topic.extend(output.value for output in sent(result, "internal.seen"))
     second = new_lane(window_events=30)
-    assert asyncio.run(second.recover(Topic(topic), next_offset=300)) == 300
-    copies = batch([record(raw(event(str(at))), 30 + at) for at in range(270, 300)])
+    assert asyncio.run(second.recover(Topic(topic), next_offset=90)) == 90
+    copies = batch([record(raw(event(str(at))), 30 + at) for at in range(60, 90)])
     assert second.policy_offset_needed(copies) == 3
     result = second.step(copies)
     assert (rows_of(result), second.copies_dropped) == ([], 30)
-    assert (result.log_time_us, result.policy_offset) == (NOW_US + 299, 3)
-    (row,) = rows_of(second.step(batch([record(raw(event("269")), 330)])))
+    assert (result.log_time_us, result.policy_offset) == (NOW_US + 89, 3)
+    (row,) = rows_of(second.step(batch([record(raw(event("59")), 120)])))
     assert row["maybe_duplicate"]
 
 
