@@ -43,6 +43,7 @@ def clickhouse_command(record: StackRecord, layout: Layout) -> tuple[str, ...]:
         *(sys.executable, "-m", "deploy.clickhouse"),
         *("--path", str(layout.clickhouse)),
         *("--port", str(record.clickhouse_port)),
+        *("--database", record.settings.get("BURNLINE_CLICKHOUSE_DATABASE", "burnline")),
         *("--writer-password-file", str(layout.writer_password)),
         *("--analyst-password-file", str(layout.analyst_password)),
     )
