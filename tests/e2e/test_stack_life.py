@@ -1,0 +1,165 @@
+"""The life of a stack: up, asked, hurt, restarted, killed, up again, down. One stack, in this order."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.stack.processes import processes_of
+from tests.cli_stack import Stack, started
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+PARTS = ("kafka", "clickhouse", "rating", "burn", "sink")
+BUDGET = '[[budget]]\nid = "code"\norg = "acme"\nscope = { team = "code" }\nlimit = 5\n'
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for the story of this file."""
+    yield from started(tmp_path_factory.mktemp("life") / "state")
+
+
+def wait_until(condition: Callable[[], bool], *, what: str, timeout_sec: float = 60) -> None:
+    """The condition holds. Fails after `timeout_sec`."""
+    deadline = time.monotonic() + timeout_sec
+    tick = select_nothing()
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {timeout_sec:.0f} s for {what}")
+        next(tick)
+
+
+def select_nothing() -> Iterator[None]:
+    """Each step lets a tenth of a second pass."""
+    while True:
+        signal.sigtimedwait([], 0.1)
+        yield
+
+
+def stack_id(stack: Stack) -> str:
+    """The id that all its processes carry."""
+    return str(json.loads((stack.state_dir / "stack.json").read_text())["stack_id"])
+
+
+def healthy(stack: Stack) -> bool:
+    """Whether every part is."""
+    return bool(stack.status()["health"] == "ok")
+
+
+def test_up_returns_when_all_is_healthy(stack: Stack) -> None:
+    """Right after `up`, `status` finds each part running and healthy, and ends with 0."""
+    said = stack.run("status", "--json")
+    parts = {part["name"]: part for part in json.loads(said.stdout)["components"]}
+    assert {name: parts[name]["health"] for name in PARTS} == dict.fromkeys(PARTS, "ok")
+    assert all(psutil.pid_exists(parts[name]["pid"]) for name in PARTS)
+
+
+def test_second_up_says_that_it_runs(stack: Stack) -> None:
+    """Nothing is started twice."""
+    before = {part: stack.status()["parts"][part]["pid"] for part in PARTS}
+    assert "runs already" in stack.run("up").stdout
+    assert {part: stack.status()["parts"][part]["pid"] for part in PARTS} == before
+
+
+def test_passwords_stand_in_files_only(stack: Stack) -> None:
+    """No command line, environment, log or configuration of the stack holds a password."""
+    secrets = [path.read_text().strip() for path in (stack.state_dir / "secrets").iterdir()]
+    texts = [path.read_text(errors="replace") for path in (stack.state_dir / "logs").iterdir()]
+    texts += [(stack.state_dir / name).read_text() for name in ("stack.json", "supervisord.conf")]
+    for found in processes_of(stack_id(stack)):
+        texts += [found.command, *found.process.environ().values()]
+    assert len(secrets) == 2
+    assert not [secret for secret in secrets for text in texts if secret in text]
+
+
+def test_busy_port_is_a_sentence(stack: Stack, tmp_path: Path) -> None:
+    """A second stack on the same port is refused with who holds it and how to choose another; nothing starts."""
+    port = stack.bootstrap_servers().rpartition(":")[2]
+    other = Stack(tmp_path / "other")
+    refused = other.run("up", "--kafka-port", port, "--clickhouse-port", "0", check=False)
+    assert refused.returncode == 1
+    assert f"port {port} for Kafka is taken by java" in refused.stderr
+    assert f"of the Burnline stack in {stack.state_dir}" in refused.stderr
+    assert "--kafka-port 0" in refused.stderr
+    assert not (tmp_path / "other" / "stack.json").exists()
+
+
+def test_topics_are_created_once(stack: Stack) -> None:
+    """`topics apply` finds everything as planned, and the broker has exactly the planned topics."""
+    assert stack.run("topics", "apply").stdout == "nothing to create\n"
+    planned = json.loads(stack.run("topics", "plan", "--json").stdout)["topics"]
+    assert len(planned) == len({topic["name"] for topic in planned})
+
+
+def test_doctor_finds_nothing_wrong(stack: Stack) -> None:
+    """A fresh stack is as it should be."""
+    findings = json.loads(stack.run("doctor", "--json").stdout)
+    assert [finding for finding in findings if finding["verdict"] == "wrong"] == []
+
+
+def test_policies_are_in_force_when_apply_returns(stack: Stack, tmp_path: Path) -> None:
+    """A file is applied once; again it is no change; a mistake is refused by name; a removal takes it away."""
+    file = tmp_path / "budget.toml"
+    file.write_text(BUDGET)
+    assert "in force (policy offset 0)" in stack.run("apply", str(file), "--actor", "dana").stdout
+    assert "nothing changed" in stack.run("apply", str(file)).stdout
+    file.write_text(BUDGET.replace("limit", "limt"))
+    refused = stack.run("apply", str(file), check=False)
+    assert refused.returncode == 1
+    assert 'unknown key "limt"; did you mean "limit"?' in refused.stderr
+    history = json.loads(stack.run("policies", "--history", "--json").stdout)
+    assert [(change["actor"], change["files"]) for change in history] == [("dana", ["budget.toml"])]
+
+
+def test_drain_of_an_idle_stack_is_done(stack: Stack) -> None:
+    """Where nothing was produced, everything is stored."""
+    assert "everything produced so far is stored" in stack.run("drain", "--timeout", "60").stdout
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_killed_process_comes_back(stack: Stack, part: str) -> None:
+    """After `kill -9` of a part the supervisor starts it anew, and the stack becomes healthy by itself."""
+    before = stack.status()["parts"][part]["pid"]
+    os.kill(before, signal.SIGKILL)
+
+    def back() -> bool:
+        now = stack.status()
+        return now["parts"][part]["pid"] not in {before, None} and now["health"] == "ok"
+
+    wait_until(back, what=f"{part} to come back", timeout_sec=90)
+    assert stack.status()["parts"][part]["restarts"] >= 1
+
+
+def test_killed_stack_starts_again_from_its_state(stack: Stack) -> None:
+    """With the supervisor killed and its orphans alive, `up` ends them and goes on with the same state."""
+    supervisor = next(found for found in processes_of(stack_id(stack)) if found.is_supervisor())
+    supervisor.process.kill()
+    wait_until(lambda: not supervisor.process.is_running(), what="the supervisor to be gone")
+    orphans = {found.process.pid for found in processes_of(stack_id(stack))}
+    assert len(orphans) >= len(PARTS)
+    assert "does not run" in stack.run("drain", check=False).stderr
+    said = stack.run("up")
+    assert "of a stack that was not stopped" in said.stderr
+    assert not orphans & {found.process.pid for found in processes_of(stack_id(stack))}
+    assert [policy["id"] for policy in json.loads(stack.run("policies", "--json").stdout)] == ["code"]
+
+
+def test_removed_policy_is_out_of_force(stack: Stack) -> None:
+    """`--remove` takes a policy away; the history keeps it."""
+    stack.run("apply", "--remove", "budget/acme/code")
+    assert json.loads(stack.run("policies", "--json").stdout) == []
+    assert len(json.loads(stack.run("policies", "--history", "--json").stdout)) == 2
+
+
+def test_down_leaves_no_process(stack: Stack) -> None:
+    """`down` drains and stops every process of the stack; a second one says that nothing runs."""
+    assert "stopped, everything is stored" in stack.run("down").stdout
+    assert processes_of(stack_id(stack)) == []
+    assert "was not running" in stack.run("down").stdout
+    assert "down" in stack.run("status", check=False).stdout
