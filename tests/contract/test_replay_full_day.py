@@ -1,9 +1,10 @@
-"""The simulated day at the demo's size: only what is planted stands out. No law, because it takes seconds."""
+"""The simulated day at the demo's size, and of other ends and seeds. Apart from the laws, because it takes seconds."""
 
 import json
 from collections import Counter, defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -93,3 +94,37 @@ def test_nobody_else_spends_like_the_runaway() -> None:
             if max(costs) > 10 * median(costs) and (max(costs) - median(costs)) * 12 > 5
         }
         assert stands_out == expected
+
+
+def test_other_seeds_and_ends_share_no_identity() -> None:
+    """Two different days in one stack never look like duplicates of each other."""
+    days = [
+        day(4_000),
+        simulate(end=END, events=4_000, seed=8),
+        simulate(end=END + timedelta(microseconds=1), events=4_000),
+    ]
+    ids = [{(event["source"], event["id"]) for event in map(json.loads, told.lines)} for told in days]
+    assert len(set.union(*ids)) == sum(map(len, ids))
+
+
+def test_the_zone_of_the_end_does_not_matter() -> None:
+    """The same instant written in another zone is the same day."""
+    elsewhere = END.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert simulate(end=elsewhere, events=4_000) == day(4_000)
+
+
+@pytest.mark.parametrize("end", [END, datetime(2026, 12, 1, 0, 0, tzinfo=UTC), datetime(2026, 12, 1, 3, 0, tzinfo=UTC)])
+def test_exactly_one_budget_is_crossed(end: datetime) -> None:
+    """The planted team crosses every threshold within the month of the day's end; all others stay far below."""
+    told = simulate(end=end, events=4_000).ledger
+    assert told["planted"]["over_budget_team"]["budget_id"] == told["budgets"][0]["id"]
+    first, *others = told["budgets"]
+    assert list(first["crossed"]) == ["0.5", "0.8", "1"]
+    times = [datetime.fromisoformat(text) for text in first["crossed"].values()]
+    assert all(before <= after for before, after in pairwise(times))
+    assert datetime.fromisoformat(first["period_start"]) <= times[0]
+    assert times[-1] < end
+    assert len(others) == 4
+    for budget in others:
+        assert budget["crossed"] == {}
+        assert budget["spent_pico_usd"] / 1e12 < float(budget["limit_usd"]) / 100
