@@ -22,7 +22,7 @@ from schemas.policies import ENTITY_TYPES
 from streams.rating.charging import Charges
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools, split
-from streams.rating.groups import Codes, Ints, combine, from_zero, groups_of, runs_of
+from streams.rating.groups import Codes, Ints, Runs, combine, from_zero, groups_of, runs_of
 from streams.rating.identity import stable_hash
 from streams.rating.matching import Matches
 
@@ -50,7 +50,6 @@ class Subjects:
     A subject is an entity, or a budget with its member; subjects are sorted by name, then member.
     """
 
-    kind: int
     rows: Ints
     which: Ints
     names: list[str]
@@ -82,42 +81,66 @@ def deltas_of(batch: Counted, matches: list[Matches]) -> pa.RecordBatch:
         return empty_deltas()
     columns = batch.columns
     found = [_entities(batch, kind) if kind != _BUDGET else _budgets(batch, matches) for kind in _KINDS]
-    sizes = [len(subjects.names) for subjects in found]
-    before = np.cumsum([0, *sizes])
     rows = np.concatenate([subjects.rows for subjects in found])
-    subject = np.concatenate([start + subjects.which for start, subjects in zip(before, found, strict=False)])
-    org = columns.codes("org")
-    buckets, bucket = groups_of(*from_zero(columns.event_us // BUCKET_US))
+    before = np.cumsum([0, *(len(subjects.names) for subjects in found)])
+    subject = np.concatenate([start + some.which for start, some in zip(before, found, strict=False)])
+    distinct, group = groups_of(*_key(batch, rows, subject, int(before[-1])))
+    runs = runs_of(group, len(distinct))
+    arrays = {
+        **_keys(batch, found, rows[runs.first], subject[runs.first]),
+        **_sums(batch, rows[runs.order], runs),
+        **_hash_lists(columns, found, rows, group, len(distinct)),
+    }
+    return pa.RecordBatch.from_arrays([arrays[name] for name in DELTA_SCHEMA.names], schema=DELTA_SCHEMA)
+
+
+def _key(batch: Counted, rows: Ints, subject: Ints, subjects: int) -> tuple[Ints, int]:
+    """What the parts are grouped by: org, subject, bucket, live; in this order law 3 wants them."""
+    org = batch.columns.codes("org")
+    buckets, bucket = groups_of(*from_zero(batch.columns.event_us // BUCKET_US))
     # Two steps, so that what is the same for all parts of a row is made once per row.
     place, places = combine((bucket, len(buckets)), (batch.live.astype(np.int64), 2))
-    key = combine((org.codes[rows], len(org.values)), (subject, int(before[-1])), (place[rows], places))
-    distinct, group = groups_of(*key)
-    runs = runs_of(group, len(distinct))
-    arranged = rows[runs.order]
+    return combine((org.codes[rows], len(org.values)), (subject, subjects), (place[rows], places))
+
+
+def _keys(batch: Counted, found: list[Subjects], row: Ints, subject: Ints) -> dict[str, pa.Array]:
+    """The key columns of delta rows: `row` and `subject` are those of any part of each."""
+    org = batch.columns.codes("org")
+    kinds = np.repeat(np.arange(len(found)), [len(subjects.names) for subjects in found])
+    names = pa.array([name for subjects in found for name in subjects.names], pa.string())
+    members = pa.array([name for subjects in found for name in subjects.members], pa.string())
+    return {
+        "org": pa.array(org.values, pa.string()).take(pa.array(org.codes[row])),
+        "entity_type": pa.array(_KINDS, pa.string()).take(pa.array(kinds[subject])),
+        "entity_id": names.take(pa.array(subject)),
+        "member": members.take(pa.array(subject)),
+        "bucket_us": pa.array(batch.columns.event_us[row] // BUCKET_US * BUCKET_US),
+        "live": pa.array(batch.live[row]),
+    }
+
+
+def _sums(batch: Counted, arranged: Ints, runs: Runs) -> dict[str, pa.Array]:
+    """Counts and times of delta rows; `arranged` are the rows of the parts, those of a group together."""
     counts = runs.sums(batch.counts[:, arranged])
     carry, counts[-1] = split(counts[-1])
     counts[-2] += carry
-    event_us = columns.event_us[arranged]
-    first, subject = arranged[runs.starts], subject[runs.first]
-    names = pa.array([name for subjects in found for name in subjects.names], pa.string())
-    members = pa.array([name for subjects in found for name in subjects.members], pa.string())
-    parts_before = np.cumsum([0, *(len(subjects.rows) for subjects in found)])
-    credentials = _KINDS.index("credential")
-    part = slice(parts_before[credentials], parts_before[credentials + 1])
-    arrays: dict[str, pa.Array] = {
-        "org": pa.array(org.values, pa.string()).take(pa.array(org.codes[first])),
-        "entity_type": pa.array(_KINDS, pa.string()).take(pa.array(np.repeat(np.arange(len(found)), sizes)[subject])),
-        "entity_id": names.take(pa.array(subject)),
-        "member": members.take(pa.array(subject)),
-        "bucket_us": pa.array(columns.event_us[first] // BUCKET_US * BUCKET_US),
-        "live": pa.array(batch.live[first]),
+    event_us = batch.columns.event_us[arranged]
+    return {
         **{name: pa.array(counts[at]) for at, name in enumerate(DELTA_COUNTS)},
         "first_us": pa.array(np.minimum.reduceat(event_us, runs.starts)),
         "last_us": pa.array(np.maximum.reduceat(event_us, runs.starts)),
-        "user_hashes": _hashes(columns.codes("user"), rows[part], group[part], len(distinct)),
-        "address_hashes": _hashes(columns.codes("client_address_hash"), rows[part], group[part], len(distinct)),
     }
-    return pa.RecordBatch.from_arrays([arrays[name] for name in DELTA_SCHEMA.names], schema=DELTA_SCHEMA)
+
+
+def _hash_lists(columns: Columns, found: list[Subjects], rows: Ints, group: Ints, groups: int) -> dict[str, pa.Array]:
+    """Whom each credential was used by and from where; empty lists for all other rows."""
+    before = np.cumsum([0, *(len(subjects.rows) for subjects in found)])
+    credential = _KINDS.index("credential")
+    part = slice(before[credential], before[credential + 1])
+    return {
+        f"{name}_hashes": _hashes(columns.codes(field), rows[part], group[part], groups)
+        for name, field in (("user", "user"), ("address", "client_address_hash"))
+    }
 
 
 def _entities(batch: Counted, kind: str) -> Subjects:
@@ -125,7 +148,7 @@ def _entities(batch: Counted, kind: str) -> Subjects:
     held = codes.codes[batch.kept]
     named = held >= 0
     none: list[str | None] = [None] * len(codes.values)
-    return Subjects(_KINDS.index(kind), batch.kept[named], held[named], codes.values, none)
+    return Subjects(batch.kept[named], held[named], codes.values, none)
 
 
 def _budgets(batch: Counted, matches: list[Matches]) -> Subjects:
@@ -149,7 +172,7 @@ def _budgets(batch: Counted, matches: list[Matches]) -> Subjects:
     rank = np.empty(len(pairs), np.int64)
     rank[order] = np.arange(len(pairs))
     names, members = [pairs[at][0] for at in order], [pairs[at][1] for at in order]
-    return Subjects(_KINDS.index(_BUDGET), np.concatenate(rows), rank[np.concatenate(which)], names, members)
+    return Subjects(np.concatenate(rows), rank[np.concatenate(which)], names, members)
 
 
 def _hashes(names: Codes, rows: Ints, group: Ints, groups: int) -> pa.Array:
