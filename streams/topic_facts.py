@@ -20,8 +20,9 @@ from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, KafkaUnavailableError, LogChangedError
 from schemas.topics import BY_NAME
 
-_TIMEOUT_SEC = 10.0
+_TIMEOUT_SEC = 5.0
 _MISSING = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.UNKNOWN_TOPIC_ID}
+_AWAY = {KafkaError._TIMED_OUT, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001  librdkafka's own codes
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED}
 
 
@@ -97,6 +98,8 @@ class TopicFacts:
 def _translated(error: Any, what: str) -> KafkaUnavailableError | FatalError:  # noqa: ANN401  confluent-kafka has no types
     if error.code() in _DENIED:
         return FatalError(f"we may not {what}: {error.str()}; see `burnline topics plan` for what to allow")
+    if error.code() in _AWAY:
+        return KafkaUnavailableError("no broker answers")
     return KafkaUnavailableError(f"cannot {what}: {error.str()}")
 
 
