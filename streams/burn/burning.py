@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from schemas.signals import Alert
+from schemas.signals import Alert, rfc3339
 from streams.burn import messages, rings
 from streams.burn.budgets import period_at
 from streams.burn.burn_rules import CLEAR_ROUNDS, PAIRINGS, Rung, rungs_of
@@ -103,6 +103,9 @@ def _said(state: BurnState, found: list[TooFast]) -> list[Alert]:
     for one in sorted(found, key=_urgency):
         budget = one.plan.budget
         whose, rank = (budget.org, budget.id, one.member), PAIRINGS.index(one.rung.pairing)
+        start = rfc3339(instant(one.period.start_us))
+        if ("burn_rate", *whose, start, one.rung.level) in state.episodes.open:
+            continue
         alert = state.episodes.fire(messages.burn_rate_alert(one, at=at, notify=rank <= urgent.get(whose, rank)))
         if alert is not None:
             urgent[whose] = min(rank, urgent.get(whose, rank))

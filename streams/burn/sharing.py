@@ -27,6 +27,8 @@ def judge(state: BurnState, *, moments_us: list[int]) -> list[Alert]:
             key = table.keys[int(unjudged[index])]
             if key is None or key in found:
                 continue
+            if ("shared_credential", key[0], f"credential/{key[1]}", "", "", "shared") in state.episodes.open:
+                continue
             rule = state.policies.shared_credential(key[0])
             shared = Shared(int(counts.users[index]), int(counts.addresses[index]))
             if rule.enabled and _many(rule, shared):

@@ -122,6 +122,9 @@ def _fired(state: BurnState, rule: SpikeRule, slots: Ints, *, at_us: int) -> lis
     found = scores(seen.judged, seen.baseline, min_score=rule.min_score, min_history=rule.min_history_buckets)
     alerts = []
     for index in np.flatnonzero(found.hot).tolist():
+        key = state.entities.keys[int(slots[index])]
+        if key is None or ("spike", key[0], f"{key[1]}/{key[2]}", "", "", "spike") in state.episodes.open:
+            continue
         spike = _spike(state, rule, int(slots[index]), seen, found, index)
         if spike.usd_per_hour - spike.expected_usd_per_hour < rule.min_excess_usd_per_hour:
             continue

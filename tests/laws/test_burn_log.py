@@ -1,0 +1,215 @@
+"""Burn is a function of its log: other batches, other orders of rows, deaths and recoveries change nothing."""
+
+import hashlib
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+
+from schemas.internal import batch_from_headers, from_arrow_bytes
+from streams.burn.checkpoint import TOPIC, digest
+from streams.ports import Output, SourceBatch, SourceRecord
+from tests.scenarios.burn_log import (
+    HOUR,
+    MINUTE,
+    SEC,
+    BurnLog,
+    MemoryReader,
+    PolicyHistory,
+    Row,
+    new_lane,
+    public,
+    record_of,
+    recovered,
+    run,
+    us,
+)
+
+FEW = settings(
+    max_examples=int(os.environ.get("BURN_EXAMPLES", "4")),
+    suppress_health_check=[HealthCheck.too_slow],
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+)
+"""Each example is a whole log, so few by default; `BURN_EXAMPLES=200` looks harder."""
+
+ROOT = Path(__file__).parents[2]
+START = us("2026-11-30T21:00:00")  # a month ends within the longer logs
+TEAMS, USERS = ("code", "data", "ops"), tuple(f"user-{index}" for index in range(6))
+
+
+def policies() -> PolicyHistory:
+    """Budgets of each unit and period; the second change edits one, the third removes one and matches one anew."""
+    team = {"kind": "budget", "id": "team", "org": "acme", "scope": {"team": "code"}, "limit": "40"}
+    each = {"kind": "budget", "id": "each", "org": "acme", "each": "user", "limit": "3", "period": "hour"}
+    calls = {"kind": "budget", "id": "calls", "org": "acme", "limit": "90", "unit": "requests", "period": "day"}
+    spike = {"kind": "spike_rule", "org": "acme", "min_excess_usd_per_hour": "1", "min_history_buckets": 3}
+    return PolicyHistory(
+        [
+            {"sets": [team, each, calls, spike]},
+            {"sets": [{**team, "limit": "20"}]},
+            {"sets": [{**each, "period": "day"}], "removes": [("budget", "acme", "calls")]},
+        ]
+    )
+
+
+def make_log(seed: int, *, batches: int = 60) -> list[SourceRecord]:
+    """A random log of three lanes: idle and busy stretches, late, future and backfill rows, policies that change."""
+    dice = random.Random(seed)  # noqa: S311  a repeatable log, no secret
+    log = BurnLog(lanes=3)
+    times = [START] * 3
+    policy = [-1] * 3
+    for index in range(batches):
+        lane = dice.randrange(3)
+        times[lane] += dice.choice([SEC // 4, SEC, 2 * SEC, 20 * SEC, 3 * MINUTE, 25 * MINUTE])
+        policy[lane] = max(policy[lane], min(2, index * 4 // batches - dice.randrange(2)))
+        rows = [row for _ in range(dice.choice([0, 0, 1, 3, 12])) for row in event(dice, times[lane])]
+        log.say(times[lane], rows, lane=lane, policy_offset=policy[lane])
+    return log.records
+
+
+def event(dice: random.Random, now_us: int) -> list[Row]:
+    """What one event adds everywhere."""
+    ago = dice.choice([0, dice.randrange(60 * SEC), -dice.randrange(240 * SEC), dice.randrange(30 * HOUR)])
+    at_us, live = now_us - ago, ago < HOUR or dice.random() < 0.3
+    team, user = dice.choice(TEAMS), dice.choice(USERS)
+    cost, tokens = int(dice.lognormvariate(26, 1.5)), dice.randrange(5000)
+    who: list[tuple[str, str, str | None]] = [
+        ("org", "acme", None),
+        ("team", team, None),
+        ("user", user, None),
+        ("credential", f"key-{team}", None),
+    ]
+    if team == "code":
+        who.append(("budget", "team", None))
+    who += [("budget", "each", user), ("budget", "calls", None)]
+    return [
+        Row(
+            "acme",
+            kind,
+            name,
+            at_us,
+            cost_pico=cost,
+            tokens=tokens,
+            member=member,
+            live=live,
+            users=(hash_of(user),) if kind == "credential" else (),
+        )
+        for kind, name, member in who
+    ]
+
+
+def hash_of(name: str) -> int:
+    """A hash that is the same in every process."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big")
+
+
+def shuffled(record: SourceRecord, dice: random.Random) -> SourceRecord:
+    """The same record with its rows in another order."""
+    if record.value is None:
+        return record
+    batch: pa.RecordBatch = from_arrow_bytes(record.value)
+    order = list(range(batch.num_rows))
+    dice.shuffle(order)
+    return record_of(batch.take(pa.array(order)), batch_from_headers(record.headers), offset=record.offset)
+
+
+@settings(FEW)
+@given(st.integers(0, 10**6), st.integers(2, 50))
+def test_cutting_the_log_into_other_batches_changes_nothing(seed: int, per_batch: int) -> None:
+    """State and outputs are those of a run record by record, to the byte."""
+    records = make_log(seed)
+    one, other = new_lane(policies()), new_lane(policies())
+    assert public(run(one, records)) == public(run(other, records, per_batch=per_batch))
+    assert digest(one.state) == digest(other.state)
+
+
+@settings(FEW)
+@given(st.integers(0, 10**6))
+def test_order_of_rows_within_a_batch_does_not_matter(seed: int) -> None:
+    """What is sent is the same for any order of the rows."""
+    records, dice = make_log(seed), random.Random(seed)  # noqa: S311  a repeatable order
+    mixed = [shuffled(record, dice) for record in records]
+    assert public(run(new_lane(policies()), records)) == public(run(new_lane(policies()), mixed))
+
+
+def run_with_kills(records: list[SourceRecord], dice: random.Random) -> tuple[list[Output], str]:
+    """The outputs that are seen and the last state, where the worker dies at random and some steps are never committed.
+
+    A step whose transaction was aborted leaves neither outputs nor checkpoint records.
+    """
+    reader, seen, done = MemoryReader(), list[Output](), 0
+    lane, position = recovered(policies(), reader, next_offset=0)
+    while done < len(records):
+        if position < done:
+            run(lane, records[position:done], per_batch=dice.randrange(1, 40))
+            position = done
+        size = dice.randrange(1, 9)
+        result = lane.step(SourceBatch("internal.deltas", 0, records[done : done + size]))
+        committed = dice.random() > 0.05
+        if committed:
+            reader.keep(result.outputs)
+            seen += result.outputs
+            done += size
+            position = done
+        if not committed or dice.random() < 0.12:
+            if committed and dice.random() < 0.3:
+                reader.keep(lane.checkpoint())
+            if reader.records and dice.random() < 0.3:
+                torn = dice.randrange(len(reader.records))
+                reader.records[torn] = structs.replace(reader.records[torn], value=b"torn")
+            lane, position = recovered(policies(), reader, next_offset=min(done, len(records)))
+    return seen, digest(lane.state)
+
+
+@settings(FEW)
+@given(st.integers(0, 10**6))
+def test_dying_and_recovering_anywhere_changes_nothing(seed: int) -> None:
+    """State and outputs of a run with kills, aborted steps and torn checkpoints equal those of one without."""
+    records = make_log(seed)
+    lane = new_lane(policies())
+    expected = public(run(lane, records))
+    seen, last = run_with_kills(records, random.Random(seed))  # noqa: S311  repeatable deaths
+    assert expected == public(seen)
+    assert digest(lane.state) == last
+
+
+def fingerprint(seed: int) -> str:
+    """A hash over the outputs of a run with kills, and its last state."""
+    seen, last = run_with_kills(make_log(seed), random.Random(seed))  # noqa: S311  repeatable deaths
+    return hashlib.blake2b(repr((public(seen), last)).encode()).hexdigest()[:32]
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "4242"])
+def test_other_hash_seeds_change_nothing(hash_seed: str) -> None:
+    """Outputs and state do not depend on PYTHONHASHSEED."""
+    code = "from tests.laws.test_burn_log import fingerprint; print(fingerprint(99))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert fingerprint(99) == done.stdout.strip()
+
+
+def test_checkpoints_are_spread_and_none_is_written_in_replay() -> None:
+    """Rounds come at most once a minute of log time; replayed records write none."""
+    records = make_log(5, batches=200)
+    lane = new_lane(policies())
+    outputs = run(lane, records)
+    heads = [out for out in outputs if out.topic == TOPIC and out.key is not None and b"|head|" in out.key]
+    minutes = {record.append_time_us // MINUTE for record in records}
+    assert 2 <= len(heads) <= len(minutes)
+    again, start = recovered(policies(), MemoryReader(), next_offset=len(records))
+    assert start == 0
+    assert [out for out in run(again, records) if out.topic == TOPIC] == []
