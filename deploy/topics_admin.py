@@ -1,5 +1,6 @@
 """The door to a broker's topics: what stands there, and creation of what is missing. Never deletes or alters."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -54,7 +55,15 @@ def apply_topics(settings: KafkaSettings) -> TopicsReport:
             done.result()
         except KafkaException as error:
             _judge(name, error.args[0])
-    return _report(admin, planned, created=before.missing)
+    return _visible_report(admin, planned, created=before.missing)
+
+
+def _visible_report(admin: AdminClient, planned: tuple[PlannedTopic, ...], *, created: tuple[str, ...]) -> TopicsReport:
+    """The report, once the brokers have heard of the new topics: the controller answers before they do."""
+    deadline = time.monotonic() + _TIMEOUT_SEC
+    while (report := _report(admin, planned, created=created)).missing and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return report
 
 
 def _judge(topic: str, error: KafkaError) -> None:

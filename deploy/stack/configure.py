@@ -5,11 +5,16 @@ from collections.abc import Mapping
 
 from deploy.stack.layout import Layout
 from deploy.stack.ports import CLICKHOUSE_PORT, KAFKA_PORT, LOOPBACK, Wanted, free_port, is_free, require_free
-from deploy.stack.record import Part, StackRecord, connection_settings, new_stack_id
+from deploy.stack.record import (
+    CLICKHOUSE_SETTING,
+    KAFKA_SETTING,
+    Part,
+    StackRecord,
+    connection_settings,
+    new_stack_id,
+)
 from schemas.errors import SettingsError
 
-KAFKA_SETTING = "BURNLINE_KAFKA_BOOTSTRAP_SERVERS"
-CLICKHOUSE_SETTING = "BURNLINE_CLICKHOUSE_URL"
 _OWN_KEEPS = {
     "BURNLINE_KAFKA_TOPIC_PREFIX",
     "BURNLINE_KAFKA_GROUP_PREFIX",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from deploy.stack.layout import Layout, layout_at
 from deploy.stack.processes import STACK_DIR_VARIABLE, STACK_ID_VARIABLE
 from deploy.stack.programs import REPOSITORY
-from deploy.stack.record import StackRecord, connection_settings, read_record
+from deploy.stack.record import CLICKHOUSE_SETTING, KAFKA_SETTING, StackRecord, connection_settings, read_record
 from deploy.stack.supervisor import Supervisor, socket_path
 from schemas.connection import ClickHouseSettings, KafkaSettings
 from schemas.errors import SettingsError
@@ -128,19 +128,30 @@ class Connections:
 
 
 def connections(chosen: Path | None, environment: Mapping[str, str]) -> Connections:
-    """Where a command finds Kafka and ClickHouse: of the stack that it means, else of the environment.
+    """Where a command finds Kafka and ClickHouse.
+
+    A chosen state directory says both. Else each is what the environment names, else what the stack here has.
 
     Raises: SettingsError: there is neither a running stack nor a setting that says where they are.
     """
     given = connection_settings(environment)
-    explicit = "BURNLINE_KAFKA_BOOTSTRAP_SERVERS" in given or "BURNLINE_CLICKHOUSE_URL" in given
-    named = chosen is not None or bool(environment.get(STATE_DIR_VARIABLE))
-    stack = find_stack(chosen, environment) if named or not explicit else None
-    if stack is not None:
+    kafka_given, clickhouse_given = KAFKA_SETTING in given, CLICKHOUSE_SETTING in given
+    if chosen is None and kafka_given and clickhouse_given:
+        return Connections(_with_environment(KafkaSettings, given), _with_environment(ClickHouseSettings, given))
+    try:
+        stack = find_stack(chosen, environment)
+    except SettingsError:
+        if chosen is not None or not (kafka_given or clickhouse_given):
+            raise
+        stack = None  # the stack is not there yet, but the environment says where to find a part of it
+    if stack is None and not (kafka_given or clickhouse_given):
+        raise SettingsError(
+            "no stack found here; start one with: burnline up, or name one with --state-dir or BURNLINE_STATE_DIR"
+        )
+    if stack is not None and (chosen is not None or not (kafka_given or clickhouse_given)):
         _require_running(stack)
         return Connections(stack.kafka(), stack.clickhouse())
-    if explicit:
-        return Connections(_with_environment(KafkaSettings, given), _with_environment(ClickHouseSettings, given))
-    raise SettingsError(
-        "no stack found here; start one with: burnline up, or name one with --state-dir or BURNLINE_STATE_DIR"
+    return Connections(
+        _with_environment(KafkaSettings, given) if kafka_given or stack is None else stack.kafka(),
+        _with_environment(ClickHouseSettings, given) if clickhouse_given or stack is None else stack.clickhouse(),
     )

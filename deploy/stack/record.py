@@ -12,6 +12,8 @@ from deploy.stack.layout import Layout
 from schemas.errors import SettingsError
 
 Part = Literal["own", "external"]
+KAFKA_SETTING = "BURNLINE_KAFKA_BOOTSTRAP_SERVERS"
+CLICKHOUSE_SETTING = "BURNLINE_CLICKHOUSE_URL"
 CONNECTION_PREFIXES = ("BURNLINE_KAFKA_", "BURNLINE_CLICKHOUSE_")
 
 
