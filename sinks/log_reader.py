@@ -192,4 +192,4 @@ class LogReader:
 
 def unavailable(error: KafkaException, what: str) -> KafkaUnavailableError:
     """The error as one that may pass, with what was wanted."""
-    return KafkaUnavailableError(f"{what}: {error.args[0].str()}")
+    return KafkaUnavailableError(f"Kafka does not do it ({what}): {error.args[0].str()}")

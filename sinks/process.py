@@ -91,21 +91,22 @@ def run(
     limits = Limits(rows=sink.group_rows, nbytes=sink.group_bytes, wait_us=sink.group_wait_ms * 1000)
 
     def store_rated() -> None:
+        mine = log.bind(worker="rated")
+        patience = Patience(stop, mine)
         store = Store(connect, clickhouse.database, name="ledger")
-        inserter = Inserter(store, Patience(stop, log), log, now=lambda: datetime.now(UTC))
+        inserter = Inserter(store, patience, mine, now=lambda: datetime.now(UTC))
         with LogReader(kafka, name=STAGE) as reader:
-            doors = Doors(
-                reader=reader, log=GroupLog(kafka, stop=stop), inserter=inserter, patience=Patience(stop, log)
-            )
-            RatedWorker(doors, limits, log).run()
+            doors = Doors(reader=reader, log=GroupLog(kafka, stop=stop), inserter=inserter, patience=patience)
+            RatedWorker(doors, limits, mine).run()
 
     def store_signals() -> None:
+        mine = log.bind(worker="signals")
         store = Store(connect, clickhouse.database, name="signals")
         name = f"{STAGE}-signals"
         with LogReader(kafka, name=name) as reader:
             progress_log = GroupLog(kafka, stop=stop, name=name)
-            doors = SignalDoors(reader=reader, log=progress_log, store=store, patience=Patience(stop, log))
-            SignalWorker(doors, log, wait_ms=sink.signal_wait_ms).run()
+            doors = SignalDoors(reader=reader, log=progress_log, store=store, patience=Patience(stop, mine))
+            SignalWorker(doors, mine, wait_ms=sink.signal_wait_ms).run()
 
     threads = Threads(stop)
     threads.start("rated", store_rated)

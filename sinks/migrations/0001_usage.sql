@@ -106,7 +106,7 @@ CREATE TABLE IF NOT EXISTS usage_events_store
 ENGINE = ReplacingMergeTree(revision, is_deleted)
 PARTITION BY toYYYYMM(ts)
 ORDER BY (toStartOfHour(ts), source, id)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS usage_15m_store
 (
@@ -145,7 +145,7 @@ CREATE TABLE IF NOT EXISTS usage_15m_store
 ENGINE = SummingMergeTree((requests, errors, unpriced_requests, input_tokens, output_tokens, input_uncached_tokens, input_cache_read_tokens, input_cache_write_5m_tokens, input_cache_write_30m_tokens, input_cache_write_1h_tokens, input_cache_write_12h_tokens, input_cache_write_other_tokens, input_audio_tokens, input_image_tokens, output_text_tokens, output_reasoning_tokens, output_audio_tokens, output_image_tokens, cost_usd, list_cost_usd, ceiling_cost_usd))
 PARTITION BY toYYYYMM(t)
 ORDER BY (org, t, team, provider, model, business_unit, cost_center, project, use_case, environment)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_15m_mv TO usage_15m_store AS
 SELECT
@@ -216,7 +216,7 @@ CREATE TABLE IF NOT EXISTS usage_entities_store
 ENGINE = SummingMergeTree((requests, errors, unpriced_requests, input_tokens, output_tokens, input_uncached_tokens, input_cache_read_tokens, input_cache_write_5m_tokens, input_cache_write_30m_tokens, input_cache_write_1h_tokens, input_cache_write_12h_tokens, input_cache_write_other_tokens, input_audio_tokens, input_image_tokens, output_text_tokens, output_reasoning_tokens, output_audio_tokens, output_image_tokens, cost_usd, list_cost_usd, ceiling_cost_usd))
 PARTITION BY toYYYYMM(t)
 ORDER BY (org, entity_type, entity_id, t, model)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS usage_entities_mv TO usage_entities_store AS
 SELECT
