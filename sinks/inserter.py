@@ -16,9 +16,9 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError
 from sinks.groups import Group, LeftOut, heal_token
-from sinks.ledger import copies, missing
+from sinks.ledger import copies, days_of_group, missing
 from sinks.patience import Patience
-from sinks.reconcile import reconcile
+from sinks.reconcile import Repair, reconcile
 from sinks.rows import days_of, replaces, split_by_month
 from sinks.store import Store
 
@@ -76,6 +76,18 @@ class Inserter:
             self._log.warning("late copies are left out of the ledger; burn rates have counted them", events=count)
         return found
 
+    def settle(self, group_id: str) -> int:
+        """How many events of a group that cannot be repeated are stored; the rollups of its days equal the ledger."""
+
+        def equal() -> int:
+            self._store.quiet()
+            days = days_of_group(self._store, group_id)
+            for repair in reconcile(self._store, days, reason="lost", now=self._now()):
+                self._say(repair, reason="lost")
+            return sum(days.values())
+
+        return self._patience.until_done(equal)
+
     def _heal(self, group: Group, rows: pa.Table, parts: list[pa.Table]) -> None:
         for _ in range(MOST_HEALS):
             lost = missing(self._store, rows, group_id=group.group_id)
@@ -91,12 +103,15 @@ class Inserter:
 
     def _reconcile(self, rows: pa.Table, *, reason: str) -> None:
         for repair in reconcile(self._store, days_of(rows), reason=reason, now=self._now()):
-            self._log.info(
-                "rollup repaired",
-                rollup=repair.rollup,
-                day=str(repair.day),
-                rows=repair.rows_repaired,
-                requests_before=repair.requests_before,
-                requests_ledger=repair.requests_ledger,
-                reason=reason,
-            )
+            self._say(repair, reason=reason)
+
+    def _say(self, repair: Repair, *, reason: str) -> None:
+        self._log.info(
+            "rollup repaired",
+            rollup=repair.rollup,
+            day=str(repair.day),
+            rows=repair.rows_repaired,
+            requests_before=repair.requests_before,
+            requests_ledger=repair.requests_ledger,
+            reason=reason,
+        )

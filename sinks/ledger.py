@@ -5,7 +5,7 @@ or the same revision from another group (a copy that rating could not see).
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +43,15 @@ def missing(store: Store, rows: pa.Table, *, group_id: str) -> int:
     revisions = known_revisions(store, rows)
     wanted = zip(hours, rows["source"].to_pylist(), rows["id"].to_pylist(), rows["revision"].to_pylist(), strict=True)
     return len({(hour, source, id_) for hour, source, id_, at in wanted if revisions.get((hour, source, id_), 0) < at})
+
+
+def days_of_group(store: Store, group_id: str) -> dict[date, int]:
+    """The days on which the ledger has events of a group, and how many. Raises: StoreUnavailableError."""
+    sql = (
+        "SELECT toDate(e.ts) AS day, uniqExact(e.source, e.id) FROM usage_events_store AS e"
+        " WHERE e.group_id = {group:String} GROUP BY day"
+    )
+    return {day: int(events) for day, events in store.rows(sql, {"group": group_id})}
 
 
 def copies(store: Store, rows: pa.Table) -> list[LeftOut]:

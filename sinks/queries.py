@@ -4,6 +4,7 @@ Laws
 1. A value from outside is always a parameter; a name from outside must stand in one of the lists below.
 2. Bounds are half-open [since, until). Where they, the grouping and the filters allow it, a rollup answers; else the
    events. Both give the same sums.
+Long because all questions stand in one place: most lines are SQL.
 """
 # ruff: noqa: S608  names come from the lists of this file, values travel as server-side parameters
 

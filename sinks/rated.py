@@ -17,26 +17,16 @@ import pyarrow as pa
 from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError, KafkaUnavailableError, LogChangedError
-from schemas.internal import Progress, batch_from_headers
+from schemas.internal import Progress
 from sinks.group_log import STAGE, GroupLog, last_group, stored_progress
 from sinks.groups import Gathered, Gatherer, Group, Limits, RatedMessage, Span, covered, group_name, part_tokens
 from sinks.inserter import Inserter
-from sinks.log_reader import TIMEOUT_SEC, End, LogReader, Place, Record, TopicFacts, Vanished
+from sinks.log_reader import End, LogReader, Place, Record, TopicFacts
 from sinks.patience import Patience
-from sinks.rows import decoded, split_by_month, store_rows
+from sinks.rated_log import RATED, rated_message, read_spans
+from sinks.rows import split_by_month, store_rows
 
-RATED = "internal.rated"
 _IDLE_SEC = 0.1
-
-
-def rated_message(record: Record) -> RatedMessage:
-    """The record, decoded. Raises: CorruptStateError: rating cannot have written it."""
-    place = f"{record.topic}/{record.partition}@{record.offset}"
-    try:
-        header = batch_from_headers(record.headers)
-    except (KeyError, msgspec.MsgspecError) as error:
-        raise CorruptStateError(f"{place} has no header of a batch") from error
-    return RatedMessage(record.partition, record.offset, header, decoded(record.value, place=place))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +110,8 @@ class RatedWorker:
     def _repeat(self, group: Group) -> None:
         """The recorded group is stored, whatever of it was stored before."""
         doors = self._doors
+        if self._lost(group):
+            return
         group = msgspec.structs.replace(group, attempt=group.attempt + 1)
         doors.patience.until_done(lambda: doors.log.commit(group=group, progress=()))
         messages = doors.patience.until_done(lambda: read_spans(doors.reader, group.spans))
@@ -130,6 +122,21 @@ class RatedWorker:
         doors.inserter.put(group, rows, in_doubt=True)
         self._advance(group.spans, messages)
         self._say()
+
+    def _lost(self, group: Group) -> bool:
+        """Whether retention took messages of the group, so that it cannot be repeated; if so, that is said."""
+        reader, until_done = self._doors.reader, self._doors.patience.until_done
+        if until_done(lambda: all(reader.bounds((RATED, span.partition))[0] <= span.first for span in group.spans)):
+            return False
+        events = self._doors.inserter.settle(group.group_id)
+        self._log.error(
+            "retention took the last group before it was known to be stored",
+            group=group.group_id,
+            stored=events,
+            recorded=group.rows,
+        )
+        self._advance(group.spans, ())
+        return True
 
     def _gather(self, gatherer: Gatherer) -> bool:
         """What is there is in the open group, until that is full; whether nothing came."""
@@ -211,29 +218,6 @@ class RatedWorker:
 
     def _positions(self) -> dict[int, int]:
         return {partition: entry.next_offset for partition, entry in self._progress.items()}
-
-
-def read_spans(reader: LogReader, spans: Sequence[Span]) -> list[RatedMessage]:
-    """The messages of the spans, by partition and offset.
-
-    Raises: KafkaUnavailableError: begin anew.
-            CorruptStateError: retention took some of them.
-    """
-    messages: list[RatedMessage] = []
-    waiting = {span.partition: span.next for span in spans}
-    reader.assign({(RATED, span.partition): span.first for span in spans})
-    while waiting:
-        fact = reader.take(wait_sec=TIMEOUT_SEC)
-        if fact is None:
-            raise KafkaUnavailableError(f"{RATED}: the last group did not come within {TIMEOUT_SEC:g} s")
-        if isinstance(fact, Vanished):
-            raise CorruptStateError(f"{RATED}/{fact.partition}: messages of the last group are no longer kept")
-        end = waiting.get(fact.partition, 0)
-        if isinstance(fact, Record) and fact.offset < end:
-            messages.append(rated_message(fact))
-        if isinstance(fact, End) or fact.offset + 1 >= end:
-            waiting.pop(fact.partition, None)
-    return sorted(messages, key=lambda message: (message.partition, message.offset))
 
 
 def _now_us() -> int:

@@ -1,4 +1,7 @@
-"""What the sink's tests share: topics of their own, rated events with a known sum, the sink as a process."""
+"""What the sink's tests share: topics of their own, rated events with a known sum, the sink as a process.
+
+Long because one world has many sides: rows, truth, topics, process, views.
+"""
 
 import json
 import os

@@ -3,13 +3,18 @@
 import os
 import random
 import signal
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
+from sinks.group_log import GroupLog
+from sinks.groups import Group, Span
+from sinks.log_reader import LogReader
 from tests.sink_world import DAY, SinkWorld, new_world, rated_rows, wait_for, wait_sec
 from tests.stack_clickhouse import ClickHouse
 
@@ -170,3 +175,61 @@ def test_a_message_that_is_no_batch_stops_the_sink(world: SinkWorld) -> None:
         assert process.wait(60) == 1
     assert world.logged()[-1]["error"] == "CorruptStateError"
     assert "internal.rated/2@0" in world.logged()[-1]["reason"]
+
+
+def cut(world: SinkWorld, partition: int, before: int) -> None:
+    """Retention has taken the records below this offset."""
+    admin = AdminClient(world.kafka.to_confluent())
+    place = TopicPartition(world.kafka.topic("internal.rated"), partition, before)
+    for done in admin.delete_records([place]).values():
+        done.result(30)
+
+
+def test_what_retention_took_is_said_and_not_waited_for(world: SinkWorld) -> None:
+    """Records that are gone before they were stored are one error line with their number; the rest is stored."""
+    with world.sink():
+        world.send((0, rated_rows(range(10))))
+        wait_for(world.drained, what="drained")
+    before = world.progress()["internal.rated", 0].next_offset
+    world.send((0, rated_rows(range(10, 20))), counted=False)
+    cut(world, 0, world.ends()["internal.rated", 0])
+    world.send((0, rated_rows(range(20, 30))))
+    with world.sink():
+        wait_for(world.drained, what="drained")
+    [line] = [line for line in world.logged() if line["event"].startswith("retention took")]
+    assert (line["partition"], line["records"] + before <= world.ends()["internal.rated", 0]) == (0, True)
+    assert world.wrong_views() == {}
+
+
+def test_a_last_group_that_retention_took_is_said(world: SinkWorld) -> None:
+    """A recorded group that can be neither checked nor repeated is an error line; the sink goes on behind it."""
+    world.send((0, rated_rows(range(10))), counted=False)
+    log = GroupLog(world.kafka, stop=threading.Event())
+    log.open()
+    with LogReader(world.kafka, name="test") as reader:
+        topic_id = reader.facts("internal.rated").topic_id
+    span = Span(partition=0, first=0, next=1)
+    group = Group(group_id="1.1-x", epoch=1, topic_id=topic_id, spans=(span,), rows=10, tokens=("x",))
+    log.commit(group=group, progress=())
+    cut(world, 0, 1)
+    world.send((0, rated_rows(range(10, 20))))
+    with world.sink():
+        wait_for(world.drained, what="drained")
+    [line] = [line for line in world.logged() if line["event"].startswith("retention took the last group")]
+    assert (line["stored"], line["recorded"]) == (0, 10)
+    assert world.wrong_views() == {}
+
+
+def test_a_topic_that_was_created_anew_stops_the_sink(world: SinkWorld) -> None:
+    """Positions of a topic that is gone mean nothing in its namesake: the sink says so and stores nothing."""
+    with world.sink():
+        world.send((0, rated_rows(range(10))))
+        wait_for(world.drained, what="drained")
+    admin, name = AdminClient(world.kafka.to_confluent()), world.kafka.topic("internal.rated")
+    admin.delete_topics([name])[name].result(30)
+    wait_for(lambda: name not in admin.list_topics(timeout=10).topics, what="the topic is gone")
+    admin.create_topics([NewTopic(name, 4, 1)])[name].result(30)
+    with world.sink() as process:
+        assert process.wait(60) == 1
+    assert world.logged()[-1]["error"] == "LogChangedError"
+    assert "deleted and created anew" in world.logged()[-1]["reason"]

@@ -1,4 +1,7 @@
-"""The store's tables, views and repairs on the real engine, without Kafka."""
+"""The store's tables, views and repairs on the real engine, without Kafka.
+
+Long because its cases share one fixture and few helpers.
+"""
 
 import threading
 from collections.abc import Iterator
