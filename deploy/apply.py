@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deploy.policy_files import PolicyFile, read_policies
 from deploy.policy_files.changes import Author, change_between, key_from
+from deploy.policy_files.tables import Policies
 from deploy.policy_log import in_force, read_log, send_change, wait_in_force
 from schemas.connection import KafkaSettings
 from schemas.errors import PolicyError
@@ -32,6 +33,11 @@ class Request:
     dry_run: bool = False
 
 
+def read_request(request: Request) -> Policies:
+    """The policies of the request's files. Raises: PolicyError: a mistake in a file; the message names each."""
+    return read_policies([load(path) for path in request.paths])
+
+
 def apply_files(settings: KafkaSettings, request: Request, *, now: datetime, timeout_sec: float) -> Applied:
     """The files are in force, or it is said who has not applied them within `timeout_sec`.
 
@@ -39,7 +45,7 @@ def apply_files(settings: KafkaSettings, request: Request, *, now: datetime, tim
 
     Raises: PolicyError: a mistake in a file; nothing was sent. KafkaUnavailableError: Kafka did not answer.
     """
-    wanted = read_policies([load(path) for path in request.paths])
+    wanted = read_request(request)
     before = in_force(read_log(settings))
     removes = [key_from(text, before) for text in request.removes]
     author = Author(actor=request.actor, at=now, files=tuple(path.name for path in request.paths))

@@ -45,14 +45,22 @@ def apply(
 
     What is in force and not in the files stays. Applying a file again changes nothing.
     """
-    from deploy.apply import Request, apply_files
+    from deploy.apply import Request, apply_files, read_request
     from deploy.stack.find import connections
-    from schemas.errors import InputError
+    from schemas.errors import InputError, SettingsError
 
     if not files and not remove:
         raise InputError("name at least one file, or a policy with --remove KIND/ORG/ID")
     request = Request(tuple(files or ()), tuple(remove or ()), actor or _user(), dry_run)
-    done = apply_files(connections(state_dir, os.environ).kafka, request, now=datetime.now(UTC), timeout_sec=timeout)
+    wanted = read_request(request)  # a mistake in a file is said before anything is looked for
+    try:
+        kafka = connections(state_dir, os.environ).kafka
+    except SettingsError as error:
+        if not dry_run or state_dir is not None:
+            raise
+        say(f"the files are right ({len(wanted)} policies); not compared with what is in force: {error}")
+        return
+    done = apply_files(kafka, request, now=datetime.now(UTC), timeout_sec=timeout)
     if as_json:
         change = done.change.model_dump(mode="json") if done.change else None
         put_json(

@@ -41,7 +41,7 @@ def wait_for(what: str, check: Check, *, timeout_sec: float, dead: Check, said: 
         if (end := dead()) is not None:
             raise FatalError(f"{what} does not start: {end}")
         if time.monotonic() > deadline:
-            raise FatalError(f"{what} was not healthy after {timeout_sec:.0f} s: {reason}")
+            raise FatalError(f"{what} was not healthy after {timeout_sec:g} s: {reason}")
         time.sleep(_EVERY_SEC)
 
 
@@ -52,8 +52,8 @@ def kafka_check(settings: KafkaSettings) -> Check:
     def check() -> str | None:
         try:
             return None if admin.list_topics(timeout=2).brokers else "waiting for a broker to register"
-        except KafkaException as error:
-            return f"waiting for {settings.bootstrap_servers} to answer ({error.args[0].name()})"
+        except KafkaException:
+            return f"waiting for {settings.bootstrap_servers} to answer"
 
     return check
 

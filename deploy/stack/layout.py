@@ -7,6 +7,8 @@ from pathlib import Path
 from schemas.errors import SettingsError
 
 RECORD = "stack.json"
+_UNUSABLE = set("?&#%,;")
+"""Characters that ClickHouse's engine, Kafka or the supervisor cannot have in a path."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,14 @@ def layout_at(state_dir: Path) -> Layout:
 def claim(layout: Layout) -> None:
     """The directory exists, is ours, is empty or a state directory, can be written, and has mode 0700.
 
+    Its path has none of the characters that a part of the stack cannot have in a path.
+
     Raises: SettingsError: one of these cannot be had; nothing was changed then.
     """
     root = layout.root
+    wrong = next((c for c in str(root) if c in _UNUSABLE or not c.isprintable()), None)
+    if wrong is not None:
+        raise SettingsError(f"the state directory {root} has {wrong!r} in its path; choose another with --state-dir")
     try:
         _refuse_foreign(layout)
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
