@@ -5,8 +5,9 @@ import shutil
 import sys
 import weakref
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from fnmatch import fnmatch
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -67,9 +68,10 @@ class StandardInput:
             yield line.decode("utf-8", "surrogateescape")
 
 
-def find(paths: Iterable[str]) -> list[TextLines]:
+def find(paths: Iterable[str], patterns: Sequence[str] = ()) -> list[TextLines]:
     """The files that the paths mean, those of a folder sorted by name (hidden ones left out).
 
+    With patterns, a folder means the files at any depth whose name fits one of them; without, those directly in it.
     Raises: InputError: a path does not exist or a folder holds no file; or no path was given.
     """
     found: list[TextLines] = []
@@ -78,9 +80,10 @@ def find(paths: Iterable[str]) -> list[TextLines]:
         if text == "-":
             found.append(StandardInput())
         elif path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+            inside = _inside(path, patterns)
             if not inside:
-                raise InputError(f"{text} is a folder without files")
+                which = f"files named {' or '.join(patterns)}" if patterns else "files"
+                raise InputError(f"{text} is a folder without {which}")
             found += [FileLines(p) for p in inside]
         elif path.exists():
             found.append(FileLines(path))
@@ -89,6 +92,15 @@ def find(paths: Iterable[str]) -> list[TextLines]:
     if not found:
         raise InputError("no file was given; write one, a folder, or - for standard input")
     return found
+
+
+def _inside(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    if not patterns:
+        return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+    found = (p for p in folder.rglob("*") if any(fnmatch(p.name, pattern) for pattern in patterns))
+    return sorted(
+        p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts) and p.is_file()
+    )
 
 
 class Digested:

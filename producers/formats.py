@@ -2,9 +2,27 @@
 
 from producers import azure_llm, burnline_lines
 from producers.dialect import Dialect
+from producers.dialects import (
+    anthropic,
+    bedrock,
+    claude_code,
+    codex,
+    cohere,
+    gemini,
+    litellm,
+    mooncake,
+    openai,
+    openmeter,
+    otel,
+)
 from schemas.errors import InputError
 
-FORMATS: dict[str, Dialect] = {module.DIALECT.name: module.DIALECT for module in (burnline_lines, azure_llm)}
+_DIALECTS = (
+    burnline_lines, azure_llm, openai, anthropic, gemini, bedrock, cohere, litellm, openmeter, otel, claude_code, codex,
+    mooncake,
+)  # fmt: skip
+
+FORMATS: dict[str, Dialect] = {module.DIALECT.name: module.DIALECT for module in _DIALECTS}
 
 
 def dialect(name: str) -> Dialect:

@@ -1,20 +1,22 @@
 """What a replay will send: files read once to know their digest, size and times, then again to make the events.
 
 Laws
-1. Every row that is not blank is one Event or one Skipped.
+1. Every row that its dialect yields is one Event or one Skipped.
 2. A plan of the same files, `--set` and shift reads the same bytes, at any time and on every machine.
+3. Of formats whose files hold copies of each other's calls, each call is sent once: the others are skipped, `repeated`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Literal
 
 from producers.dialect import Dialect, Row, Skipped
 from producers.files import Digested, TextLines, find
 from producers.formats import dialect
 from producers.shift import shift_text, shift_to_now
-from producers.stamp import Event, Stamping, check_needs, import_id, stamp
+from producers.stamp import Event, Stamping, check_needs, default_time, import_id, stamp
 from schemas.errors import InputError, InvalidMessage, Reason
 
 FUTURE = timedelta(minutes=5)
@@ -60,7 +62,8 @@ def prepare(  # noqa: PLR0913  the arguments of one command, all but two by name
     if at == "now" and shift is not None:
         raise InputError("--at now and --shift say the same thing in two ways; give one of them")
     check_needs(chosen.needs, given, format_name=format_name)
-    files = find(paths)
+    files = find(paths, chosen.files)
+    default = default_time(given)
     rows, digests = 0, []
     first: datetime | None = None
     last: datetime | None = None
@@ -68,9 +71,10 @@ def prepare(  # noqa: PLR0913  the arguments of one command, all but two by name
         passing = Digested(file.lines())
         for item in _rows_of(chosen, passing, file.name):
             rows += 1
-            if not isinstance(item, Skipped):
-                first = item.time if first is None else min(first, item.time)
-                last = item.time if last is None else max(last, item.time)
+            at_row = None if isinstance(item, Skipped) else item.time or default
+            if at_row is not None:
+                first = at_row if first is None else min(first, at_row)
+                last = at_row if last is None else max(last, at_row)
         digests.append(passing.digest())
     move = shift if shift is not None else timedelta(0)
     if at == "now" and last is not None:
@@ -95,11 +99,18 @@ def read(plan: Plan, *, now: datetime) -> Iterator[Event | Skipped]:
     Raises: InputError: a file has changed so that it cannot be read any more.
     """
     salt = plan.stamping.salt()
+    read_before: set[bytes] = set()
     for file in plan.files:
         for item in _rows_of(plan.dialect, file.lines(), file.name):
             if isinstance(item, Skipped):
                 yield replace(item, file=file.name)
                 continue
+            if plan.dialect.once and item.id is not None:
+                mark = blake2b(item.id.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+                if mark in read_before:
+                    yield Skipped(item.row, "repeated", "the call is in another file, or before", file.name)
+                    continue
+                read_before.add(mark)
             try:
                 event = stamp(item, plan.stamping, salt=salt)
             except InvalidMessage as verdict:

@@ -10,7 +10,7 @@ Laws
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -62,7 +62,7 @@ def import_id(format_name: str, content_digests: Iterable[bytes], sets: Mapping[
 
 
 def parse_sets(texts: Iterable[str]) -> dict[str, str]:
-    """Fields by name from `team=code` texts; `tags.repo=web` sets a tag.
+    """Fields by name from `team=code` texts; `tags.repo=web` sets a tag, `time` is that of rows which say none.
 
     Raises: InputError: a text has no `=`, names no field that holds text, or the value breaks the field's bounds.
     """
@@ -79,6 +79,10 @@ def parse_sets(texts: Iterable[str]) -> dict[str, str]:
 def _check_set(name: str, value: str) -> None:
     if name == "import_id":
         raise InputError("--set import_id: every replay makes its own")
+    if name == "time":
+        if default_time({name: value}) is None:
+            raise InputError(f"--set time={value}: write RFC 3339 with an offset, like 2026-11-22T09:00:00Z")
+        return
     field, dot, tag = name.partition(".")
     tagged = field == "tags" and dot == "."
     if not tagged and name not in UsageData.model_fields:
@@ -87,6 +91,15 @@ def _check_set(name: str, value: str) -> None:
         UsageData.model_validate({**_PROBE, **({"tags": {tag: value}} if tagged else {name: value})})
     except ValidationError as error:
         raise InputError(f"--set {name}={value}: {error.errors(include_url=False)[0]['msg']}") from None
+
+
+def default_time(sets: Mapping[str, str]) -> datetime | None:
+    """The time of rows that say none: what `--set time=...` says, None where it is not set."""
+    try:
+        at = datetime.fromisoformat(sets.get("time", ""))
+        return None if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def check_needs(needs: Iterable[str], sets: Mapping[str, str], *, format_name: str) -> None:
@@ -106,8 +119,12 @@ def stamp(draft: Draft, stamping: Stamping, *, salt: bytes) -> Event:
 
     Raises: InvalidMessage: Burnline would refuse it, for its reason.
     """
+    time = draft.time or default_time(stamping.sets)
+    if time is None:
+        said = "the row says no time; say it for all such rows with --set time=2026-11-22T09:00:00Z"
+        raise InvalidMessage(Reason.MISSING_FIELD, "time", said)
     try:
-        at = draft.time + stamping.shift
+        at = time + stamping.shift
     except OverflowError:
         raise InvalidMessage(Reason.OUT_OF_RANGE, "time", "the shift moves it out of the calendar") from None
     source = draft.source if draft.source is not None else f"replay/{stamping.format}"
@@ -145,7 +162,7 @@ def _identity(draft: Draft, stamping: Stamping, salt: bytes) -> str:
 def _set_fields(data: Mapping[str, Any], stamping: Stamping) -> dict[str, Any]:
     fields = {**data, "import_id": stamping.import_id}
     tags = {name.removeprefix("tags."): value for name, value in stamping.sets.items() if name.startswith("tags.")}
-    fields |= {name: value for name, value in stamping.sets.items() if not name.startswith("tags.")}
+    fields |= {name: value for name, value in stamping.sets.items() if name != "time" and not name.startswith("tags.")}
     if tags:
         old = fields.get("tags")
         fields["tags"] = {**(old if isinstance(old, dict) else {}), **tags}
