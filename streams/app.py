@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 from faust.transport.drivers import TRANSPORTS
 
@@ -186,13 +187,15 @@ async def _run(
             ask_broker = partial(ends.end, stage.source_topic, 0)
             watch = asyncio.create_task(watch_consumer(app.consumer.vital_signs, ask_broker, fail=end_process))
             await app.wait_until_stopped()
+        except KafkaError as error:
+            raise FatalError(f"the consumer cannot start: {error!r}") from error
         finally:
             if watch is not None:
                 watch.cancel()
             await lanes.close()
             await app.stop()
         if app.crash_reason is not None:
-            raise app.crash_reason
+            raise FatalError(f"the consumer stopped: {app.crash_reason!r}") from app.crash_reason
 
 
 def _asked_to_stop(stop: asyncio.Event, grace_sec: float) -> None:
@@ -210,6 +213,7 @@ def _give_up() -> None:
 
 def run_stage(make_stage: MakeStage, *, name: str, instance: str | None = None) -> NoReturn:
     """The process is this stage's worker until it is told to stop; then it exits with 0, after an error with 1."""
+    configure_logging(stage=name, instance=instance or "", level="info")
     try:
         settings = read_settings(**({} if instance is None else {"instance": instance}))
         gc.freeze()

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from schemas.connection import KafkaSettings
+from schemas.errors import KafkaUnavailableError
 from schemas.policies import Policies, PolicyChange, fold
 from streams.patience import patiently
 from streams.ports import SourceRecord
 from streams.readers import LogEnds
-from streams.transport import read_source_records
+from streams.source_records import read_source_records
 
 TOPIC = "usage.policies"
 _POLL_MS = 500
@@ -80,18 +82,23 @@ class KafkaPolicyLog(PolicyFolds):
     async def start(self) -> None:
         """Everything that stood in the topic when this was called has been read, and what comes will be.
 
-        Raises: KafkaUnavailableError, aiokafka.errors.KafkaError.
+        Raises: KafkaUnavailableError: no broker answers; it may be called again.
         """
-        end = await self._ends.end(TOPIC, 0)
+        begin, end = await self._ends.begin(TOPIC, 0), await self._ends.end(TOPIC, 0)
         at = TopicPartition(self._kafka.topic(TOPIC), 0)
-        self._consumer = AIOKafkaConsumer(
+        consumer = AIOKafkaConsumer(
             **self._kafka.to_aiokafka(), isolation_level="read_committed", auto_offset_reset="earliest"
         )
-        await self._consumer.start()
-        read_source_records(self._consumer)
-        self._consumer.assign([at])
-        self._consumer.seek(at, await self._ends.begin(TOPIC, 0))
-        self._task = asyncio.create_task(self._follow(self._consumer, at), name="policy log")
+        try:
+            await consumer.start()
+        except KafkaError as error:
+            await consumer.stop()
+            raise KafkaUnavailableError("no broker answers") from error
+        self._consumer = consumer
+        read_source_records(consumer)
+        consumer.assign([at])
+        consumer.seek(at, begin)
+        self._task = asyncio.create_task(self._follow(consumer, at), name="policy log")
         await patiently(self._until(lambda: self._position >= end), "reading usage.policies to its end")
 
     async def stop(self) -> None:

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, KafkaUnavailableError
 from streams.ports import SourceRecord
-from streams.transport import read_source_records
+from streams.source_records import read_source_records
 
 _READ_FETCH_BYTES = 8 * 1_048_576
 _POLL_MS = 250

@@ -6,16 +6,17 @@ Stock Faust spends about 100 us on each message, whatever it holds; here a messa
 3. Faust commits nothing and seeks nothing: positions belong to the lanes, which commit them in their transactions.
 4. The consumer is `read_committed`, a static member, and never resets a position by itself.
 5. Lanes are closed before partitions are given up, and opened by themselves once they know where to read.
+
+Longer than most files, as it is one thought: each override is there because of the others.
 """
 
 import asyncio
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError
 from faust import Schema
@@ -26,6 +27,7 @@ from faust.types import TP, AppT, Message
 from schemas.errors import FatalError, LogChangedError
 from streams.gates import FetchedBatch, Gate
 from streams.ports import SourceRecord
+from streams.source_records import read_source_records
 
 _FULL_WAIT_SEC = 0.01
 """How soon a full lane is looked at again: short, as room may come at any time."""
@@ -64,25 +66,6 @@ class StreamApp(Protocol):
 
     lanes: LaneKeeper
     consumer_arguments: Mapping[str, Any]
-
-
-def source_record(_partition: object, record: Any) -> SourceRecord:  # noqa: ANN401  aiokafka has no types
-    """A record of aiokafka's reader as ours; a millisecond of LogAppendTime becomes microseconds."""
-    return SourceRecord(record.offset, record.timestamp * 1000, record.key, record.value, record.headers)
-
-
-class _LeanRecords(OrderedDict[TopicPartition, Any]):
-    """The fetcher's buffer; what comes in will be read as `SourceRecord`s."""
-
-    def __setitem__(self, partition: TopicPartition, result: Any) -> None:  # noqa: ANN401  aiokafka has no types
-        if type(result) is FetchResult:
-            result._partition_records._consumer_record = source_record  # noqa: SLF001  the one place that makes records
-        super().__setitem__(partition, result)
-
-
-def read_source_records(consumer: AIOKafkaConsumer) -> None:
-    """From now on this started consumer's `getmany` and `getone` give `SourceRecord`s."""
-    consumer._fetcher._records = _LeanRecords()  # noqa: SLF001  aiokafka has no door for it
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is read without types
