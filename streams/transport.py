@@ -7,7 +7,7 @@ Stock Faust spends about 100 us on each message, whatever it holds; here a messa
 4. The consumer is `read_committed`, a static member, and never resets a position by itself.
 5. Lanes are closed before partitions are given up, and opened by themselves once they know where to read.
 
-Longer than most files, as it is one thought: each override is there because of the others.
+Long because it is one thought: each override is there because of the others.
 """
 
 import asyncio
