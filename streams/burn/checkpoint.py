@@ -65,11 +65,12 @@ def digest(state: BurnState) -> str:
 
 
 class Rounds:
-    """Writes one round after the other for one partition, in one epoch."""
+    """Writes one round after the other for one partition, in one epoch; at most about `step_bytes` of pages a step."""
 
-    def __init__(self, *, partition: int, epoch: int) -> None:
+    def __init__(self, *, partition: int, epoch: int, step_bytes: int = STEP_BYTES) -> None:
         self.partition = partition
         self.epoch = epoch
+        self._step_bytes = step_bytes
         self.round = 0
         self._begun_us = 0
         self._rows_since = False
@@ -85,7 +86,7 @@ class Rounds:
             if not self._rows_since or state.clock.lead_us < self._begun_us + EVERY_US:
                 return []
             self._begin(state, offset=offset)
-        return self._some(STEP_BYTES)
+        return self._some(self._step_bytes)
 
     def whole(self, state: BurnState, *, offset: int) -> list[Output]:
         """A whole round as of now, at once: for a graceful stop."""

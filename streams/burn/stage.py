@@ -13,11 +13,12 @@ from streams.ports import LaneLogic, Output, PartitionReader, PolicyLog, SourceB
 class BurnLane:
     """The state and steps of burn for one partition; conforms to `streams.ports.LaneLogic`."""
 
-    def __init__(self, partition: int, policy_log: PolicyLog) -> None:
+    def __init__(self, partition: int, policy_log: PolicyLog, *, step_bytes: int) -> None:
         self.state = BurnState()
         self._partition = partition
         self._policy_log = policy_log
-        self._rounds = Rounds(partition=partition, epoch=1)
+        self._step_bytes = step_bytes
+        self._rounds = Rounds(partition=partition, epoch=1, step_bytes=step_bytes)
         self._live_from = 0
         self._last_offset = -1
 
@@ -28,7 +29,7 @@ class BurnLane:
         """
         found = await checkpoint.recover(reader, partition=self._partition, next_offset=next_offset)
         self.state = found.state
-        self._rounds = Rounds(partition=self._partition, epoch=found.epoch)
+        self._rounds = Rounds(partition=self._partition, epoch=found.epoch, step_bytes=self._step_bytes)
         self._live_from = next_offset
         self._last_offset = found.offset
         return found.offset + 1
@@ -71,9 +72,10 @@ class BurnStage:
     source_topic = "internal.deltas"
     ticks = False
 
-    def __init__(self, policy_log: PolicyLog) -> None:
+    def __init__(self, policy_log: PolicyLog, *, step_bytes: int = checkpoint.STEP_BYTES) -> None:
         self._policy_log = policy_log
+        self._step_bytes = step_bytes
 
     def lane(self, partition: int) -> LaneLogic:
         """Fresh logic for a partition."""
-        return BurnLane(partition, self._policy_log)
+        return BurnLane(partition, self._policy_log, step_bytes=self._step_bytes)

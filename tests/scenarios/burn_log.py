@@ -15,6 +15,7 @@ import pyarrow as pa
 from schemas.internal import BUCKET_US, DELTA_SCHEMA, BatchHeaders, batch_header, to_arrow_bytes
 from schemas.policies import InForce, Key, PolicyChange, fold
 from schemas.signals import Alert, CloudSignal
+from streams.burn.checkpoint import STEP_BYTES
 from streams.burn.checkpoint import TOPIC as CHECKPOINTS
 from streams.burn.stage import BurnLane, BurnStage
 from streams.ports import Output, SourceBatch, SourceRecord
@@ -174,9 +175,9 @@ class MemoryReader:
         return self.records[-records:]
 
 
-def new_lane(policies: PolicyHistory) -> BurnLane:
+def new_lane(policies: PolicyHistory, *, step_bytes: int = STEP_BYTES) -> BurnLane:
     """A lane of burn that has read nothing."""
-    return cast("BurnLane", BurnStage(policy_log=policies).lane(0))
+    return cast("BurnLane", BurnStage(policies, step_bytes=step_bytes).lane(0))
 
 
 def run(lane: BurnLane, records: Sequence[SourceRecord], *, per_batch: int = 1) -> list[Output]:
@@ -187,9 +188,11 @@ def run(lane: BurnLane, records: Sequence[SourceRecord], *, per_batch: int = 1) 
     return outputs
 
 
-def recovered(policies: PolicyHistory, reader: MemoryReader, *, next_offset: int) -> tuple[BurnLane, int]:
+def recovered(
+    policies: PolicyHistory, reader: MemoryReader, *, next_offset: int, step_bytes: int = STEP_BYTES
+) -> tuple[BurnLane, int]:
     """A fresh lane after its recovery, and the offset to read from."""
-    lane = new_lane(policies)
+    lane = new_lane(policies, step_bytes=step_bytes)
     return lane, asyncio.run(lane.recover(reader, next_offset=next_offset))
 
 
