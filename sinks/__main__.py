@@ -12,6 +12,10 @@ from sinks.process import run, run_migrations, stop_on_signals
 from sinks.settings import SinkSettings
 from sinks.store import connector
 
+PREFIXES = {
+    kind.__name__: kind.model_config["env_prefix"] for kind in (SinkSettings, KafkaSettings, ClickHouseSettings)
+}
+
 
 def main(arguments: list[str]) -> int:
     """The exit code: 0 after a clean stop, 1 after an error that the supervisor answers with a new start."""
@@ -25,14 +29,16 @@ def main(arguments: list[str]) -> int:
         log = json_log(sink.log_level)
         if arguments:
             run_migrations(connector(clickhouse), clickhouse.database, stop=stop, log=log)
-        else:
-            run(kafka, clickhouse, sink, stop=stop, log=log)
+            return 0
+        run(kafka, clickhouse, sink, stop=stop, log=log)
     except StopRequested:
         pass
     except ValidationError as error:
         fault = error.errors()[0]
         log.error(  # noqa: TRY400  one line for people, no stack trace
-            "a setting cannot be used", setting=".".join(map(str, fault["loc"])), reason=fault["msg"]
+            "a setting cannot be used",
+            setting=PREFIXES[error.title] + str(fault["loc"][0]).upper(),
+            reason=fault["msg"],
         )
         return 1
     except BurnlineError as error:
