@@ -55,6 +55,7 @@ class BringUp:
             for stage in ("rating", "burn"):  # these speak each second
                 self._wait(stage, self._speaks(positions, stage, spoken_before))
         self._wait("sink", program_check(self._supervisor, "sink"))
+        self._supervisor.start("watchdog")
 
     def _tables(self) -> str | None:
         settings = self._stack.clickhouse(role="writer")

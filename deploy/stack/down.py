@@ -8,10 +8,10 @@ from deploy.stack.drain import drain
 from deploy.stack.find import Stack
 from deploy.stack.lock import locked
 from deploy.stack.processes import StackProcess, end_processes, processes_of
+from deploy.stack.programs import STOP_ORDER
 from deploy.stack.supervisor import socket_path
 from schemas.errors import FatalError, KafkaUnavailableError
 
-STOP_ORDER = ("rating", "burn", "sink", "clickhouse", "kafka")
 _SUPERVISOR_SEC = 20.0
 Say = Callable[[str], None]
 

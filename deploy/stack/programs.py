@@ -9,7 +9,9 @@ from deploy.stack.record import StackRecord
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = ("rating", "burn", "sink")
-"""Workers, in the order in which events pass them; they are stopped in this order."""
+"""Workers, in the order in which events pass them."""
+STOP_ORDER = ("watchdog", *STAGES, "clickhouse", "kafka")
+"""Nobody is stopped before those who send to it."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,10 @@ class Program:
 
 
 def programs_of(record: StackRecord, layout: Layout, *, kafka_command: tuple[str, ...]) -> tuple[Program, ...]:
-    """The programs in the order in which they stop. `kafka_command` is used where Kafka is the stack's own."""
+    """The programs of the stack. `kafka_command` is used where Kafka is the stack's own."""
     python = (sys.executable, "-m")
     found = [
+        Program("watchdog", (*python, "deploy.stack.watchdog"), stop_sec=10),
         Program("rating", (*python, "streams", "rating", "--instance", "0"), stop_sec=30),
         Program("burn", (*python, "streams", "burn", "--instance", "0"), stop_sec=60),
         Program("sink", (*python, "sinks"), stop_sec=60),

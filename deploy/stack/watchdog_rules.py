@@ -1,0 +1,65 @@
+"""Which process lives and does nothing: pure.
+
+Laws
+1. A process is hung when it has given no sign of life for `hang_sec` while everything that it needs was well.
+2. Time in which something that it needs was away, or in which it had nothing to do, does not count.
+3. Who was killed for hanging and gives no sign of life afterwards is given twice the time, then four times, ...
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    "kafka": (),
+    "clickhouse": (),
+    "rating": ("kafka",),
+    "burn": ("kafka",),
+    "sink": ("kafka", "clickhouse"),
+}
+_MOST_DOUBLINGS = 6
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at a running process gave. `sign` changes with each sign of life; None: it is well without one."""
+
+    pid: int
+    sign: str | None
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is remembered of a process: its last sign, since when there was no other, how often it was killed for it."""
+
+    pid: int
+    sign: str | None
+    since_sec: float
+    strikes: int = 0
+    excused: bool = False  # something that it needs was away at the last look
+
+
+def step(
+    before: Mapping[str, Watched], looks: Mapping[str, Look], *, well: frozenset[str], now_sec: float, hang_sec: float
+) -> tuple[dict[str, Watched], list[str]]:
+    """What is remembered after a look, and who is hung.
+
+    `looks` has the running processes only; `well` names who of Kafka and ClickHouse answers, whoever runs them; `now_sec`
+    is monotonic. The sign "" says that a part which should always answer did not.
+    """
+    after: dict[str, Watched] = {}
+    hung: list[str] = []
+    for name, look in looks.items():
+        known = before.get(name)
+        fresh = Watched(look.pid, look.sign, now_sec, known.strikes if known else 0)
+        if not well.issuperset(NEEDS[name]):
+            after[name] = replace(fresh, excused=True)
+        elif known is None or known.pid != look.pid or known.excused:
+            after[name] = fresh
+        elif look.sign is None or (look.sign != known.sign and look.sign):
+            after[name] = replace(fresh, strikes=0)
+        elif now_sec - known.since_sec > hang_sec * 2 ** min(known.strikes, _MOST_DOUBLINGS):
+            hung.append(name)
+            after[name] = replace(fresh, strikes=known.strikes + 1)
+        else:
+            after[name] = replace(known, sign=look.sign or known.sign)
+    return after, hung
