@@ -43,8 +43,8 @@ def step(
 ) -> tuple[dict[str, Watched], list[str]]:
     """What is remembered after a look, and who is hung.
 
-    `looks` has the running processes only; `well` names who of Kafka and ClickHouse answers, whoever runs them; `now_sec`
-    is monotonic. The sign "" says that a part which should always answer did not.
+    `looks` has the running processes only; `well` names who of Kafka and ClickHouse answers, whoever runs them;
+    `now_sec` is monotonic. The sign "" says that a part which should always answer did not.
     """
     after: dict[str, Watched] = {}
     hung: list[str] = []
