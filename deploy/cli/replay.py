@@ -22,8 +22,17 @@ if TYPE_CHECKING:
 _PAIR = re.compile(r"[a-z_]+=.*", re.DOTALL)
 
 
-class _ManySets(TyperCommand):
+class _ReplayCommand(TyperCommand):
     """`--set a=1 b=2` is `--set a=1 --set b=2`: an option takes one value, and people write several."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401  private classes of typer
+        """The help names every format; they are looked up only here, so that other commands stay quick."""
+        from producers.formats import FORMATS
+
+        told = self.help
+        self.help = f"{told}\n\nFormats: {', '.join(sorted(FORMATS))}."
+        super().format_help(ctx, formatter)
+        self.help = told
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  a private class of typer
         return super().parse_args(ctx, spread_sets(args))
@@ -53,7 +62,7 @@ def register(app: typer.Typer) -> None:
     """The commands are part of the app."""
     app.command(
         "replay",
-        cls=_ManySets,
+        cls=_ReplayCommand,
         epilog=examples(
             "burnline replay azure-llm trace.csv --set org=acme team=code model=gpt-4o provider=openai",
             "burnline replay burnline events.jsonl --at now --speed 60x",
@@ -80,7 +89,7 @@ def replay(
 ) -> None:
     """Send usage from files into usage.events. A second replay of the same files changes nothing.
 
-    Formats: burnline (our JSON lines), azure-llm. Ids come from content, row, --set and shift.
+    Ids come from content, row, --set and shift.
     """
     from producers.replay import parse_sets, parse_shift, parse_speed, prepare, run
     from schemas.errors import InputError

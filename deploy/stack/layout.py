@@ -7,6 +7,7 @@ from pathlib import Path
 from schemas.errors import SettingsError
 
 RECORD = "stack.json"
+_PROBE = ".write-probe"
 _UNUSABLE = set("?&#%,;")
 """Characters that ClickHouse's engine, Kafka or the supervisor cannot have in a path."""
 
@@ -87,9 +88,7 @@ def claim(layout: Layout) -> None:
         _refuse_foreign(layout)
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         root.chmod(0o700)
-        for directory in (layout.logs, layout.kafka, layout.clickhouse, layout.writer_password.parent):
-            directory.mkdir(mode=0o700, exist_ok=True)
-        probe = root / ".write-probe"
+        probe = root / _PROBE
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
@@ -100,6 +99,12 @@ def claim(layout: Layout) -> None:
         ) from error
 
 
+def furnish(layout: Layout) -> None:
+    """Every directory of a claimed state directory exists, with mode 0700."""
+    for directory in (layout.logs, layout.kafka, layout.clickhouse, layout.writer_password.parent):
+        directory.mkdir(mode=0o700, exist_ok=True)
+
+
 def _refuse_foreign(layout: Layout) -> None:
     root = layout.root
     if not root.exists():
@@ -108,7 +113,9 @@ def _refuse_foreign(layout: Layout) -> None:
         raise SettingsError(f"{root} is a file; choose a directory with --state-dir")
     if layout.record.exists():
         return
-    foreign = [entry.name for entry in sorted(root.iterdir()) if not (entry / RECORD).exists()]
+    ours = {layout.lock.name, _PROBE}
+    entries = [entry for entry in sorted(root.iterdir()) if entry.name not in ours]
+    foreign = [entry.name for entry in entries if not (entry / RECORD).exists()]
     if foreign:
         raise SettingsError(
             f"{root} is not empty and holds no Burnline state (it has {foreign[0]!r}); "

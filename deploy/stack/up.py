@@ -14,7 +14,7 @@ from deploy.stack.kafka_broker import command
 from deploy.stack.kafka_config import KafkaConfig
 from deploy.stack.kafka_jars import default_directory, find_kafka
 from deploy.stack.kafka_storage import prepare
-from deploy.stack.layout import Layout, claim
+from deploy.stack.layout import Layout, claim, furnish
 from deploy.stack.lock import locked
 from deploy.stack.ports import Wanted
 from deploy.stack.programs import REPOSITORY, programs_of
@@ -69,7 +69,8 @@ def start_stack(
 def _write_files(stack: Stack) -> None:
     """Everything that the processes read at their start stands in the state directory."""
     layout, record = stack.layout, stack.record
-    write_record(layout, record)
+    write_record(layout, record)  # first: a directory with it is known as ours, whatever happens next
+    furnish(layout)
     ensure_secrets(layout)
     kafka: tuple[str, ...] = ()
     if record.kafka == "own":

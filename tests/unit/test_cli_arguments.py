@@ -2,18 +2,25 @@
 
 import csv
 import io
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from typer.main import get_command
 
+from deploy.cli import main
+from deploy.cli.app import app
 from deploy.cli.output import plain
 from deploy.cli.replay import spread_sets
 from deploy.csv_safe import to_csv
 from deploy.moments import moment
+from producers.formats import FORMATS
 from schemas.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -81,3 +88,70 @@ def test_help_imports_nothing_heavy() -> None:
     code = f"import sys, deploy.cli; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every command that does something, by its whole name."""
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield name, command
+        return
+    for child, found in children.items():
+        yield from leaves(found, f"{name} {child}")
+
+
+def test_every_command_has_help_and_examples() -> None:
+    """`burnline COMMAND --help` says what it does and shows how to call it by its own name."""
+    for name, command in leaves(get_command(app), "burnline"):
+        assert command.help, name
+        assert name in (command.epilog or ""), name
+
+
+def test_help_of_replay_lists_every_format() -> None:
+    """A format that is added is in the help."""
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy", "replay", "--help"],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "400"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"Formats: {', '.join(sorted(FORMATS))}." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["apply"], 2, "name at least one file"),
+        (["apply", "no-such-file.toml"], 1, "cannot read no-such-file.toml"),
+        (["no-such-command"], 2, "No such command"),
+        (["up", "--kafka-port", "70000"], 1, "a port is a number from 1 to 65535"),
+        (["report", "--tz", "Mars"], 2, "IANA time zone"),
+        (["report", "--json", "--csv"], 2, "choose one"),
+        (["replay", "no-such-format", "x"], 2, "is not known; known are"),
+        (["status"], 1, "no stack found here"),
+        (["drain"], 1, "no stack found here"),
+    ],
+)
+def test_failure_is_a_sentence_and_a_code(  # noqa: PLR0913, PLR0917  three fixtures and a row of the table
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    """1 = failed, 2 = asked for wrongly; one sentence on standard error, no trace, and nothing was started."""
+    for name in os.environ:
+        if name.startswith("BURNLINE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["burnline", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    printed = capsys.readouterr()
+    assert (end.value.code, printed.out) == (code, "")
+    assert said in " ".join(printed.err.split())
+    assert "Traceback" not in printed.err
+    assert not (tmp_path / ".burnline" / "stack.json").exists()

@@ -14,7 +14,8 @@ from supervisor.options import ServerOptions
 
 from deploy.stack.configure import configure
 from deploy.stack.find import Stack, connections, find_stack
-from deploy.stack.layout import Layout, claim, layout_at
+from deploy.stack.layout import Layout, claim, furnish, layout_at
+from deploy.stack.lock import locked
 from deploy.stack.ports import Wanted, free_port, require_free
 from deploy.stack.processes import STACK_ID_VARIABLE, end_processes, processes_of
 from deploy.stack.programs import REPOSITORY, Program, programs_of
@@ -31,6 +32,7 @@ def layout(tmp_path: Path) -> Layout:
     """A claimed state directory."""
     found = layout_at(tmp_path / "state")
     claim(found)
+    furnish(found)
     return found
 
 
@@ -48,6 +50,15 @@ def test_foreign_content_is_refused_and_untouched(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"thesis\.txt"):
         claim(layout_at(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_failed_first_start_does_not_spoil_the_directory(tmp_path: Path) -> None:
+    """What a start leaves that was refused for its ports is no foreign content to the next one."""
+    found = layout_at(tmp_path / "state")
+    for _attempt in range(2):
+        claim(found)
+        with locked(found, say=lambda _text: None), pytest.raises(SettingsError, match="a port is a number"):
+            configure(found, read_record(found), {}, Wanted(kafka=70_000))
 
 
 def test_directory_with_another_stack_beside_is_taken(tmp_path: Path, layout: Layout) -> None:
@@ -203,6 +214,7 @@ def test_supervisor_reads_back_what_is_written(tmp_path: Path, name: str) -> Non
     """Commands and paths survive the supervisor's own parser, whatever a directory is called."""
     layout = layout_at(tmp_path / name)
     claim(layout)
+    furnish(layout)
     command = (sys.executable, "-c", "print('a b %s')", str(layout.root))
     text = render([Program("one", command, stop_sec=5)], layout, socket=layout.root / "s", repository=REPOSITORY)
     layout.supervisor_config.write_text(text)
