@@ -173,6 +173,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     log_time_us: int  # append time of the newest source record seen, or the tick's
     topic_id: str = ""  # Kafka's id of the topic: another id means other records under the same numbers
     at_us: int = 0  # log time at which this was said, for people
+    held_back: int = 0  # conclusions that are drawn but not said yet; `drain` waits for them
 
     def key(self) -> bytes:
         """The record key: one living record per stage and partition."""

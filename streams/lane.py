@@ -178,6 +178,7 @@ class Lane:
             log_time_us=self._clock.log_time_us,
             topic_id=self.name.topic_id,
             at_us=self._clock.log_time_us,
+            held_back=result.held_back,
         )
         said = Output(PROGRESS_TOPIC, progress_bytes(progress), key=progress.key(), partition=0)
         source = TopicPartition(self._tools.kafka.topic(self.name.topic), self.name.partition)

@@ -55,6 +55,8 @@ class StepResult:
     outputs: Sequence[Output]
     log_time_us: int
     policy_offset: int
+    held_back: int = 0
+    """Conclusions that are drawn but not said yet (to keep their number bounded); a later step says them."""
 
 
 class PolicyLog(Protocol):

@@ -62,6 +62,25 @@ def entity_checks(truth: Mapping[str, Any], found: Mapping[str, Mapping[str, Any
     return [Check(f"every {entity_type} ({len(expected)})", "all equal", "; ".join(wrong[:3]) or "all equal")]
 
 
+def budget_checks(
+    truth: Mapping[str, Any], states: Iterable[Mapping[str, Any]], alerts: Iterable[Mapping[str, Any]]
+) -> list[Check]:
+    """What each budget has spent, to the pico-dollar, and which of its thresholds fired."""
+    spent = {row["budget_id"]: plain(row["spent"]) for row in states}
+    fired: dict[str, set[str]] = {}
+    for row in alerts:
+        if row["rule"] == "threshold":
+            fired.setdefault(row["budget_id"], set()).add(row["level"])
+    checks = []
+    for budget in truth["budgets"]:
+        name = budget["id"]
+        checks += [
+            Check(f"budget {name}: spent", plain(usd(budget["spent_pico_usd"])), spent.get(name, "not said")),
+            Check(f"budget {name}: thresholds", _names(budget["crossed"]), _names(fired.get(name, ()))),
+        ]
+    return checks
+
+
 def planted_checks(truth: Mapping[str, Any], alerts: Iterable[Mapping[str, Any]]) -> list[Check]:
     """The planted agent, key and team are named by an alert; and nobody else is."""
     planted = truth["planted"]
@@ -77,4 +96,4 @@ def planted_checks(truth: Mapping[str, Any], alerts: Iterable[Mapping[str, Any]]
 
 
 def _names(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names)) or "nobody"
+    return ", ".join(sorted(names)) or "none"

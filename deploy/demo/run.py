@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.apply import Request, apply_files
-from deploy.demo.checks import Check, entity_checks, planted_checks, total_checks
+from deploy.demo.checks import Check, budget_checks, entity_checks, planted_checks, total_checks
 from deploy.stack.down import stop_stack
 from deploy.stack.drain import drain
 from deploy.stack.find import Stack
@@ -76,7 +76,11 @@ def run_demo(state_dir: Path, *, events: int, say: Say, show: Callable[[Progress
     if missing:
         raise FatalError(f"not through after {DRAIN_SEC:.0f} s: {'; '.join(map(str, missing))}")
     alerts = _judged(stack, day)
-    checks = [*_sum_checks(stack, day), *planted_checks(facts, alerts)]
+    checks = [
+        *_sum_checks(stack, day),
+        *budget_checks(facts, budgets(stack), alerts),
+        *planted_checks(facts, alerts),
+    ]
     return Outcome(stack, day, checks, alerts, time.monotonic() - began)
 
 

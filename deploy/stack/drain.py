@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from deploy.stack.position_rules import WAVES, Behind, behind
+from deploy.stack.position_rules import READS, WAVES, Behind, Place, Wave, behind, holding_back
 from deploy.stack.positions import Positions
 from schemas.connection import KafkaSettings
 from schemas.errors import KafkaUnavailableError
@@ -23,17 +23,10 @@ def drain(
     deadline = time.monotonic() + timeout_sec
     with Positions(settings) as positions:
         for wave in WAVES:
-            ends = positions.ends([topic for _stage, topics in wave for topic in topics])
+            look = _looks_at(positions, wave)
             while True:
                 try:
-                    said_so_far = positions.progress()
-                    missing = [
-                        one
-                        for stage, topics in wave
-                        for one in behind(
-                            stage, {place: end for place, end in ends.items() if place[0] in topics}, said_so_far
-                        )
-                    ]
+                    missing = look()
                 except KafkaUnavailableError:
                     if time.monotonic() > deadline:
                         raise
@@ -45,3 +38,25 @@ def drain(
                     return missing
                 time.sleep(_EVERY_SEC)
     return []
+
+
+def _looks_at(positions: Positions, wave: Wave) -> Callable[[], list[Behind]]:
+    """Looks at what is missing of a wave; the ends that it waits for are those of now."""
+    ends = positions.ends([topic for _stage, topics in wave for topic in topics])
+    burns = [place for place in ends if place[0] in READS["burn"]]
+    reached: dict[Place, int] = {}
+
+    def look() -> list[Behind]:
+        said = positions.progress()
+        missing = [
+            one
+            for stage, topics in wave
+            for one in behind(stage, {place: end for place, end in ends.items() if place[0] in topics}, said)
+        ]
+        behind_places = {(one.topic, one.partition) for one in missing}
+        for place in burns:
+            if place not in behind_places and ("burn", *place) in said:
+                reached.setdefault(place, said[("burn", *place)].progress.log_time_us)
+        return missing + holding_back(reached, said, began_us=reached)
+
+    return look

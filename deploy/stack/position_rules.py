@@ -1,6 +1,6 @@
 """Who has not yet done what: pure comparisons of positions, for `drain`, `status` and `apply`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.internal import Progress
@@ -17,13 +17,16 @@ READS: dict[str, tuple[str, ...]] = {
     "sink": ("internal.rated", "usage.dead_letters", *SIGNALS),
 }
 """What each stage reads and says its progress on."""
-WAVES: tuple[tuple[tuple[str, tuple[str, ...]], ...], ...] = (
+Wave = tuple[tuple[str, tuple[str, ...]], ...]
+WAVES: tuple[Wave, ...] = (
     (("rating", READS["rating"]),),
     (("burn", READS["burn"]), ("sink", ("internal.rated", "usage.dead_letters"))),
     (("sink", SIGNALS),),
 )
 """In which order stages can be through with everything that was produced before a moment: each wave ends what the wave
 before it wrote."""
+HELD_BACK_US = 7_000_000
+"""Burn publishes every 5 s of log time; a little more, because lanes tick once a second."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,12 @@ class Behind:
     partition: int
     next_offset: int
     end_offset: int
+    held_back: int = 0
 
     def __str__(self) -> str:
         """As a person reads it."""
+        if self.held_back:
+            return f"{self.stage}: {self.held_back:,} conclusions from {self.topic}/{self.partition} not yet said"
         waiting = self.end_offset - self.next_offset
         return f"{self.stage}: {waiting:,} of {self.topic}/{self.partition} (is at {self.next_offset:,})"
 
@@ -65,6 +71,22 @@ def behind(
         Behind(stage, topic, partition, at, end)
         for (topic, partition), end in sorted(ends.items())
         if (at := position(said, (stage, topic, partition), start=(starts or {}).get((topic, partition), 0))) < end
+    ]
+
+
+def holding_back(
+    places: Iterable[Place], said: Mapping[StagePlace, Said], *, began_us: Mapping[Place, int]
+) -> list[Behind]:
+    """Burn's partitions on which conclusions are drawn but not said yet.
+
+    Under constant load there are always some; those of the beginning are said once HELD_BACK_US of log time have gone
+    by since `began_us`.
+    """
+    found = ((place, said[("burn", *place)].progress) for place in sorted(places) if ("burn", *place) in said)
+    return [
+        Behind("burn", *place, progress.next_offset, progress.next_offset, progress.held_back)
+        for place, progress in found
+        if progress.held_back and progress.log_time_us < began_us.get(place, progress.log_time_us) + HELD_BACK_US
     ]
 
 

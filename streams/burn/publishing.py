@@ -1,8 +1,9 @@
 """Burn rates and budget states that changed, as messages for `usage.rates`: at most one of each per org and 5 s.
 
 Laws
-1. An entity is said when a row came since it was last said, and once more for each window that has fallen to zero at
-   the floor. Budget states likewise, and once more when their period ends at the floor.
+1. An entity is said when a row came since it was last said, each minute while its last hour is above zero (what it
+   burns falls as time passes), and once more for each window that has fallen to zero at the floor. Budget states are
+   said when a row came, and once more when their period ends at the floor.
 2. A message holds at most `MOST_RATES` entities, those not said for the longest first; the rest follow.
 3. Amounts are exact; rates per hour are cut to the pico-USD, tokens per minute to three decimals.
 The JSON is written by hand from integers, because pydantic takes 50 times as long; a test holds it to the models.
@@ -27,6 +28,7 @@ Ints = npt.NDArray[np.int64]
 
 SAID_WINDOWS_SEC = (300, 3600, 21600, 86400, 259200)
 EVERY_US = 5_000_000
+AGAIN_US = 60_000_000
 MOST_RATES = 2000
 MOST_STATES = 2000
 
@@ -51,10 +53,18 @@ def rates(state: BurnState) -> list[Output]:
     return outputs
 
 
+def held_back(state: BurnState) -> int:
+    """How many entities and budget states have changed since they were last said."""
+    entities = np.count_nonzero(state.entities.column("flags") & UNSAID)
+    return int(entities) + int(np.count_nonzero(state.periods.column("unsaid")))
+
+
 def _unsaid_entities(state: BurnState) -> Ints:
     table = state.entities
     unsaid = (table.column("flags") & UNSAID) != 0
     said, newest = table.column("said"), table.column("newest")
+    this_hour = (said & (1 << SAID_WINDOWS_SEC.index(3600))) != 0
+    unsaid |= this_hour & (table.column("said_us") <= state.clock.lead_us - AGAIN_US)
     if state.clock.floor_us is not None and said.any():
         for bit, window_sec in enumerate(SAID_WINDOWS_SEC):
             ring = rings.WINDOW_RING[window_sec]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from streams.burn import checkpoint
+from streams.burn import checkpoint, publishing
 from streams.burn.checkpoint import Rounds
 from streams.burn.deltas import deltas_of, header_of
 from streams.burn.engine import advance
@@ -53,7 +53,8 @@ class BurnLane:
                 self._rounds.saw_rows()
         if self._last_offset >= self._live_from:
             outputs += self._rounds.outputs(self.state, offset=self._last_offset)
-        return StepResult(outputs, self.state.clock.lead_us, self.state.policy_offset)
+        held_back = publishing.held_back(self.state)
+        return StepResult(outputs, self.state.clock.lead_us, self.state.policy_offset, held_back)
 
     def tick(self, log_time_us: int) -> StepResult | None:
         """Nothing: rating's ticks reach burn through the log."""
