@@ -109,7 +109,8 @@ def _put(table: Table[EntityKey], added: Added, live: npt.NDArray[np.bool_]) -> 
     table.will_change(slots)
     rings.add(table.columns, added)
     flags = table.columns["flags"]
-    flags[slots] |= UNSAID
+    if "said" in table.columns:
+        flags[slots] |= UNSAID
     flags[np.unique(added.slots[live])] |= UNJUDGED
 
 

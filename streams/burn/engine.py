@@ -142,11 +142,11 @@ def _sweep(state: BurnState, *, floor_us: int) -> None:
     budgets.forget_old(state.periods, floor_us=floor_us)
     oldest = (floor_us - rings.SPAN_US) // BUCKET_US
     for table in (state.entities, state.members):
-        idle = (table.column("newest") < oldest) & (table.column("newest") > 0)
+        idle = table.column("newest") < oldest
         if table is state.entities:
             idle &= (table.column("said") == 0) & (table.column("flags") == 0)
             idle[np.unique(table.column("org_slot")[~idle])] = False
-        table.remove(np.flatnonzero(idle).tolist())
+        table.remove([slot for slot in np.flatnonzero(idle).tolist() if table.keys[slot] is not None])
     parts = state.credentials.column("newest")
     state.credentials.remove(np.flatnonzero((parts > 0) & (parts < floor_us // (300 * _SEC) - 24)).tolist())
 

@@ -1,0 +1,117 @@
+"""Burn-rate rungs and thresholds: factors derived from the period, exact amounts, no pages for tiny budgets."""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from schemas.policies import Budget, InForce
+from streams.burn.burn_rules import rungs_of
+from streams.burn.limits import NEVER, Unit, amount_of, need_of, plan_of
+from tests.scenarios.burn_log import MINUTE, SEC, BurnLog, PolicyHistory, Row, alerts, new_lane, run, us
+
+DAY_SEC = 86_400
+AT = us("2026-11-22T09:00:00")
+
+
+def budget(**fields: Any) -> Budget:
+    """A budget of team code, 1000 USD a month unless said otherwise."""
+    return Budget.model_validate({"id": "code", "org": "acme", "limit": "1000", **fields})
+
+
+@pytest.mark.parametrize(
+    ("days", "levels"),
+    [
+        (30, ["14.4x", "6x", "3x", "1x"]),  # the workbook's table
+        (31, ["14.88x", "6.2x", "3.1x", "1.03x"]),
+        (28, ["13.44x", "5.6x", "2.8x", "1x"]),
+        (7, ["6x", "3x", "1.5x", "1x"]),
+        (1, ["6x", "3x"]),
+    ],
+)
+def test_factors_follow_from_the_period(days: int, levels: list[str]) -> None:
+    """percent x period / (100 x long window), never below the least; the long window is shorter than the period."""
+    assert levels == [rung.level for rung in rungs_of(budget(), nominal_sec=days * DAY_SEC)]
+
+
+def test_no_rungs_below_a_day_or_without_limit_or_wish() -> None:
+    """Hours are too short to burn too fast, nothing is too fast for a limit of zero, and `burn_alerts` switches off."""
+    assert rungs_of(budget(period="hour"), nominal_sec=3600) == ()
+    assert rungs_of(budget(limit="0"), nominal_sec=30 * DAY_SEC) == ()
+    assert rungs_of(budget(burn_alerts=False), nominal_sec=30 * DAY_SEC) == ()
+
+
+def test_rung_of_30_days_spends_its_share_in_its_long_window() -> None:
+    """2 % of 1000 USD within the hour, a twelfth of that in 5 min; it clears below 0.8 of the latter."""
+    rung = rungs_of(budget(), nominal_sec=30 * DAY_SEC)[0]
+    short = Fraction(20, 12)
+    assert rung.need_long == (20_000_000, 0)
+    assert need_of(short, "usd") == rung.need_short
+    assert need_of(short * Fraction(4, 5), "usd") == rung.clear_short
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "need"),
+    [
+        ("0", "usd", (0, 1)),  # any spend
+        ("0", "requests", (1, 0)),
+        ("80", "usd", (80_000_000, 0)),
+        ("0.0000000000005", "usd", (0, 1)),
+        ("0.000001000001", "usd", (1, 1)),
+        ("1.5", "tokens", (2, 0)),
+        ("1e15", "usd", NEVER),
+    ],
+)
+def test_need_is_the_least_amount_that_reaches(amount: str, unit: Unit, need: tuple[int, int]) -> None:
+    """Amounts are compared exactly, as integers."""
+    assert need == need_of(Fraction(amount), unit)
+
+
+def test_thresholds_are_exact_shares() -> None:
+    """A third of a cent budget is not rounded before it is compared."""
+    plan = plan_of(
+        one := budget(limit="0.01", thresholds=["0.333333", "1"]), InForce(policy=one, since=0, matched_since=0)
+    )
+    assert [step.need for step in plan.steps] == [(3_333, 330_000), (10_000, 0)]
+    assert Decimal("0.00333333") == amount_of(plan.steps[0].need, "usd")
+    assert plan.highest((3_333, 329_999)) is None
+    assert plan.highest((3_333, 330_000)) == plan.steps[0]
+
+
+def burnt(limit: str, *, cents: int, unit: Unit = "usd", period: str = "month") -> list[str]:
+    """The levels of burn-rate alerts when `cents` are spent each 10 s for 20 minutes."""
+    changes = [{"sets": [{"kind": "budget", "id": "b", "org": "acme", "limit": limit, "unit": unit, "period": period}]}]
+    log = BurnLog(policy_offset=0)
+    for at_us in range(AT, AT + 20 * MINUTE, 10 * SEC):
+        log.say(at_us, [Row("acme", "budget", "b", at_us, cost_pico=cents * 10**10, tokens=cents * 1000)])
+    found = alerts(run(new_lane(PolicyHistory(changes)), log.records))
+    return [alert.level for alert in found if alert.rule == "burn_rate"]
+
+
+def test_tiny_budgets_do_not_page() -> None:
+    """Twenty cents an hour are 14 times a 10-dollar month, but less than a dollar is no reason to wake anybody."""
+    assert burnt("10", cents=0) == []
+    assert burnt("60", cents=1)[:1] == ["14.4x"]  # 1.20 USD, 2 % of 60
+    assert burnt("30", cents=0) == []
+    assert [level for level in burnt("9", cents=1) if level == "14.4x"] == ["14.4x"]  # only from 1 USD on
+    assert burnt("0.5", cents=1) == []  # breached before a dollar is spent
+
+
+def test_every_unit_burns_and_every_kind_of_period_from_a_day_on() -> None:
+    """Tokens and requests have rungs as dollars have; an hour has none."""
+    assert burnt("3000000", cents=10, unit="tokens")[:1] == ["14.4x"]
+    assert burnt("3000", cents=1, unit="requests")[:1] == ["14.4x"]
+    assert burnt("20", cents=3, period="week")[:1] == ["6x"]
+    assert burnt("6", cents=3, period="day")[:1] == ["6x"]
+    assert burnt("6", cents=3, period="hour") == []
+
+
+def test_only_the_most_urgent_rung_notifies() -> None:
+    """Rungs of one tick are all said; the lower ones carry notify = false."""
+    changes = [{"sets": [{"kind": "budget", "id": "b", "org": "acme", "limit": "1000"}]}]
+    log = BurnLog(policy_offset=0)
+    log.say(AT, [Row("acme", "budget", "b", AT, cost_pico=400 * 10**12)])
+    found = alerts(run(new_lane(PolicyHistory(changes)), log.records))
+    expected = [("14.4x", True), ("6x", False), ("3x", False), ("1x", False)]
+    assert expected == [(alert.level, alert.notify) for alert in found]
