@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -33,7 +32,7 @@ from tests.scenarios.burn_log import (
 )
 
 FEW = settings(
-    max_examples=int(os.environ.get("BURN_EXAMPLES", "4")),
+    max_examples=int(os.environ.get("BURN_EXAMPLES", "3")),
     suppress_health_check=[HealthCheck.too_slow],
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
@@ -60,7 +59,7 @@ def policies() -> PolicyHistory:
     )
 
 
-def make_log(seed: int, *, batches: int = 60) -> list[SourceRecord]:
+def make_log(seed: int, *, batches: int = 40) -> list[SourceRecord]:
     """A random log of three lanes: idle and busy stretches, late, future and backfill rows, policies that change."""
     dice = random.Random(seed)  # noqa: S311  a repeatable log, no secret
     log = BurnLog(lanes=3)
@@ -185,14 +184,13 @@ def fingerprint(seed: int) -> str:
     return hashlib.blake2b(repr((public(seen), last)).encode()).hexdigest()[:32]
 
 
-@pytest.mark.parametrize("hash_seed", ["1", "4242"])
-def test_other_hash_seeds_change_nothing(hash_seed: str) -> None:
+def test_other_hash_seeds_change_nothing() -> None:
     """Outputs and state do not depend on PYTHONHASHSEED."""
     code = "from tests.laws.test_burn_log import fingerprint; print(fingerprint(99))"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
-        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONHASHSEED": "4242", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
@@ -202,7 +200,7 @@ def test_other_hash_seeds_change_nothing(hash_seed: str) -> None:
 
 def test_checkpoints_are_spread_and_none_is_written_in_replay() -> None:
     """Rounds come at most once a minute of log time; replayed records write none."""
-    records = make_log(5, batches=200)
+    records = make_log(5, batches=90)
     lane = new_lane(policies())
     outputs = run(lane, records)
     heads = [out for out in outputs if out.topic == TOPIC and out.key is not None and b"|head|" in out.key]

@@ -80,11 +80,18 @@ def test_thresholds_are_exact_shares() -> None:
 
 
 def burnt(limit: str, *, cents: int, unit: Unit = "usd", period: str = "month") -> list[str]:
-    """The levels of burn-rate alerts when `cents` are spent each 10 s for 20 minutes."""
+    """The levels of burn-rate alerts when `cents` are spent each 10 s for 20 minutes, said each minute."""
     changes = [{"sets": [{"kind": "budget", "id": "b", "org": "acme", "limit": limit, "unit": unit, "period": period}]}]
     log = BurnLog(policy_offset=0)
-    for at_us in range(AT, AT + 20 * MINUTE, 10 * SEC):
-        log.say(at_us, [Row("acme", "budget", "b", at_us, cost_pico=cents * 10**10, tokens=cents * 1000)])
+    for at_us in range(AT, AT + 20 * MINUTE, MINUTE):
+        events_us = range(at_us - 50 * SEC, at_us + 1, 10 * SEC)
+        log.say(
+            at_us,
+            [
+                Row("acme", "budget", "b", event_us, cost_pico=cents * 10**10, tokens=cents * 1000)
+                for event_us in events_us
+            ],
+        )
     found = alerts(run(new_lane(PolicyHistory(changes)), log.records))
     return [alert.level for alert in found if alert.rule == "burn_rate"]
 
