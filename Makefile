@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 export PYTHONPATH := $(CURDIR):$(CURDIR)/producers/client
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-pure lint schemas lock clean
+.PHONY: help setup demo test test-pure faults lint schemas lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -29,7 +29,11 @@ test: $(READY) lint ## run every test that this machine can run
 	@$(BIN)/python -m pytest
 
 test-pure: $(READY) ## run the tests that start no server (seconds)
-	@$(BIN)/python -m pytest -m "not real" tests/unit tests/laws tests/golden tests/house tests/scenarios tests/bad_config
+	@$(BIN)/python -m pytest -m "not real" tests/unit tests/laws tests/golden tests/house tests/scenarios tests/bad_config tests/faults
+
+faults: $(READY) ## hurt a stack at random and check every number afterwards (MINUTES=10 SEED=any EVERY=7 RATE=200)
+	@$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) \
+		$(if $(EVERY),--every $(EVERY)) $(if $(RATE),--rate $(RATE)) $(if $(KEEP),--keep)
 
 lint: $(READY) ## ruff, mypy strict and the import contracts
 	@$(BIN)/ruff check --quiet .

@@ -1,0 +1,67 @@
+"""`python -m tests.faults --minutes M --seed S`: a run that hurts a stack at random and checks everything afterwards.
+
+Exit code 0 if every check passes. The directory with operations, faults, report and the stack's logs is kept where one
+does not, or with --keep.
+"""
+
+import argparse
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.faults.plan import kills_in, random_plan, short_plan
+from tests.faults.run import Wish, report, run, write_faults
+
+
+def main() -> int:
+    """Runs what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, help="of traffic and faults; a new one unless given")
+    parser.add_argument("--rate", type=float, default=200, help="events per second")
+    parser.add_argument("--every", type=float, default=7, help="seconds between faults, on average")
+    parser.add_argument("--session", type=float, default=6, help="session time-out of the workers, in seconds")
+    parser.add_argument("--hot", type=float, help="share of the events on one key (0.8 with every fourth seed)")
+    parser.add_argument("--short", action="store_true", help="the short form that `make test` runs")
+    parser.add_argument("--keep", action="store_true", help="keep the directory of a run that passed")
+    given = parser.parse_args()
+    seed = given.seed if given.seed is not None else secrets.randbelow(1_000_000)
+    seconds = given.minutes * 60
+    faults = random_plan(seed=seed, seconds=seconds, every_sec=given.every, session_sec=given.session)
+    if given.short:
+        faults, seconds = short_plan(seed=seed, session_sec=given.session), 45
+    hot = given.hot if given.hot is not None else (0.8 if seed % 4 == 0 else 0.0)
+    wish = Wish(
+        seed=seed,
+        seconds=seconds,
+        rate_per_sec=given.rate,
+        faults=faults,
+        session_sec=given.session,
+        hot_share=hot,
+    )
+    directory = Path(tempfile.mkdtemp(prefix=f"burnline-faults-{seed}-"))
+    began_sec = time.monotonic()
+
+    def say(text: str) -> None:
+        sys.stdout.write(f"[{time.monotonic() - began_sec:7.1f} s] {text}\n")
+        sys.stdout.flush()
+
+    say(f"seed {seed}: {len(faults)} faults, {kills_in(faults)} kills, {given.rate:g} events/s, hot key {hot:g}")
+    say(f"directory {directory}")
+    result = run(wish, directory, say=say)
+    text = report(result)
+    (directory / "report.txt").write_text(text + "\n")
+    write_faults(result, directory / "faults.jsonl")
+    say(f"{result.kills()} kills among {len(result.suffered)} faults\n{text}")
+    if result.passed and not given.keep:
+        shutil.rmtree(directory)
+    again = f"make faults SEED={seed} MINUTES={given.minutes:g}"
+    say("all checks passed" if result.passed else f"NOT all checks passed; again: {again}; kept: {directory}")
+    return 0 if result.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

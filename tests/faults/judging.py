@@ -1,0 +1,119 @@
+"""The final read of a run and all its checks: what the stack says against what the ledger says."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from deploy.store_client import rows
+from schemas.signals import Alert, CloudSignal
+from tests.faults import checks, rerun, rollups
+from tests.faults.checks import Check, check
+from tests.faults.emitting import Emitter
+from tests.faults.hurting import Suffered
+from tests.faults.ledger import Truth, lost, truth_of
+from tests.faults.limits import Limit, PeriodKey, PeriodSum, sums_of, thresholds
+from tests.faults.reading import Concluded, read_concluded, read_log
+from tests.faults.watching import Watch
+from tests.faults.world import World, wait_until
+
+_HEALTHY_SEC = 120.0
+_SETTLED_SEC = 60.0
+
+
+def judge(world: World, emitter: Emitter, watch: Watch, limits: Sequence[Limit]) -> tuple[Truth, list[Check]]:
+    """The truth of a drained run, and every invariant but those of the faults themselves."""
+    kafka = world.kafka()
+    log = read_log(kafka)
+    truth = truth_of(emitter.ops, log)
+    found = [
+        check("I0", "what Kafka acknowledged stands in the log", len(log), lost(emitter.ops, emitter.outcomes, log))
+    ]
+    found += _usage(world, truth)
+    found += [_rollup(world, view, rollups.view_sql(view)) for view in rollups.VIEWS]
+    found.append(_rollup(world, rollups.ENTITY_VIEW, rollups.entity_sql()))
+    watch.look()
+    found.append(check("I4", "what the sink called stored was stored, at every look", watch.checked, watch.wrong))
+    sums = sums_of(limits, truth.counted)
+    found.append(_settled(lambda: _budgets(world, sums)))
+    concluded = read_concluded(kafka, rerun.SIGNALS)
+    alerts = _alerts(concluded)
+    expected = thresholds(limits, sums, began_us=truth.began_us, ended_us=truth.ended_us)
+    found += checks.alert_checks(alerts, expected)
+    found.append(_settled(lambda: _stored_alerts(world, alerts)))
+    found += _again(world, concluded)
+    found.append(_healthy(world))
+    return truth, found
+
+
+def _rows(world: World, query: str) -> list[dict[str, Any]]:
+    return rows(world.found().clickhouse(), query)
+
+
+def _usage(world: World, truth: Truth) -> list[Check]:
+    expected = checks.usage_sums(truth)
+    actual = checks.usage_rows(_rows(world, checks.USAGE_SUMS_SQL))
+    stored = int(_rows(world, "SELECT count() AS n FROM usage_events")[0]["n"])
+    ids = int(_rows(world, "SELECT uniqExact(source, id) AS n FROM usage_events")[0]["n"])
+    letters = _rows(world, "SELECT partition, offset, reason FROM dead_letters WHERE topic = 'usage.events'")
+    dead = {(int(row["partition"]), int(row["offset"])): str(row["reason"]) for row in letters}
+    produced = stored + len(letters) + len(truth.copies)
+    sums = [] if produced == truth.records else [f"{stored} + {len(letters)} + {len(truth.copies)} != {truth.records}"]
+    return [
+        check("I1", "sums per minute, team and key equal the ledger", len(expected), checks.compare(expected, actual)),
+        check("I1", "each event is there once", stored, [] if ids == stored else [f"{stored} rows, {ids} ids"]),
+        check("I2", "counted + dead letters + copies = produced", truth.records, sums),
+        check("I2", "dead letters and their reasons", len(truth.dead), checks.compare(truth.dead, dead)),
+    ]
+
+
+def _rollup(world: World, view: str, query: str) -> Check:
+    (row,) = _rows(world, query)
+    wrong = [f"{row['differing']} keys differ: {row['some']}"] if int(row["differing"]) else []
+    return check("I3", f"{view} equals usage_events", int(row["keys"]), wrong)
+
+
+def _budgets(world: World, sums: Mapping[PeriodKey, PeriodSum]) -> Check:
+    expected = checks.budget_ledger(sums)
+    wrong = checks.compare(expected, checks.budget_rows(_rows(world, checks.BUDGETS_SQL)))
+    return check("I7", "budget states equal the ledger", len(expected), wrong)
+
+
+def _alerts(concluded: Concluded) -> list[Alert]:
+    records = concluded.signals["alerts.budgets"][0]
+    found = [CloudSignal.model_validate_json(record.value or b"").data for record in records]
+    return [data for data in found if isinstance(data, Alert)]
+
+
+def _stored_alerts(world: World, alerts: Sequence[Alert]) -> Check:
+    expected = {(alert.alert_id, alert.seq): alert.status for alert in alerts}
+    rows = _rows(world, "SELECT alert_id, seq, status FROM alert_events WHERE topic = 'alerts.budgets'")
+    stored = {(str(row["alert_id"]), int(row["seq"])): str(row["status"]) for row in rows}
+    missing = {key: stored[key] for key in expected if key in stored}
+    return check("I5", "every alert is stored", len(expected), checks.compare(expected, missing))
+
+
+def _again(world: World, concluded: Concluded) -> list[Check]:
+    again, said = rerun.rerun(world.kafka(), concluded), rerun.said_by_lane(concluded)
+    found = []
+    for topic in ("alerts.*", "usage.rates"):
+        lanes = [key for key in again if (key[0] == "usage.rates") == (topic == "usage.rates")]
+        wrong = [f"{key}: {text}" for key in lanes if (text := rerun.difference(again[key], said[key]))]
+        number = sum(len(again[key]) for key in lanes)
+        found.append(check("I7", f"{topic} equals a re-run over the recorded deltas, byte for byte", number, wrong))
+    return found
+
+
+def _healthy(world: World) -> Check:
+    healthy = wait_until(lambda: world.look().health == "ok", timeout_sec=_HEALTHY_SEC)
+    last = world.look()
+    why = [] if healthy else [f"{part.name}: {part.health}, {part.why}" for part in last.components]
+    return check("I12", "status is healthy afterwards", 1, why)
+
+
+def faults_check(suffered: Sequence[Suffered]) -> Check:
+    """What was seen during the faults: processes that did not end, a status that saw nothing."""
+    wrong = [f"{one.at:%H:%M:%S} {one.fault}: {one.wrong}" for one in suffered if one.wrong]
+    return check("I12", "zombies end, and status says so while something is down", len(suffered), wrong)
+
+
+def _settled(make: Callable[[], Check]) -> Check:
+    return checks.eventually(make, lambda passes: wait_until(passes, timeout_sec=_SETTLED_SEC, every_sec=2))

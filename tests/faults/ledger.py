@@ -1,0 +1,129 @@
+"""What is true: from the operations that were sent and where the log keeps them. Pure; shares no code with rating.
+
+Laws
+1. The log decides which copy was first and when each record came; the operations decide what it says.
+2. Every record of the log is exactly one of: counted, a copy of a counted one, a dead letter with one reason.
+3. An operation that Kafka acknowledged stands in the log where Kafka said, as it was sent; else records were lost.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from producers.simulator.ledger import cost_pico_usd, leaves_of
+from producers.simulator.prices import LEAVES
+from tests.faults.moments import instant
+from tests.faults.traffic import Event, Op
+
+MAX_AHEAD_US = 300_000_000
+LIVE_HORIZON_US = 3_600_000_000
+Place = tuple[int, int]
+"""Partition and offset in `usage.events`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A record of `usage.events`: its place, when it was appended, and which operation it is."""
+
+    partition: int
+    offset: int
+    append_us: int
+    op: int
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An event that must be counted once."""
+
+    event: Event
+    place: Place
+    live: bool
+    leaves: tuple[int, ...]  # in the order of producers.simulator.prices.LEAVES
+    cost_pico_usd: int | None  # None where it has no price
+    unpriced: bool
+
+    @property
+    def tokens(self) -> int:
+        """Input and output together."""
+        return sum(self.leaves)
+
+
+@dataclass
+class Truth:
+    """What must come out."""
+
+    counted: list[Counted] = field(default_factory=list)
+    copies: list[Place] = field(default_factory=list)
+    dead: dict[Place, str] = field(default_factory=dict)
+    records: int = 0
+    began_us: int = 0
+    ended_us: int = 0
+
+
+def truth_of(ops: Sequence[Op], records: Iterable[LogRecord]) -> Truth:
+    """The truth of a log; `ops[i].number` is i + 1. `records` of a partition come in offset order."""
+    truth = Truth()
+    held: dict[tuple[int, str], Event] = {}
+    appended: list[int] = []
+    for record in records:
+        truth.records += 1
+        appended.append(record.append_us)
+        op, place = ops[record.op - 1], (record.partition, record.offset)
+        if op.event is None:
+            truth.dead[place] = str(op.reason)
+            continue
+        event, before = op.event, held.get((record.partition, op.event.id))
+        if event.event_us > record.append_us + MAX_AHEAD_US:
+            truth.dead[place] = "in_the_future"
+        elif before is None:
+            held[record.partition, event.id] = event
+            truth.counted.append(_counted(event, record))
+        elif (reason := _against(event, before)) is not None:
+            truth.dead[place] = reason
+        else:
+            truth.copies.append(place)
+    truth.began_us, truth.ended_us = min(appended, default=0), max(appended, default=0)
+    return truth
+
+
+def _against(event: Event, before: Event) -> str | None:
+    """Why an event of a known id is a dead letter; None where it is a copy."""
+    if event.revision > before.revision:
+        return "revision_not_applied" if event.event_us == before.event_us else "event_time_moved"
+    return None if event == before else "conflicting_duplicate"
+
+
+def _counted(event: Event, record: LogRecord) -> Counted:
+    live = record.append_us - event.event_us <= LIVE_HORIZON_US
+    place = (record.partition, record.offset)
+    if "input_tokens" not in event.data:  # a call without usage: no cost is known, and none was asked for
+        return Counted(event, place, live, (0,) * len(LEAVES), None, unpriced=False)
+    leaves = leaves_of(event.data)
+    if event.data.get("gateway_cache_hit"):
+        return Counted(event, place, live, leaves, 0, unpriced=False)
+    hour = instant(event.event_us).replace(minute=0, second=0, microsecond=0)
+    cost = cost_pico_usd(event.data, leaves, hour)
+    return Counted(event, place, live, leaves, cost, unpriced=cost is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an operation: its place where Kafka acknowledged it, else why not; both None: nobody knows."""
+
+    place: Place | None = None
+    error: str | None = None
+
+
+def lost(ops: Sequence[Op], outcomes: Mapping[int, Outcome], records: Iterable[LogRecord]) -> list[str]:
+    """The acknowledged operations that do not stand in the log where Kafka said, as they were sent."""
+    log = {(record.partition, record.offset): record for record in records}
+    wrong = []
+    for op in ops:
+        place = outcomes.get(op.number, Outcome()).place
+        if place is None:
+            continue
+        found = log.get(place)
+        if found is None or found.op != op.number or found.value != op.value:
+            what = "nothing" if found is None else f"operation {found.op}"
+            wrong.append(f"operation {op.number} at {place}: the log has {what}")
+    return wrong

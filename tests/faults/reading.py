@@ -1,0 +1,104 @@
+"""The final read: what the log holds, and what the stack says, through the doors that everybody has."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from deploy.stack.positions import Positions
+from schemas.connection import KafkaSettings
+from schemas.errors import KafkaUnavailableError
+from schemas.topics import BY_NAME
+from streams.ports import SourceRecord
+from tests.faults.emitting import OP_HEADER
+from tests.faults.ledger import LogRecord
+
+_TIMEOUT_SEC = 60.0
+
+
+def read_partition(kafka: KafkaSettings, topic: str, partition: int, *, from_offset: int = 0) -> list[SourceRecord]:
+    """Every committed record of a partition up to its end now. Raises: KafkaUnavailableError: no answer in time."""
+    records: list[SourceRecord] = []
+    read_each(kafka, topic, partition, records.append, from_offset=from_offset)
+    return records
+
+
+def read_each(
+    kafka: KafkaSettings,
+    topic: str,
+    partition: int,
+    take: Callable[[SourceRecord], None],
+    *,
+    from_offset: int = 0,
+) -> int:
+    """Every committed record up to the end now is taken, in order; returns the offset behind all of them.
+
+    Raises: KafkaUnavailableError: no answer in time; some records were taken already.
+    """
+    consumer = Consumer(
+        {
+            **kafka.to_confluent(),
+            "group.id": f"{kafka.group_prefix}faults",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "error",
+            "log_level": 0,
+            "error_cb": lambda _error: None,
+        }
+    )
+    try:
+        consumer.assign([TopicPartition(kafka.topic(topic), partition, from_offset)])
+        while True:
+            for message in consumer.consume(1000, 0.2) or [consumer.poll(_TIMEOUT_SEC)]:
+                if message is None:
+                    raise KafkaUnavailableError(f"{topic}/{partition} was not read within {_TIMEOUT_SEC:g} s")
+                error = message.error()
+                if error is None:
+                    take(_record(message))
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    return int(message.offset())
+                else:
+                    raise KafkaUnavailableError(f"{topic}/{partition}: {error.str()}")
+    finally:
+        consumer.close()
+
+
+def _record(message: Any) -> SourceRecord:
+    headers = [(name, value or b"") for name, value in message.headers() or ()]
+    return SourceRecord(message.offset(), message.timestamp()[1] * 1000, message.key(), message.value(), headers)
+
+
+def read_log(kafka: KafkaSettings) -> list[LogRecord]:
+    """Every record of `usage.events` and which operation it is."""
+    found: list[LogRecord] = []
+    for partition in range(BY_NAME["usage.events"].partitions):
+        for record in read_partition(kafka, "usage.events", partition):
+            op = int(dict(record.headers)[OP_HEADER])
+            found.append(LogRecord(partition, record.offset, record.append_time_us, op, record.value))
+    return found
+
+
+@dataclass(frozen=True)
+class Concluded:
+    """What burn had concluded by a moment: up to which delta of each partition, and all signals of the topics then."""
+
+    next_offsets: Mapping[int, int]
+    signals: Mapping[str, Sequence[Sequence[SourceRecord]]]  # topic -> partition -> records
+
+
+def read_concluded(kafka: KafkaSettings, topics: Sequence[str]) -> Concluded:
+    """The signals are read after the positions, so they hold all that was concluded up to these, and maybe more."""
+    with Positions(kafka) as positions:
+        said = positions.progress()
+    next_offsets = {
+        partition: found.progress.next_offset
+        for (stage, topic, partition), found in said.items()
+        if (stage, topic) == ("burn", "internal.deltas")
+    }
+    signals = {
+        topic: [read_partition(kafka, topic, partition) for partition in range(BY_NAME[topic].partitions)]
+        for topic in topics
+    }
+    return Concluded(next_offsets, signals)
