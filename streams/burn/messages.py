@@ -1,6 +1,8 @@
 """What alerts say: drafts of each rule's alert with its numbers, plain text, nothing marked up.
 
 A draft has no identity yet; `episodes.Episodes.fire` gives it one, or drops it where its episode is open already.
+
+Long because every message that a person reads stands here, side by side.
 """
 
 from dataclasses import dataclass
@@ -75,7 +77,7 @@ def threshold_alert(crossing: Crossing, step: Step, *, at: datetime, notify: boo
     unit = unit_name(budget.unit)
     since = instant(crossing.period.start_us).astimezone(budget.zone())
     start = since.strftime("%Y-%m-%d %H:%M" if budget.period == "hour" else "%Y-%m-%d")
-    of_limit = f"of {plain(budget.limit)} {unit} ({percent(step.share)})" if budget.limit else f"{unit} of nothing"
+    of_limit = f"of {plain(budget.limit)} {unit}, past {percent(step.share)}" if budget.limit else f"{unit} of nothing"
     return _draft(
         at=at,
         topic="alerts.budgets",
