@@ -8,7 +8,7 @@ Laws
    that are not plain RFC 3339 with at most six decimals (msgspec would round the seventh, pydantic cuts), unknown
    attributes of the envelope that may hold what pydantic refuses: bytes that are no UTF-8, deep nests, huge numbers.
 
-More than 160 lines: the two paths and the law that binds them are one thought.
+Long because the two paths and the law that binds them are one thought.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""What the tests of lanes need: a place of their own on the broker, workers as processes, and what was said there."""
+"""What the tests of lanes need: a place of their own on the broker, workers as processes, and what was said there.
+
+Long because a place, its workers and its readers are set up and torn down together.
+"""
 
 import json
 import os

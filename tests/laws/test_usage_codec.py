@@ -1,4 +1,7 @@
-"""The codec accepts and refuses exactly what the pydantic contract does, with the same values and reasons."""
+"""The codec accepts and refuses exactly what the pydantic contract does, with the same values and reasons.
+
+Long because the generators of near-valid events and the one law they serve belong together.
+"""
 
 import json
 from collections.abc import Callable

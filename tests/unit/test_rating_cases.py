@@ -1,4 +1,7 @@
-"""The rating stage, case by case: bad input, duplicates, money, horizons, headers, recovery, the preview."""
+"""The rating stage, case by case: bad input, duplicates, money, horizons, headers, recovery, the preview.
+
+Long because each case is a few lines over one shared pair of stage and record.
+"""
 
 import asyncio
 import json

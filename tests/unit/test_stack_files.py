@@ -1,4 +1,7 @@
-"""State directories, ports, configuration of the supervisor: what a stack may take, and how it says that it may not."""
+"""State directories, ports, configuration of the supervisor: what a stack may take, and how it says that it may not.
+
+Long because the cases share one state directory fixture and are read as one list.
+"""
 
 import os
 import shlex
