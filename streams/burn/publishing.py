@@ -29,7 +29,7 @@ Ints = npt.NDArray[np.int64]
 SAID_WINDOWS_SEC = (300, 3600, 21600, 86400, 259200)
 EVERY_US = 5_000_000
 AGAIN_US = 60_000_000
-MOST_RATES = 2000
+MOST_RATES = 1000
 MOST_STATES = 2000
 
 
@@ -115,9 +115,13 @@ def usd_text(pico_usd: int) -> str:
 
 def decimal_text(number: int, *, places: int) -> str:
     """An integer with its decimal point moved left, without trailing zeros."""
-    sign, digits = ("-", -number) if number < 0 else ("", number)
-    whole, rest = divmod(digits, 10**places)
-    return f"{sign}{whole}.{rest:0{places}d}".rstrip("0") if rest else f"{sign}{whole}"
+    if number < 0:
+        return f"-{decimal_text(-number, places=places)}"
+    digits = str(number)
+    if len(digits) <= places:
+        digits = digits.zfill(places + 1)
+    rest = digits[-places:].rstrip("0")
+    return f"{digits[:-places]}.{rest}" if rest else digits[:-places]
 
 
 def budget_states(state: BurnState) -> list[Output]:
