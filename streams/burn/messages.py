@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from schemas.money import plain
-from schemas.policies import Budget, SharedCredentialRule
+from schemas.policies import Budget
 from schemas.signals import ALERT_TYPE, Alert, CloudSignal
 from streams.burn.amounts import percent, short, shown, unit_name, window_name
 from streams.burn.budgets import Crossing
@@ -24,7 +24,6 @@ _FINEST_FIRST = (
     "agent", "credential", "user", "use_case", "service", "project", "team", "cost_center", "pool", "purpose",
     "spend_class", "environment", "model", "provider", "business_unit", "org",
 )  # fmt: skip
-_NO_NUMBERS = Decimal(0)
 
 
 def output_of(alert: Alert) -> Output:
@@ -53,7 +52,8 @@ def labels_of(budget: Budget, member: str) -> dict[str, str]:
     return labels
 
 
-def _draft(*, at: datetime, **fields: Any) -> Alert:  # noqa: ANN401  pydantic checks each field
+def draft(*, at: datetime, **fields: Any) -> Alert:  # noqa: ANN401  pydantic checks each field
+    """An alert that opens at `at`, live and from what was spent; the other fields are the rule's."""
     return Alert(
         alert_id="",
         seq=1,
@@ -78,7 +78,7 @@ def threshold_alert(crossing: Crossing, step: Step, *, at: datetime, notify: boo
     since = instant(crossing.period.start_us).astimezone(budget.zone())
     start = since.strftime("%Y-%m-%d %H:%M" if budget.period == "hour" else "%Y-%m-%d")
     of_limit = f"of {plain(budget.limit)} {unit}, past {percent(step.share)}" if budget.limit else f"{unit} of nothing"
-    return _draft(
+    return draft(
         at=at,
         topic="alerts.budgets",
         notify=notify,
@@ -135,7 +135,7 @@ def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
     usd = budget.unit == "usd"
     unit = "USD/h" if usd else f"{budget.unit}/h"
     times = long / hours / average
-    return _draft(
+    return draft(
         at=at,
         topic="alerts.budgets",
         notify=notify,
@@ -167,95 +167,4 @@ def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
         f"{window_name(pairing.long_sec)} and {shown(brief / short_hours, budget.unit)} {unit} over "
         f"{window_name(pairing.short_sec)}, {times:.1f} times what budget {budget.id} allows on average",
         runbook_url=budget.runbook_url,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Spike:
-    """An entity that spends far above its usual; rates in USD per hour."""
-
-    org: str
-    entity_type: str
-    entity_id: str
-    usd_per_hour: Decimal
-    expected_usd_per_hour: Decimal
-    threshold_usd_per_hour: Decimal
-    score: float
-    history_buckets: int
-    window_sec: int
-
-
-def spike_alert(found: Spike, *, at: datetime, owner: str | None) -> Alert:
-    """An entity's spending is not normal for it."""
-    now, usually = shown(found.usd_per_hour, "usd"), shown(found.expected_usd_per_hour, "usd")
-    times = found.usd_per_hour / found.expected_usd_per_hour if found.expected_usd_per_hour else _NO_NUMBERS
-    return _draft(
-        at=at,
-        topic="alerts.anomalies",
-        notify=True,
-        rule="spike",
-        kind="anomaly",
-        level="spike",
-        severity="warning",
-        org=found.org,
-        entity_type=found.entity_type,
-        entity_id=found.entity_id,
-        budget_id=None,
-        member=None,
-        period_start=None,
-        period_end=None,
-        unit="usd_per_hour",
-        value=found.usd_per_hour,
-        threshold=found.threshold_usd_per_hour,
-        owner=owner,
-        labels={found.entity_type: found.entity_id},
-        evidence={
-            "expected": plain(found.expected_usd_per_hour),
-            "score": f"{found.score:.1f}",
-            "history_buckets": str(found.history_buckets),
-            "window_sec": str(found.window_sec),
-        },
-        message=f"{found.entity_type} {found.entity_id} burns {now} USD/h, {times:.0f} times its usual "
-        f"{usually} USD/h when active",
-        runbook_url=None,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """How many users and client addresses a credential had within one hour."""
-
-    users: int
-    addresses: int
-
-
-def shared_credential_alert(
-    rule: SharedCredentialRule, credential: str, found: Shared, *, at: datetime, owner: str | None
-) -> Alert:
-    """A credential was used by more users, or from more addresses, than one owner would."""
-    by_users = found.users >= rule.min_distinct_users
-    return _draft(
-        at=at,
-        topic="alerts.governance",
-        notify=True,
-        rule="shared_credential",
-        kind="governance",
-        level="shared",
-        severity="warning",
-        org=rule.org,
-        entity_type="credential",
-        entity_id=credential,
-        budget_id=None,
-        member=None,
-        period_start=None,
-        period_end=None,
-        unit="count",
-        value=Decimal(found.users if by_users else found.addresses),
-        threshold=Decimal(rule.min_distinct_users if by_users else rule.min_distinct_addresses),
-        owner=owner,
-        labels={"credential": credential},
-        evidence={"distinct_users": str(found.users), "distinct_addresses": str(found.addresses), "window_sec": "3600"},
-        message=f"credential {credential} was used by {found.users} users from {found.addresses} addresses "
-        "within one hour",
-        runbook_url=None,
     )

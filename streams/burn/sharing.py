@@ -4,8 +4,8 @@ import numpy as np
 
 from schemas.policies import SharedCredentialRule
 from schemas.signals import Alert
-from streams.burn import messages, shared_credential
-from streams.burn.messages import Shared
+from streams.burn import anomaly_messages, shared_credential
+from streams.burn.anomaly_messages import Shared
 from streams.burn.periods import instant
 from streams.burn.state import BurnState
 
@@ -32,7 +32,7 @@ def judge(state: BurnState, *, moments_us: list[int]) -> list[Alert]:
             rule = state.policies.shared_credential(key[0])
             shared = Shared(int(counts.users[index]), int(counts.addresses[index]))
             if rule.enabled and _many(rule, shared):
-                found[key] = messages.shared_credential_alert(rule, key[1], shared, at=at, owner=None)
+                found[key] = anomaly_messages.shared_credential_alert(rule, key[1], shared, at=at, owner=None)
     fired = (state.episodes.fire(found[key]) for key in sorted(found))
     return [alert for alert in fired if alert is not None]
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from schemas.money import usd
 from schemas.policies import SpikeRule
 from schemas.signals import Alert
-from streams.burn import messages, rings
+from streams.burn import anomaly_messages, rings
 from streams.burn.amounts import short
 from streams.burn.anomaly import LONG_GAIN, Judged, Scores, Usual, newest_deviation, scores, usual
-from streams.burn.messages import Spike
+from streams.burn.anomaly_messages import Spike
 from streams.burn.periods import instant
 from streams.burn.state import UNJUDGED, BurnState
 
@@ -40,15 +40,13 @@ class Measured:
 def newest_parts(state: BurnState, slots: Ints, *, at_us: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Costs of the nine newest 5 min parts, newest (still running) first, and whether all are in the ring."""
     ring, columns = rings.SHORT, state.entities.columns
-    newest = columns["newest"][slots]
+    head = columns["newest"][slots] // ring.buckets
     last = at_us // ring.cell_us
-    stands = rings.cells_of(newest, ring)
-    cost = columns["micro"][slots, ring.first : ring.first + ring.cells]
-    parts = np.zeros((len(slots), _PARTS), np.int64)
-    for part in range(_PARTS):
-        inside = (stands <= last - 2 * part) & (stands > last - 2 * part - 2)
-        parts[:, part] = np.where(inside, cost, 0).sum(axis=1)
-    return parts, newest // ring.buckets - ring.cells <= last - 2 * _PARTS
+    cells = last - np.arange(2 * _PARTS)
+    held = (cells <= head[:, None]) & (cells > head[:, None] - ring.cells)
+    cost = np.where(held, columns["micro"][slots[:, None], ring.first + cells % ring.cells], 0)
+    parts: Ints = cost.reshape(len(slots), _PARTS, 2).sum(axis=2)
+    return parts, head - ring.cells <= last - 2 * _PARTS
 
 
 def measured(state: BurnState, slots: Ints, *, at_us: int) -> Measured:
@@ -128,7 +126,7 @@ def _fired(state: BurnState, rule: SpikeRule, slots: Ints, *, at_us: int) -> lis
         spike = _spike(state, rule, int(slots[index]), seen, found, index)
         if spike.usd_per_hour - spike.expected_usd_per_hour < rule.min_excess_usd_per_hour:
             continue
-        alert = state.episodes.fire(messages.spike_alert(spike, at=instant(state.clock.lead_us), owner=None))
+        alert = state.episodes.fire(anomaly_messages.spike_alert(spike, at=instant(state.clock.lead_us), owner=None))
         if alert is not None:
             alerts.append(alert)
     return alerts

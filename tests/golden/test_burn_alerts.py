@@ -8,12 +8,13 @@ from typing import Any
 import schemas
 from schemas.policies import Budget, InForce, SharedCredentialRule
 from schemas.signals import Alert
-from streams.burn import messages
+from streams.burn import anomaly_messages, messages
+from streams.burn.anomaly_messages import Shared, Spike
 from streams.burn.budgets import Crossing
 from streams.burn.burn_rules import rungs_of
 from streams.burn.episodes import Episodes
 from streams.burn.limits import plan_of
-from streams.burn.messages import Shared, Spike, TooFast
+from streams.burn.messages import TooFast
 from streams.burn.periods import instant, period_of
 from tests.scenarios.burn_log import us
 
@@ -72,11 +73,11 @@ def test_spike_alert_is_the_example() -> None:
         history_buckets=96,
         window_sec=300,
     )
-    assert example("spike") == said(messages.spike_alert(found, at=instant(AT_US), owner="dana"))
+    assert example("spike") == said(anomaly_messages.spike_alert(found, at=instant(AT_US), owner="dana"))
 
 
 def test_shared_credential_alert_is_the_example() -> None:
     """Nine users are more than four."""
     rule = SharedCredentialRule(org="acme")
-    draft = messages.shared_credential_alert(rule, "key-41", Shared(9, 11), at=instant(AT_US), owner="dana")
+    draft = anomaly_messages.shared_credential_alert(rule, "key-41", Shared(9, 11), at=instant(AT_US), owner="dana")
     assert example("shared_credential") == said(draft)
