@@ -4,6 +4,7 @@ import sys
 
 from pydantic_settings import BaseSettings
 
+from deploy.settings import WatchdogSettings
 from schemas.connection import ClickHouseSettings, KafkaSettings
 from sinks.settings import SinkSettings
 from streams.settings import StreamsSettings
@@ -32,7 +33,13 @@ _DOCS = {
 def settings_table() -> str:
     """A Markdown table: variable, default, meaning."""
     lines = ["| variable | default | meaning |", "|---|---|---|"]
-    models: tuple[type[BaseSettings], ...] = (KafkaSettings, ClickHouseSettings, StreamsSettings, SinkSettings)
+    models: tuple[type[BaseSettings], ...] = (
+        KafkaSettings,
+        ClickHouseSettings,
+        StreamsSettings,
+        SinkSettings,
+        WatchdogSettings,
+    )
     for model in models:
         prefix = str(model.model_config["env_prefix"])
         for name, field in model.model_fields.items():

@@ -28,12 +28,12 @@ def demo(
     The stack lies in .burnline/demo. On a terminal it is left running; without one, or with KEEP=0, it is stopped.
     Exit code 1 when anything differs from the ledger.
     """
-    from deploy.cli.replay import _progress
+    from deploy.cli.replay import shown_progress
     from deploy.demo.run import run_demo
     from deploy.stack.down import stop_stack
 
     keep = sys.stdout.isatty() and os.environ.get("KEEP", "1") != "0"
-    with _progress(events) as show:
+    with shown_progress(events) as show:
         outcome = run_demo(DEMO_DIR, events=events, say=say, show=show)
     try:
         _show(outcome)

@@ -112,7 +112,7 @@ def replay(
     from deploy.stack.find import connections
 
     kafka = connections(state_dir, os.environ).kafka
-    with _progress(plan.rows) as show:
+    with shown_progress(plan.rows) as show:
         outcome = run(plan, kafka, now=now, speed=factor, on_progress=show)
     _report(outcome, moved=at == "now" or shift is not None, as_json=as_json)
     if outcome.interrupted:
@@ -177,7 +177,7 @@ def _report(outcome: "Outcome", *, moved: bool, as_json: bool) -> None:
 
 
 @contextmanager
-def _progress(rows: int) -> "Iterator[Callable[[Progress], None] | None]":
+def shown_progress(rows: int) -> "Iterator[Callable[[Progress], None] | None]":
     """Shows how far a replay is, on a terminal."""
     if not sys.stderr.isatty():
         yield None
