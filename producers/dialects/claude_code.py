@@ -18,51 +18,53 @@ from typing import Any
 from producers.dialect import Dialect, Draft, Lines, Row, Skipped
 from producers.dialects.anthropic import calls_of
 from producers.dialects.bodies import Call
-from producers.dialects.documents import Document, documents
+from producers.dialects.documents import documents
 from producers.dialects.values import Json, known_fields, moment, name, usd_text, within
 from schemas.errors import InvalidMessage, Reason
 
 FILES = ("*.jsonl", "*.jsonl.gz")
 _SYNTHETIC = "<synthetic>"
 _NEEDLES = ('"usage"',)
+_ROW = ("sessionId", "cwd", "version", "gitBranch", "agentId", "isSidechain", "costUSD")
+_MESSAGE = ("id", "type", "model", "usage", "stop_reason")
 
 
 @dataclass(slots=True)
 class _Request:
-    """What the rows of one request said so far."""
+    """What the rows of one request said so far: what is read of the newest one, at the first one's place and time."""
 
     row: int
     time: datetime | None
-    calls: list[Call]
+    said: dict[str, Any]
     states: int = 1
 
 
 def read(lines: Lines) -> Iterator[Row]:
-    """One row per request, in the order of their first rows; what cannot be read is skipped where it stands."""
+    """One row per request, in the order of their first rows; what cannot be read is skipped."""
     requests: dict[tuple[str, str], _Request] = {}
     newest: dict[str, tuple[str, str]] = {}
     for found in documents(lines, needles=_NEEDLES):
         if isinstance(found, Skipped):
             yield found
             continue
-        message = within(found.value, "message")
-        if not isinstance(message, dict) or message.get("usage") is None:
+        row, message = found.value, within(found.value, "message")
+        if not isinstance(row, dict) or not isinstance(message, dict) or message.get("usage") is None:
             continue
-        try:
-            calls = _calls(found, message)
-        except InvalidMessage as verdict:
-            yield Skipped(found.row, verdict.reason, verdict.message)
-            continue
+        request = _Request(found.row, moment(row.get("timestamp")), _said(row, message))
         own = name(message.get("id"))
-        time = moment(within(found.value, "timestamp"))
         if own is None:
-            yield from _drafts(_Request(found.row, time, calls), None, found.content)
+            yield from _drafts(request, None, found.content)
             continue
-        key = _key(own, name(within(found.value, "requestId")), newest)
-        _keep(requests, key, newest.get(own), _Request(found.row, time, calls))
+        key = _key(own, name(row.get("requestId")), newest)
+        _keep(requests, key, newest.get(own), request)
         newest[own] = key
     for (own, request_id), request in requests.items():
         yield from _drafts(request, f"{own}/{request_id}" if request_id else own, "")
+
+
+def _said(row: Json, message: Json) -> dict[str, Any]:
+    """All that is ever read of a row, so that nothing else is kept."""
+    return {**{field: row.get(field) for field in _ROW}, "message": {field: message.get(field) for field in _MESSAGE}}
 
 
 def _key(own: str, request_id: str | None, newest: dict[str, tuple[str, str]]) -> tuple[str, str]:
@@ -80,49 +82,51 @@ def _keep(
     if old is None:
         requests[key] = new
         return
-    if [call.data for call in old.calls] != [call.data for call in new.calls]:
-        old.calls = new.calls
+    if old.said != new.said:
+        old.said = new.said
         old.states += 1
     old.time = old.time or new.time
 
 
-def _calls(document: Document, message: Json) -> list[Call]:
-    row = document.value if isinstance(document.value, dict) else {}
-    if message.get("model") == _SYNTHETIC:
+def _calls(said: Json) -> list[Call]:
+    message = said["message"]
+    if message["model"] == _SYNTHETIC:
         raise InvalidMessage(Reason.NOT_AN_EVENT, "message.model", "a note of Claude Code itself, no call")
     calls = calls_of(message)
     about = known_fields(
-        session=name(row.get("sessionId")),
-        agent="claude-code",
-        project=_last_name(row.get("cwd")),
-        user_agent=_agent(row.get("version")),
-        tags=known_fields(git_branch=name(row.get("gitBranch")), subagent=name(row.get("agentId"))) or None,
+        session=name(said["sessionId"]), agent="claude-code", project=_last_name(said["cwd"]), user_agent=_agent(said)
     )
+    labels = known_fields(git_branch=name(said["gitBranch"]), subagent=name(said["agentId"]))
     for call in calls:
-        tags = {**call.data.get("tags", {}), **about.get("tags", {})}
+        tags = {**call.data.get("tags", {}), **labels}
         call.data.update(about, **({"tags": tags} if tags else {}))
-    if row.get("isSidechain") is True:
+    if said["isSidechain"] is True:
         calls[0].data["request_kind"] = "sidechain"
-    cost = usd_text(row.get("costUSD"))
+    cost = usd_text(said["costUSD"])
     if cost is not None:
         calls[0].data["reported_cost_usd"] = cost
     return calls
 
 
-def _last_name(value: object) -> str | None:
-    return name(value.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]) if isinstance(value, str) else None
-
-
-def _agent(version: object) -> str | None:
-    known = name(version)
+def _agent(said: Json) -> str | None:
+    known = name(said["version"])
     return None if known is None else f"claude-code/{known}"
 
 
-def _drafts(request: _Request, own: str | None, content: str) -> Iterator[Draft]:
-    for call in request.calls:
+def _drafts(request: _Request, own: str | None, content: str) -> Iterator[Row]:
+    try:
+        calls = _calls(request.said)
+    except InvalidMessage as verdict:
+        yield Skipped(request.row, verdict.reason, verdict.message)
+        return
+    for call in calls:
         data: dict[str, Any] = {**call.data, "revision": request.states}
         own_id = None if own is None else f"{own}{call.part}"
         yield Draft(request.row, f"{content}{call.part}", request.time, data, None, own_id)
+
+
+def _last_name(value: object) -> str | None:
+    return name(value.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]) if isinstance(value, str) else None
 
 
 DIALECT = Dialect(

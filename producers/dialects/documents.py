@@ -34,7 +34,7 @@ def documents(lines: Lines, *, needles: tuple[str, ...] = ()) -> Iterator[Docume
     long = LongDocument()
     for row, line in enumerate(lines, start=1):
         text = line.strip().removeprefix("\ufeff")
-        if long.depth and line[0] == "{" and isinstance(value := _decoded(text), dict):
+        if long.depth and line[:1] == "{" and isinstance(value := _decoded(text), dict):
             yield Skipped(long.row, Reason.INVALID_JSON, _NO_END)
             yield Document(row, text, value)
             long = LongDocument()

@@ -9,6 +9,7 @@ Laws
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 from producers.dialects.values import Json, count
 from schemas.errors import InvalidMessage, Reason
@@ -109,7 +110,16 @@ def check_total(fields: dict[str, int], reported: int | None, path: str) -> None
 
 
 def _first(usage: Json, paths: tuple[str, ...]) -> int | None:
-    return next((held for path in paths if (held := count(usage, *path.split("."))) is not None), None)
+    for path in paths:
+        held = count(usage, *_keys(path))
+        if held is not None:
+            return held
+    return None
+
+
+@cache
+def _keys(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 def _add(fields: dict[str, int], leaf: str, tokens: int) -> None:

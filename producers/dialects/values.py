@@ -20,6 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = ((10**11, 1_000_000), (10**14, 1_000))
 """Numbers below the first are seconds, below the second milliseconds; then come micro- and nanoseconds."""
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,99}")
+_NAME = re.compile(r"[^\x00-\x1f]{1,256}")
 _MAX_USD = Decimal(10**6)
 
 
@@ -70,9 +71,7 @@ def amount(value: object) -> float | None:
 
 def name(value: object) -> str | None:
     """The value as a name of the contract; None where it is none: empty, too long, not plain text."""
-    if isinstance(value, str) and 0 < len(value) <= 256 and not any(char < " " for char in value):
-        return value
-    return None
+    return value if isinstance(value, str) and _NAME.fullmatch(value) else None
 
 
 def label(value: object) -> str | None:
