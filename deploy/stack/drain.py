@@ -23,20 +23,21 @@ def drain(
     deadline = time.monotonic() + timeout_sec
     with Positions(settings) as positions:
         for wave in WAVES:
-            look = _looks_at(positions, wave)
+            look: Callable[[], list[Behind]] | None = None
             while True:
                 try:
+                    look = look or _looks_at(positions, wave)
                     missing = look()
                 except KafkaUnavailableError:
                     if time.monotonic() > deadline:
                         raise
-                    continue
-                said(missing)
-                if not missing:
-                    break
-                if time.monotonic() > deadline:
-                    return missing
-                time.sleep(_EVERY_SEC)
+                else:
+                    said(missing)
+                    if not missing:
+                        break
+                    if time.monotonic() > deadline:
+                        return missing
+                time.sleep(_EVERY_SEC)  # an absent broker refuses at once: it, too, is not asked more often
     return []
 
 
