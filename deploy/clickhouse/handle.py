@@ -15,7 +15,7 @@ from deploy.clickhouse.rights import WRITER_SETTINGS
 
 @dataclass(frozen=True)
 class Statement:
-    """What the engine's parser says of a text; one that it cannot parse counts as READ_ONLY and fails when it runs."""
+    """What the engine's parser says of a text; what it cannot parse is of class UNKNOWN and counts none."""
 
     query_class: str
     count: int
@@ -77,7 +77,12 @@ class Handle:
 
         Raises: StatementError: it is not one statement, or not SQL.
         """
-        return self.query(f"SELECT formatQuerySingleLine({quoted(sql)})", "TSVRaw").data.decode("utf-8", "replace")
+        try:
+            found = self.query(f"SELECT formatQuerySingleLine({quoted(sql)})", "TSVRaw")
+        except StatementError as error:
+            # Where our own question is quoted, the rest of the message is about that.
+            raise StatementError(error.code, error.message.partition(": In scope SELECT formatQuery")[0]) from error
+        return found.data.decode("utf-8", "replace")
 
     def query(self, sql: str, output_format: str, params: Mapping[str, str] | None = None) -> Result:
         """The whole result of a statement, written in the format unless the statement names one itself.

@@ -152,6 +152,8 @@ class Service:
         _, text, _ = read_statement(request.query, body, limit=self._config.limits.analyst_max_query_bytes, whole=True)
         sql = _to_sql(text)
         found = handle.classify(sql)
+        if found.count == 0:
+            handle.canonical(sql)  # no statement at all: the parser says what is wrong with it, which helps most
         refusal = guard.refusal_of_class(found.query_class, found.count) or guard.refusal_of_database(request.database)
         refusal = refusal or guard.refusal_of_text(handle.canonical(sql), self._engine.functions)
         if refusal is not None:

@@ -276,6 +276,17 @@ def test_a_refusal_says_what_can_be_read(analyst: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sql", "where"), [("SELECT * FRM usage_events", "position 14"), ("SELECT sum(a FROM usage_events", "position 14")]
+)
+def test_a_slip_of_the_pen_is_a_syntax_error(analyst: Any, sql: str, where: str) -> None:
+    """Who mistypes a question reads where it breaks, not that analysts may only read, nor a query of ours."""
+    with pytest.raises(DatabaseError, match=rf"Syntax error: failed at {where}") as refused:
+        analyst.query(sql)
+    assert "analysts only read" not in str(refused.value)
+    assert "formatQuery" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
     "settings",
     [
         "max_execution_time = 0",
@@ -446,6 +457,7 @@ print(json.dumps([ask(sql) for sql in json.loads(input())]))
         "INSERT INTO t SELECT 1": ["MUTATING", 1],
         "CREATE TEMPORARY TABLE t (a Int8)": ["CONTROL", 1],
         "SHOW TABLES": ["READ_ONLY", 1],
+        "SELECT * FRM x": ["UNKNOWN", 0],
     }
     done = subprocess.run(
         [sys.executable, "-c", code], input=json.dumps(list(wanted)), capture_output=True, text=True, check=True
