@@ -9,18 +9,17 @@ import numpy.typing as npt
 
 from schemas.internal import BUCKET_US
 from streams.burn import rings, shared_credential
-from streams.burn.deltas import BUDGET, Deltas, Lists
+from streams.burn.deltas import Deltas, Lists, RowKey
 from streams.burn.rings import Added
-from streams.burn.state import UNJUDGED, UNSAID, Ahead, BurnState, EntityKey
+from streams.burn.state import UNJUDGED, UNSAID, Ahead, BurnState, EntityKey, MemberKey
 from streams.burn.table import Slots, Table
 
 Ints = npt.NDArray[np.int64]
-_CREDENTIAL = "credential"
 
 
 def budget_rows(deltas: Deltas) -> tuple[Ints, Ints]:
     """The rows of budgets, and those of entities."""
-    is_budget = np.array([key[1] == BUDGET for key in deltas.keys], np.bool_)[deltas.key_of_row]
+    is_budget = deltas.is_budget[deltas.key_of_row]
     return np.flatnonzero(is_budget), np.flatnonzero(~is_budget)
 
 
@@ -28,15 +27,11 @@ def take_windows(state: BurnState, deltas: Deltas, *, budgets: Ints, entities: I
     """The rows are in their windows, or wait because they lie ahead of the lead."""
     if state.policies is None:
         return
-    plans = state.policies.plans
-    counted = np.array(
-        [
-            key[1] != BUDGET
-            or ((plan := plans.get((key[0], key[2]))) is not None and rated_under >= plan.matched_since)
-            for key in deltas.keys
-        ],
-        np.bool_,
-    )
+    counted = ~deltas.is_budget
+    for index in np.flatnonzero(deltas.is_budget).tolist():
+        org, _, budget_id, _ = deltas.keys[index]
+        plan = state.policies.plans.get((org, budget_id))
+        counted[index] = plan is not None and rated_under >= plan.matched_since
     lead = state.clock.lead_us // BUCKET_US
     recent = (deltas.bucket > lead - rings.SPAN_US // BUCKET_US) & counted[deltas.key_of_row]
     for name, rows in (("entities", entities), ("members", budgets)):
@@ -64,11 +59,12 @@ def release(state: BurnState) -> None:
 
 def take_sketches(state: BurnState, deltas: Deltas, entities: Ints) -> None:
     """Users and addresses of live credential rows of the last hour are in their sketches."""
-    is_credential = np.array([key[1] == _CREDENTIAL for key in deltas.keys], np.bool_)
     part = deltas.bucket // shared_credential.PART_BUCKETS
     oldest = state.clock.lead_us // BUCKET_US - 420
     named = (np.diff(deltas.users.offsets) > 0) | (np.diff(deltas.addresses.offsets) > 0)
-    rows = entities[(is_credential[deltas.key_of_row] & deltas.live & named & (deltas.bucket > oldest))[entities]]
+    rows = entities[
+        (deltas.is_credential[deltas.key_of_row] & deltas.live & named & (deltas.bucket > oldest))[entities]
+    ]
     if len(rows) == 0:
         return
     table = state.credentials
@@ -95,13 +91,19 @@ def _members_of(lists: Lists, rows: Ints) -> tuple[Ints, Ints]:
 def _add(state: BurnState, name: str, deltas: Deltas, rows: Ints) -> None:
     if len(rows) == 0:
         return
+    table = _table(state, name)
     places, inverse = np.unique(deltas.key_of_row[rows], return_inverse=True)
-    keys = [_key_of(name, deltas.keys[place]) for place in places.tolist()]
-    slots = np.array([_slot_of(state, name, key) for key in keys], np.int64)[inverse]
-    added = Added(
-        slots, deltas.bucket[rows], deltas.requests[rows], deltas.tokens[rows], deltas.micro[rows], deltas.pico[rows]
-    )
-    _put(_table(state, name), added, deltas.live[rows])
+    every = deltas.keys
+    if name == "entities":
+        keys = [every[place][:3] for place in places.tolist()]
+    else:
+        keys = [_member_key(every[place]) for place in places.tolist()]
+    known = table.slots.get
+    slots = np.array([known(key, -1) for key in keys], np.int64)
+    for index in np.flatnonzero(slots < 0).tolist():
+        slots[index] = _slot_of(state, name, keys[index])
+    numbers = (deltas.bucket, deltas.requests, deltas.tokens, deltas.micro, deltas.pico)
+    _put(table, Added(slots[inverse], *(column[rows] for column in numbers)), deltas.live[rows])
 
 
 def _put(table: Table[EntityKey], added: Added, live: npt.NDArray[np.bool_]) -> None:
@@ -114,8 +116,8 @@ def _put(table: Table[EntityKey], added: Added, live: npt.NDArray[np.bool_]) -> 
     flags[np.unique(added.slots[live])] |= UNJUDGED
 
 
-def _key_of(name: str, key: tuple[str, str, str, str]) -> EntityKey:
-    return key[:3] if name == "entities" else (key[0], key[2], key[3])
+def _member_key(key: RowKey) -> MemberKey:
+    return (key[0], key[2], key[3])
 
 
 def _slot_of(state: BurnState, name: str, key: EntityKey) -> int:
@@ -136,6 +138,7 @@ def _table(state: BurnState, name: str) -> Table[EntityKey]:
 
 def _ahead(name: str, deltas: Deltas, row: int) -> Ahead:
     numbers = (deltas.requests, deltas.tokens, deltas.micro, deltas.pico)
-    key = _key_of(name, deltas.keys[int(deltas.key_of_row[row])])
+    whole = deltas.keys[int(deltas.key_of_row[row])]
+    key = whole[:3] if name == "entities" else _member_key(whole)
     values = (int(column[row]) for column in numbers)
     return Ahead(int(deltas.bucket[row]), name, key, bool(deltas.live[row]), *values)

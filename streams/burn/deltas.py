@@ -16,7 +16,9 @@ from streams.ports import SourceRecord
 
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
+Bools = npt.NDArray[np.bool_]
 BUDGET = "budget"
+CREDENTIAL = "credential"
 RowKey = tuple[str, str, str, str]
 """org, entity type (or "budget"), entity or budget id, member ('' where there is none: the contract refuses '')."""
 
@@ -34,9 +36,11 @@ class Deltas:
     """The rows of one message; `bucket` counts 10 s from 1970, cost is the pair (micro, pico)."""
 
     keys: list[RowKey]
+    is_budget: Bools  # of each key
+    is_credential: Bools
     key_of_row: Ints
     bucket: Ints
-    live: npt.NDArray[np.bool_]
+    live: Bools
     requests: Ints
     unpriced: Ints
     tokens: Ints
@@ -71,7 +75,7 @@ def deltas_of(record: SourceRecord) -> Deltas | None:
 
 def from_rows(batch: pa.RecordBatch) -> Deltas:
     """The rows of a record batch with DELTA_SCHEMA."""
-    keys, key_of_row = _keys(batch)
+    keys, kinds, key_of_row = _keys(batch)
 
     def ints(name: str) -> Ints:
         values: Ints = batch.column(name).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
@@ -79,6 +83,8 @@ def from_rows(batch: pa.RecordBatch) -> Deltas:
 
     return Deltas(
         keys=keys,
+        is_budget=kinds == BUDGET,
+        is_credential=kinds == CREDENTIAL,
         key_of_row=key_of_row,
         bucket=ints("bucket_us") // BUCKET_US,
         live=batch.column("live").fill_null(pa.scalar(value=True)).to_numpy(zero_copy_only=False),
@@ -92,7 +98,7 @@ def from_rows(batch: pa.RecordBatch) -> Deltas:
     )
 
 
-def _keys(batch: pa.RecordBatch) -> tuple[list[RowKey], Ints]:
+def _keys(batch: pa.RecordBatch) -> tuple[list[RowKey], npt.NDArray[np.str_], Ints]:
     names = ("org", "entity_type", "entity_id", "member")
     columns = [batch.column(name).fill_null("").dictionary_encode() for name in names]
     codes = [column.indices.to_numpy(zero_copy_only=False) for column in columns]
@@ -101,7 +107,8 @@ def _keys(batch: pa.RecordBatch) -> tuple[list[RowKey], Ints]:
     starts = np.flatnonzero(changes)
     words = [column.dictionary.to_pylist() for column in columns]
     parts = [[word[code] for code in part[starts].tolist()] for word, part in zip(words, codes, strict=True)]
-    return list(zip(*parts, strict=True)), np.cumsum(changes) - 1
+    kinds = np.array(words[1], np.str_)[codes[1][starts]]
+    return list(zip(*parts, strict=True)), kinds, np.cumsum(changes) - 1
 
 
 def _lists(column: pa.ListArray) -> Lists:
