@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import sys
 from enum import StrEnum
 from typing import Annotated
@@ -12,6 +13,7 @@ import typer
 from deploy.cli.output import StateDir, examples
 
 _MAX_QUERY_BYTES = 1_000_000
+_OWN_FORMAT = re.compile(r"\bFORMAT\s+\w+\s*;?\s*\Z", re.IGNORECASE)
 
 
 class Format(StrEnum):
@@ -81,6 +83,8 @@ def _text(query: str | None) -> str:
     text = sys.stdin.read(_MAX_QUERY_BYTES + 1) if query in {None, "-"} else str(query)
     if not text.strip():
         raise InputError("the query is empty")
+    if _OWN_FORMAT.search(text):
+        raise InputError(f"leave FORMAT out of the query, and write --format {'|'.join(Format)}")
     return text
 
 

@@ -132,6 +132,11 @@ def test_help_of_replay_lists_every_format() -> None:
         (["replay", "no-such-format", "x"], 2, "is not known; known are"),
         (["status"], 1, "no stack found here"),
         (["drain"], 1, "no stack found here"),
+        (
+            ["sql", "SELECT 1 FORMAT JSON"],
+            2,
+            "leave FORMAT out of the query, and write --format Pretty|",
+        ),
     ],
 )
 def test_failure_is_a_sentence_and_a_code(  # noqa: PLR0913, PLR0917  three fixtures and a row of the table
