@@ -12,8 +12,28 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.faults.mutants import MUTANTS
 from tests.faults.plan import kills_in, random_plan, short_plan
 from tests.faults.run import Wish, report, run, write_faults
+
+
+def break_each(names: list[str]) -> int:
+    """Each mutant is run; exit code 0 if the checks caught all of them."""
+    missed = []
+    for name in names:
+        mutant = MUTANTS[name]
+        directory = Path(tempfile.mkdtemp(prefix="burnline-faults-mutant-"))
+        wish = Wish(seed=1, seconds=60, rate_per_sec=100, faults=mutant.faults, session_sec=6, mutant=name)
+        result = run(wish, directory, say=lambda _text: None)
+        wrong = sorted({one.name for one in result.checks if not one.passed})
+        caught = mutant.caught_by & set(wrong)
+        failed = ", ".join(wrong) or "none"
+        sys.stdout.write(f"{'caught' if caught else 'MISSED'}: {name} ({mutant.what}); checks that failed: {failed}\n")
+        sys.stdout.write("" if caught else report(result) + "\n")
+        sys.stdout.flush()
+        missed += [] if caught else [name]
+        shutil.rmtree(directory)
+    return 1 if missed else 0
 
 
 def main() -> int:
@@ -27,7 +47,10 @@ def main() -> int:
     parser.add_argument("--hot", type=float, help="share of the events on one key (0.8 with every fourth seed)")
     parser.add_argument("--short", action="store_true", help="the short form that `make test` runs")
     parser.add_argument("--keep", action="store_true", help="keep the directory of a run that passed")
+    parser.add_argument("--mutants", nargs="*", help="break these guards one by one (all unless named); see mutants.py")
     given = parser.parse_args()
+    if given.mutants is not None:
+        return break_each(given.mutants or list(MUTANTS))
     seed = given.seed if given.seed is not None else secrets.randbelow(1_000_000)
     seconds = given.minutes * 60
     faults = random_plan(seed=seed, seconds=seconds, every_sec=given.every, session_sec=given.session)

@@ -43,8 +43,12 @@ class Hurting:
         wait_sec(fault.after_sec)
         one = Suffered(datetime.now(UTC), fault)
         self.suffered.append(one)
+        if not self._world.found().supervisor().answers():
+            one.wrong = "the supervisor had died, and not by us; started anew"
+            self._world.up()
         act = {
             "kill": self._kill,
+            "kill at work": self._kill_at_work,
             "kill two": self._kill,
             "kill again": self._kill_again,
             "stop": self._stop,
@@ -67,6 +71,20 @@ class Hurting:
     def _kill(self, one: Suffered) -> None:
         for process in self._processes(one):
             process.kill()
+
+    def _kill_at_work(self, one: Suffered) -> None:
+        """A worker dies some moments after it has been seen to move on."""
+        stage = one.fault.targets[0]
+        began = self._world.positions(stage)
+
+        def moved() -> bool:
+            now = self._world.positions(stage)
+            return now is not None and began is not None and now > began
+
+        if not wait_until(moved, timeout_sec=_END_SEC, every_sec=0.1):
+            one.outcome = f"{stage} did not move on"
+        wait_sec(one.fault.hold_sec)
+        self._kill(one)
 
     def _kill_again(self, one: Suffered) -> None:
         (first,) = self._processes(one)

@@ -10,7 +10,8 @@ from random import Random
 WORKERS = ("rating", "burn", "sink")
 PARTS = (*WORKERS, "clickhouse", "kafka")
 _WEIGHTS = {
-    "kill": 50,  # kill -9 of one process
+    "kill": 40,  # kill -9 of one process
+    "kill at work": 12,  # of a worker that has just been seen to move on
     "kill again": 10,  # and again while its successor starts
     "kill two": 8,  # two at once
     "stop": 8,  # SIGTERM, as an upgrade does
@@ -67,14 +68,16 @@ def short_plan(*, seed: int, session_sec: float) -> list[Fault]:
 
 def kills_in(faults: Sequence[Fault]) -> int:
     """How many processes die by these faults."""
-    each = {"kill": 1, "kill again": 2, "kill two": 2, "extra": 1, "supervisor": 1}
+    each = {"kill": 1, "kill at work": 1, "kill again": 2, "kill two": 2, "extra": 1, "supervisor": 1}
     return sum(each.get(fault.kind, 0) for fault in faults)
 
 
 def _fault(dice: Random, kind: str, *, after_sec: float, session_sec: float) -> Fault:
     targets: tuple[str, ...] = (dice.choice(PARTS),)
     hold_sec = 0.0
-    if kind == "kill again":
+    if kind == "kill at work":
+        targets, hold_sec = (dice.choice(WORKERS),), dice.uniform(0, 0.5)
+    elif kind == "kill again":
         hold_sec = dice.uniform(0.2, 4)
     elif kind == "kill two":
         targets = tuple(dice.sample(PARTS, 2))

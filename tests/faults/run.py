@@ -1,10 +1,12 @@
 """One run: start, budgets, traffic, faults, drain, final read, checks."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.cli_stack import ROOT
 from tests.faults.checks import Check, check
 from tests.faults.emitting import Emitter
 from tests.faults.hurting import Hurting, Suffered
@@ -30,6 +32,7 @@ class Wish:
     faults: Sequence[Fault]
     session_sec: float
     hot_share: float = 0.0
+    mutant: str | None = None
 
 
 @dataclass
@@ -56,8 +59,7 @@ def run(wish: Wish, directory: Path, *, say: Say) -> Result:
 
     Raises: FatalError, subprocess errors: the run itself could not be carried out.
     """
-    settings = {"BURNLINE_STREAMS_SESSION_TIMEOUT_SEC": f"{wish.session_sec:g}"}
-    world = World(directory / "state", settings)
+    world = World(directory / "state", _settings(wish))
     result = Result(wish)
     try:
         world.up()
@@ -79,6 +81,14 @@ def run(wish: Wish, directory: Path, *, say: Say) -> Result:
     finally:
         world.down()
     return result
+
+
+def _settings(wish: Wish) -> dict[str, str]:
+    settings = {"BURNLINE_STREAMS_SESSION_TIMEOUT_SEC": f"{wish.session_sec:g}"}
+    if wish.mutant is not None:
+        path = os.pathsep.join([str(ROOT), str(ROOT / "producers/client"), str(Path(__file__).with_name("broken"))])
+        settings |= {"FAULTS_MUTANT": wish.mutant, "PYTHONPATH": path}
+    return settings
 
 
 def _suffer(world: World, emitter: Emitter, watch: Watch, result: Result, say: Say) -> None:
