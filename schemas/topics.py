@@ -160,9 +160,10 @@ TOPICS: tuple[Topic, ...] = (
         doc="burn's state in pages, one round after the other",
         writers=("burn",),
         readers=("burn",),
-        retention_ms=_DAY_MS,
+        retention_ms=-1,  # a month's budgets outlive a stop of any length; bytes bound it instead
         max_message_bytes=4 * _MIB,
         public=False,
+        extra={"retention.bytes": str(2048 * _MIB), "segment.bytes": str(128 * _MIB)},
     ),
     Topic(
         name="internal.progress",

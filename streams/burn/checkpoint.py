@@ -23,6 +23,11 @@ from streams.ports import Output, PartitionReader, SourceRecord
 TOPIC = "internal.checkpoints"
 VERSION = 1
 EVERY_US = 60_000_000
+"""The least time between the beginnings of rounds; a large round waits longer, so that they write `RATE_BYTES_SEC`."""
+SLOWEST_US = 600_000_000
+IDLE_US = 3_600_000_000
+"""After this time a round is written although no row came: newer records push old ones out of the topic."""
+RATE_BYTES_SEC = 65_536
 STEP_BYTES = 4_194_304
 _CROSS_BYTES = 524_288
 _FIRST_LOOK = 256
@@ -74,6 +79,7 @@ class Rounds:
         self.round = 0
         self._begun_us = 0
         self._rows_since = False
+        self._written_bytes = 0  # of the round in hand, or the last one
         self._running: Iterator[tuple[Output, int]] | None = None
 
     def saw_rows(self) -> None:
@@ -83,7 +89,7 @@ class Rounds:
     def outputs(self, state: BurnState, *, offset: int) -> list[Output]:
         """This step's share of the round in hand; a new round begins when one is due. `offset`: the last record."""
         if self._running is None:
-            if not self._rows_since or state.clock.lead_us < self._begun_us + EVERY_US:
+            if state.clock.lead_us < self._begun_us + self._pause_us():
                 return []
             self._begin(state, offset=offset)
         return self._some(self._step_bytes)
@@ -93,10 +99,16 @@ class Rounds:
         self._begin(state, offset=offset)
         return self._some(None)
 
+    def _pause_us(self) -> int:
+        if not self._rows_since:
+            return IDLE_US
+        return min(max(EVERY_US, self._written_bytes * 1_000_000 // RATE_BYTES_SEC), SLOWEST_US)
+
     def _begin(self, state: BurnState, *, offset: int) -> None:
         self.round += 1
         self._begun_us = state.clock.lead_us
         self._rows_since = False
+        self._written_bytes = 0
         self._running = self._pieces(state, offset=offset)
 
     def _some(self, most_bytes: int | None) -> list[Output]:
@@ -109,6 +121,7 @@ class Rounds:
                 break
             found.append(output)
             taken += size
+            self._written_bytes += len(output.value)
         return found
 
     def _pieces(self, state: BurnState, *, offset: int) -> Iterator[tuple[Output, int]]:

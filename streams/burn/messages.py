@@ -7,7 +7,7 @@ Long because every message that a person reads stands here, side by side.
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Literal
 
 from schemas.money import plain
@@ -20,6 +20,7 @@ from streams.burn.limits import Pair, Plan, Step, amount_of
 from streams.burn.periods import Period, instant
 from streams.ports import Output
 
+_EXACT = Context(prec=60)
 _FINEST_FIRST = (
     "agent", "credential", "user", "use_case", "service", "project", "team", "cost_center", "pool", "purpose",
     "spend_class", "environment", "model", "provider", "business_unit", "org",
@@ -95,7 +96,7 @@ def threshold_alert(crossing: Crossing, step: Step, *, at: datetime, notify: boo
         period_end=instant(crossing.period.end_us),
         unit=budget.unit,
         value=spent,
-        threshold=step.share * budget.limit,
+        threshold=_EXACT.multiply(step.share, budget.limit),
         owner=budget.owner,
         labels=labels_of(budget, member),
         evidence={"limit": plain(budget.limit), "spent_to_limit_ratio": ratio},

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from schemas.errors import CorruptStateError
-from streams.burn.checkpoint import digest
+from streams.burn.checkpoint import TOPIC, digest
 from streams.burn.stage import BurnStage
-from streams.ports import SourceBatch, SourceRecord
+from streams.ports import Output, SourceBatch, SourceRecord
 from tests.scenarios.burn_log import (
     DAY,
     HOUR,
@@ -194,3 +194,21 @@ def test_same_log_makes_the_same_bytes() -> None:
     other = run(new_lane(PolicyHistory(CHANGES)), second.records)
     assert public(one) == public(same)
     assert alerts(one)[0].alert_id != alerts(other)[0].alert_id
+
+
+def test_rounds_come_each_minute_of_work_and_each_hour_of_silence() -> None:
+    """Retention by size must always leave a round behind, so silence writes one now and then."""
+    log = BurnLog()
+    for at_us in range(AT, AT + 10 * MINUTE, 20 * SEC):
+        log.say(at_us, [budget_row(at_us, usd=1)])
+    busy = len(log.records)
+    for at_us in range(AT + 11 * MINUTE, AT + 5 * HOUR, MINUTE):
+        log.tick(at_us)
+    lane = new_lane(PolicyHistory())
+    assert len(heads(run(lane, log.records[:busy]))) == 10
+    assert len(heads(run(lane, log.records[busy:]))) == 1 + 4
+
+
+def heads(outputs: list[Output]) -> list[Output]:
+    """The last record of each round."""
+    return [out for out in outputs if out.topic == TOPIC and out.key is not None and b"|head|" in out.key]
