@@ -2,7 +2,8 @@
 
 Laws
 1. Every document, in the order of the file, is one Document; what is no JSON is one Skipped where it begins.
-2. A broken document hides nothing: the next line that is a whole object of its own is read.
+2. A broken document hides nothing: the next line that is a whole object of its own is read. No message quotes it: it
+   may hold a prompt.
 3. `data:` of server-sent events is read, their other fields and `[DONE]` are passed over.
 """
 
@@ -87,7 +88,7 @@ def _ended(long: LongDocument, row: int, line: str) -> Iterator[Document | Skipp
     for found in long.take(row, line):
         if isinstance(found, Waste):
             reason = Reason.INVALID_JSON if found.cut else Reason.NOT_AN_EVENT
-            said = f"a text in line {row} has no end" if found.cut else f"no JSON object: {found.text[:40]!r}"
+            said = f"a text in line {row} has no end" if found.cut else "what stands here is no JSON object"
             yield Skipped(found.row, reason, said)
             continue
         value = _decoded(found.text)

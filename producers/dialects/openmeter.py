@@ -3,7 +3,7 @@
 What becomes of an event: `id`, `source`, `time` and `subject` stay; the subject is the customer, so it is also the
 `end_user`. OpenMeter counts one event per token class: `data.tokens` with `data.type` input (or prompt) is
 `input_tokens`, output (or completion) is `output_tokens`, and a request of two classes is two events. Fields of `data`
-that the contract knows keep their name; other numbers, flags and short texts become tags, and so does the event's type
+that the contract knows keep their name; other numbers, flags and texts of at most 64 characters become tags, and so does the event's type
 (`meter_type`). Content (prompt, messages, ...) is never taken. An event without any count of tokens is skipped.
 Source: openmeterio/openmeter, config.example.yaml and docs.
 """
@@ -31,6 +31,7 @@ _NAMES = (
     "model", "requested_model", "service_tier", "region", "finish_reason",
 )  # fmt: skip
 _MAX_TAGS = 40
+_MAX_TAG = 64
 
 
 def fields_of(event: Json) -> dict[str, Any]:
@@ -52,7 +53,8 @@ def fields_of(event: Json) -> dict[str, Any]:
         raise InvalidMessage(Reason.NOT_AN_EVENT, "data", "no count of tokens in data")
     names = {field: name(data.get(field)) for field in _NAMES if field in data}
     rest = data.keys() - set(_NAMES) - _TOTALS.keys() - _CONTENT - {"tokens", "type", "credential"}
-    tags = {field: said for field in sorted(rest) if name(field) and (said := label(data[field])) is not None}
+    labels = {field: label(data[field]) for field in sorted(rest) if name(field)}
+    tags = {field: said for field, said in labels.items() if said is not None and len(said) <= _MAX_TAG}
     return known_fields(
         end_user=name(event.get("subject")),
         credential=key_id(data.get("credential")),
