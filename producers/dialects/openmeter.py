@@ -3,8 +3,9 @@
 What becomes of an event: `id`, `source`, `time` and `subject` stay; the subject is the customer, so it is also the
 `end_user`. OpenMeter counts one event per token class: `data.tokens` with `data.type` input (or prompt) is
 `input_tokens`, output (or completion) is `output_tokens`, and a request of two classes is two events. Fields of `data`
-that the contract knows keep their name; other numbers, flags and texts of at most 64 characters become tags, and so does the event's type
-(`meter_type`). Content (prompt, messages, ...) is never taken. An event without any count of tokens is skipped.
+that the contract knows keep their name; other numbers, flags and texts of at most 64 characters become tags, and so
+does the event's type (`meter_type`). Content (prompt, messages, ...) is never taken. An event without any count of
+tokens is skipped.
 Source: openmeterio/openmeter, config.example.yaml and docs.
 """
 
