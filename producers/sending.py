@@ -12,6 +12,7 @@ from schemas.errors import FatalError, KafkaUnavailableError, SettingsError
 from schemas.usage import MAX_EVENT_BYTES
 
 _log = logging.getLogger(__name__)
+_log.addHandler(logging.NullHandler())  # librdkafka's own words are for who asks for them; `trouble` has the last one
 HEADERS = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
 TOO_LARGE = "refused_too_large"
 _POLL_EVERY = 100

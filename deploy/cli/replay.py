@@ -176,11 +176,26 @@ def _report(outcome: "Outcome", *, moved: bool, as_json: bool) -> None:
         put(f"the same again: --shift {outcome.shift} in place of --at")
 
 
+def outages() -> "Callable[[Progress], None]":
+    """Says when a replay begins to wait for Kafka and when it goes on, a line each: for where there is no terminal."""
+    waiting = False
+
+    def show(found: "Progress") -> None:
+        nonlocal waiting
+        if bool(found.waiting_for) == waiting:
+            return
+        waiting = not waiting
+        sent = f"{found.sent:,} of {found.rows:,} rows sent"
+        say(f"waiting for Kafka, {sent} ({found.waiting_for})" if waiting else f"Kafka answers again, {sent}")
+
+    return show
+
+
 @contextmanager
-def shown_progress(rows: int) -> "Iterator[Callable[[Progress], None] | None]":
-    """Shows how far a replay is, on a terminal."""
+def shown_progress(rows: int) -> "Iterator[Callable[[Progress], None]]":
+    """Shows how far a replay is, on a terminal; elsewhere only what it waits for."""
     if not sys.stderr.isatty():
-        yield None
+        yield outages()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
