@@ -7,6 +7,7 @@ does not, or with --keep.
 import argparse
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -87,4 +88,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the stack is ended on this way out, too
     sys.exit(main())

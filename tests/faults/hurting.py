@@ -10,11 +10,19 @@ import psutil
 
 from schemas.errors import BurnlineError
 from tests.faults.plan import Fault
+from tests.faults.reading import at_next_write
 from tests.faults.world import World, wait_sec, wait_until
 
 _SEEN_AFTER_SEC = {"kafka": 2.0, "clickhouse": 2.0, "rating": 17.0, "burn": 17.0}
 """After how long `status` must see that a part does not move; rating and burn may be silent for 15 s."""
 _END_SEC = 60.0
+_WRITES = {
+    "rating": ("internal.progress", b"rating|"),
+    "burn": ("internal.progress", b"burn|"),
+    "sink": ("internal.groups", b""),
+    "clickhouse": ("internal.groups", b""),
+}
+"""What a part has just written, or is just asked to insert, when it dies."""
 
 
 @dataclass
@@ -49,6 +57,7 @@ class Hurting:
         act = {
             "kill": self._kill,
             "kill at work": self._kill_at_work,
+            "kill mid-write": self._kill_mid_write,
             "kill two": self._kill,
             "kill again": self._kill_again,
             "stop": self._stop,
@@ -85,6 +94,20 @@ class Hurting:
             one.outcome = f"{stage} did not move on"
         wait_sec(one.fault.hold_sec)
         self._kill(one)
+
+    def _kill_mid_write(self, one: Suffered) -> None:
+        """Killed within milliseconds of a record of its transaction, or of the record of a group before its insert."""
+        target = one.fault.targets[0]
+        topic, key = _WRITES[target]
+        (process,) = self._processes(one)
+
+        def kill() -> None:
+            wait_sec(one.fault.hold_sec)
+            process.kill()
+
+        if not at_next_write(self._world.kafka(), topic, key=key, timeout_sec=_END_SEC, then=kill):
+            one.outcome = f"{target} wrote nothing"
+            process.kill()
 
     def _kill_again(self, one: Suffered) -> None:
         (first,) = self._processes(one)

@@ -136,14 +136,14 @@ def _reads_uncommitted(module: Any) -> None:
 ZOMBIE_SEC = 12.5
 
 
-def _several(targets: Sequence[str], *, times: int, kind: str = "kill at work") -> tuple[Fault, ...]:
+def _several(targets: Sequence[str], *, times: int, kind: str = "kill mid-write") -> tuple[Fault, ...]:
     hold_sec = ZOMBIE_SEC if kind == "zombie" else 0.0
     return tuple(
         Fault(
             after_sec=1 + 0.37 * number,
             kind=kind,
             targets=(targets[number % len(targets)],),
-            hold_sec=hold_sec or 0.21 * (number % 5),
+            hold_sec=hold_sec or 0.05 * (number % 4),
         )
         for number in range(times)
     )

@@ -10,7 +10,8 @@ from random import Random
 WORKERS = ("rating", "burn", "sink")
 PARTS = (*WORKERS, "clickhouse", "kafka")
 _WEIGHTS = {
-    "kill": 40,  # kill -9 of one process
+    "kill": 35,  # kill -9 of one process
+    "kill mid-write": 20,  # within milliseconds of a record of its transaction, or while a group is inserted
     "kill at work": 12,  # of a worker that has just been seen to move on
     "kill again": 10,  # and again while its successor starts
     "kill two": 8,  # two at once
@@ -34,7 +35,7 @@ class Fault:
 
     def __str__(self) -> str:
         """As a person reads it."""
-        hold = f" for {self.hold_sec:.1f} s" if self.hold_sec else ""
+        hold = f" ({self.hold_sec:.3g} s)" if self.hold_sec else ""
         return f"{self.kind} {', '.join(self.targets)}{hold}"
 
 
@@ -53,10 +54,13 @@ def random_plan(*, seed: int, seconds: float, every_sec: float, session_sec: flo
 
 
 def short_plan(*, seed: int, session_sec: float) -> list[Fault]:
-    """Each process killed once, in any order; then a zombie, a pause, and one killed while its successor starts."""
+    """Each process killed once at work, in any order; then a zombie, a pause, one killed while its successor starts."""
     dice = Random(f"plan-{seed}")  # noqa: S311  a seeded test
     order = dice.sample(PARTS, len(PARTS))
-    kills = [Fault(after_sec=dice.uniform(1.5, 3), kind="kill", targets=(part,)) for part in order]
+    kills = [
+        Fault(after_sec=dice.uniform(1, 2), kind="kill" if part == "kafka" else "kill mid-write", targets=(part,))
+        for part in order
+    ]
     worker = dice.choice(WORKERS)
     return [
         *kills,
@@ -68,7 +72,15 @@ def short_plan(*, seed: int, session_sec: float) -> list[Fault]:
 
 def kills_in(faults: Sequence[Fault]) -> int:
     """How many processes die by these faults."""
-    each = {"kill": 1, "kill at work": 1, "kill again": 2, "kill two": 2, "extra": 1, "supervisor": 1}
+    each = {
+        "kill": 1,
+        "kill at work": 1,
+        "kill mid-write": 1,
+        "kill again": 2,
+        "kill two": 2,
+        "extra": 1,
+        "supervisor": 1,
+    }
     return sum(each.get(fault.kind, 0) for fault in faults)
 
 
@@ -77,6 +89,8 @@ def _fault(dice: Random, kind: str, *, after_sec: float, session_sec: float) -> 
     hold_sec = 0.0
     if kind == "kill at work":
         targets, hold_sec = (dice.choice(WORKERS),), dice.uniform(0, 0.5)
+    elif kind == "kill mid-write":
+        targets, hold_sec = (dice.choice((*WORKERS, "clickhouse")),), dice.choice((0.0, dice.uniform(0, 0.1)))
     elif kind == "kill again":
         hold_sec = dice.uniform(0.2, 4)
     elif kind == "kill two":

@@ -1,10 +1,11 @@
 """The final read: what the log holds, and what the stack says, through the doors that everybody has."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from deploy.stack.positions import Positions
 from schemas.connection import KafkaSettings
@@ -36,18 +37,7 @@ def read_each(
 
     Raises: KafkaUnavailableError: no answer in time; some records were taken already.
     """
-    consumer = Consumer(
-        {
-            **kafka.to_confluent(),
-            "group.id": f"{kafka.group_prefix}faults",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "error",
-            "log_level": 0,
-            "error_cb": lambda _error: None,
-        }
-    )
+    consumer = _consumer(kafka, isolation="read_committed")
     try:
         consumer.assign([TopicPartition(kafka.topic(topic), partition, from_offset)])
         while True:
@@ -63,6 +53,44 @@ def read_each(
                     raise KafkaUnavailableError(f"{topic}/{partition}: {error.str()}")
     finally:
         consumer.close()
+
+
+def _consumer(kafka: KafkaSettings, *, isolation: str) -> Any:
+    return Consumer(
+        {
+            **kafka.to_confluent(),
+            "group.id": f"{kafka.group_prefix}faults",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": isolation,
+            "auto.offset.reset": "error",
+            "fetch.wait.max.ms": 10,
+            "log_level": 0,
+            "error_cb": lambda _error: None,
+        }
+    )
+
+
+def at_next_write(
+    kafka: KafkaSettings, topic: str, *, key: bytes, timeout_sec: float, then: Callable[[], None]
+) -> bool:
+    """`then` was called as soon as a record whose key begins so stood in partition 0, committed or not; else False."""
+    consumer = _consumer(kafka, isolation="read_uncommitted")
+    try:
+        at = TopicPartition(kafka.topic(topic), 0)
+        _, end = consumer.get_watermark_offsets(at, timeout=timeout_sec)
+        consumer.assign([TopicPartition(at.topic, 0, end)])
+        until_sec = time.monotonic() + timeout_sec
+        while time.monotonic() < until_sec:
+            message = consumer.poll(1)
+            if message is not None and message.error() is None and (message.key() or b"").startswith(key):
+                then()
+                return True
+    except KafkaException:
+        pass
+    finally:
+        consumer.close()
+    return False
 
 
 def _record(message: Any) -> SourceRecord:
