@@ -114,7 +114,7 @@ def replay(
     kafka = connections(state_dir, os.environ).kafka
     with shown_progress(plan.rows) as show:
         outcome = run(plan, kafka, now=now, speed=factor, on_progress=show)
-    _report(outcome, moved=at == "now" or shift is not None, as_json=as_json)
+    _report(outcome, at_now=at == "now", as_json=as_json)
     if outcome.interrupted:
         raise typer.Exit(130)
     if outcome.unacknowledged:
@@ -145,7 +145,7 @@ def _dry_run(plan: "Plan", now: datetime) -> None:
     say(f"{count:,} events would be sent, {skipped:,} rows skipped; nothing was sent")
 
 
-def _report(outcome: "Outcome", *, moved: bool, as_json: bool) -> None:
+def _report(outcome: "Outcome", *, at_now: bool, as_json: bool) -> None:
     if as_json:
         put_json(
             {
@@ -162,18 +162,28 @@ def _report(outcome: "Outcome", *, moved: bool, as_json: bool) -> None:
             }
         )
         return
-    put(f"sent {outcome.sent:,} of {outcome.rows:,} rows, skipped {outcome.skipped_count:,}")
+    for line in told(outcome, at_now=at_now):
+        put(line)
+
+
+def told(outcome: "Outcome", *, at_now: bool) -> "Iterator[str]":
+    """What a person reads of a replay; `at_now`: by `--at now`, which finds another shift the next time."""
+    yield f"sent {outcome.sent:,} of {outcome.rows:,} rows, skipped {outcome.skipped_count:,}"
     for reason, rows in outcome.skipped.items():
-        put(f"  skipped {rows.count:,}: {reason}")
+        yield f"  skipped {rows.count:,}: {reason}"
         for item in rows.first:
-            put(f"    row {item.row}{f' of {item.file}' if item.file else ''}: {item.message}")
+            yield f"    row {item.row}{f' of {item.file}' if item.file else ''}: {item.message}"
     if outcome.repeated:
-        put(f"  {outcome.repeated:,} rows have the identity of an earlier row; they count once")
+        yield f"  {outcome.repeated:,} rows have the identity of an earlier row; they count once"
+    shift = f"--shift {outcome.shift} in place of --at now"
+    again = f"run it again with {shift}" if at_now else "run the same command again"
     if outcome.unacknowledged:
-        put(f"  {outcome.unacknowledged:,} were not acknowledged; run the same command again, nothing counts twice")
-    put(f"import {outcome.import_id}")
-    if moved:
-        put(f"the same again: --shift {outcome.shift} in place of --at")
+        yield f"  {outcome.unacknowledged:,} were not acknowledged; {again}, nothing counts twice"
+    yield f"import {outcome.import_id}"
+    if outcome.interrupted:
+        yield f"interrupted; to go on, {again}, nothing counts twice"
+    elif at_now:
+        yield f"the same again: {shift}"
 
 
 def outages() -> "Callable[[Progress], None]":
