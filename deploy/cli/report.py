@@ -27,7 +27,7 @@ class Period(StrEnum):
 _SHOWN = {
     "requests": "requests",
     "errors": "errors",
-    "input_uncached_tokens": "input",
+    "input_uncached_tokens": "uncached input",
     "input_cache_read_tokens": "cache read",
     "output_tokens": "output",
     "output_reasoning_tokens": "reasoning",
@@ -82,7 +82,7 @@ def report(
         limit=limit,
     )
     clickhouse = connections(state_dir, os.environ).clickhouse
-    lines = rows(clickhouse, asked.sql, asked.parameters)
+    lines = [without_false_zeros(line) for line in rows(clickhouse, asked.sql, asked.parameters)]
     if as_csv:
         head = list(lines[0]) if lines else []
         cells = [[json_value(line[name]) if line[name] is not None else None for name in head] for line in lines]
@@ -95,6 +95,13 @@ def report(
         return
     _show_lines(lines)
     _show_budgets(budgets)
+
+
+def without_false_zeros(line: dict[str, Any]) -> dict[str, Any]:
+    """The line, its cost unknown (None) where no request of it has a price: a sum over nothing known is not zero."""
+    if not line["requests"] or line["unpriced_requests"] < line["requests"]:
+        return line
+    return line | dict.fromkeys(("cost_usd", "list_cost_usd"))
 
 
 def _zone(name: str) -> ZoneInfo:
