@@ -1,0 +1,221 @@
+"""Everything that cannot be counted, sent to the real thing among events that can: nothing crashes, nothing is lost.
+
+Long because it is one story with one stack: poison first, then Kafka and ClickHouse die while a service emits.
+"""
+
+import base64
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from burnline_client import UsageEmitter
+from tests.cli_stack import Stack, started
+
+PARTS = ("kafka", "clickhouse", "rating", "burn", "sink")
+VIEWS = ("usage_15m", "usage_1h", "usage_1d_utc", "usage_daily(tz = 'Asia/Kathmandu')")
+MONTHS = 200
+KEPT_BYTES = 1_048_576
+EMITTED = 600
+KEY = b"key-41"  # one key, one partition: bad and good events stand in the same batches
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+Event = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for the story of this file."""
+    yield from started(tmp_path_factory.mktemp("bad") / "state")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One record for usage.events: why it must become a dead letter, or as which event it must count."""
+
+    value: bytes | None
+    reason: str | None = None
+    counts_as: str | None = None
+    key: bytes = KEY
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+def rfc3339(at: datetime) -> str:
+    """As our JSON writes a time."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def event(id_: str, at: datetime, **data: Any) -> Event:
+    """An ordinary event; None removes a field of its data."""
+    given = {"org": "acme", "team": "code", "provider": "openai", "model": "gpt-4o", "credential": "key-41",
+             "input_tokens": 100, "output_tokens": 10} | data  # fmt: skip
+    kept = {name: value for name, value in given.items() if value is not None}
+    return {"specversion": "1.0", "type": "burnline.usage.v1", "source": "poison", "id": id_, "time": rfc3339(at),
+            "data": kept}  # fmt: skip
+
+
+def raw(an_event: Event) -> bytes:
+    """Its JSON."""
+    return json.dumps(an_event).encode()
+
+
+def bad_records(now: datetime) -> list[Sent]:
+    """What becomes a dead letter, with the reason."""
+    plain, big = raw(event("bad", now)), b'{"a":"' + b"x" * 10_000_000 + b'"}'
+    without_id = {name: value for name, value in event("bad", now).items() if name != "id"}
+    binary = (("ce_id", b"\xff"), ("ce_source", b"poison"), ("content-type", b"application/json"))
+    return [
+        Sent(None, "not_an_event"),
+        Sent(b"", "invalid_json"),
+        Sent(b"\x00\x01\x02\xff", "invalid_utf8", key=b"\xff\xfe"),
+        Sent(plain.replace(b"acme", b"ac\xffme"), "invalid_utf8"),
+        Sent(plain[:-20], "invalid_json"),
+        Sent(b"[" * 100_000, "invalid_json"),
+        Sent(b"[]", "not_an_event"),
+        Sent(raw(event("bad", now) | {"type": "io.example.other"}), "not_an_event"),
+        Sent(b'{"a":"' + b"x" * KEPT_BYTES + b'"}', "too_large"),
+        Sent(big, "too_large"),
+        Sent(plain.replace(b'"output_tokens": 10', b'"units": {"x": NaN}'), "out_of_range"),
+        Sent(plain.replace(b'"output_tokens": 10', b'"output_tokens": NaN'), "wrong_type"),
+        Sent(raw(event("bad", now, output_tokens=-1)), "out_of_range"),
+        Sent(raw(event("bad", now, output_tokens=2**63)), "out_of_range"),
+        Sent(raw(event("bad", now, output_tokens=10**400)), "out_of_range"),
+        Sent(raw(event("bad", now, input_cache_read_tokens=101)), "tokens_disagree"),
+        Sent(raw(without_id), "missing_field"),
+        Sent(raw(event("bad", now, org=None)), "missing_field"),
+        Sent(raw(event("bad", now + timedelta(hours=1))), "in_the_future"),
+        Sent(raw(event("bad", now, team="a\0b")), "control_character"),
+        Sent(raw(event("bad", now, team="x" * 65_536)), "out_of_range"),
+        Sent(raw(event("bad", now, output_tokens="10")), "wrong_type"),
+        Sent(raw(event("bad", now, output_tokens=10**12)), "cost_too_large"),
+        Sent(raw(event("twice", now, output_tokens=11)), "conflicting_duplicate"),
+        Sent(raw(event("bad", now)["data"]), "invalid_utf8", headers=binary),
+    ]
+
+
+def good_records(now: datetime) -> list[Sent]:
+    """What counts, once for each id."""
+    odd = [event(f"odd-{at}", now, team=name, user=name) for at, name in enumerate((
+        "'; DROP TABLE usage_events; --", "<script>alert(1)</script>", "\u202eevil 🔥", 'a/b\\c"d`e', "é" * 256,
+    ))]  # fmt: skip
+    months = [
+        event(f"month-{at}", datetime(2009 + at // 12, at % 12 + 1, 1, tzinfo=UTC), team="history")
+        for at in range(MONTHS)
+    ]
+    more = [
+        event("twice", now),
+        event("twice", now),
+        event("of-2023", datetime(2023, 11, 16, 18, 17, 3, tzinfo=UTC)),
+        event("newer", now, future_field={"deep": [1, 2]}, another="kept"),
+    ]
+    return [Sent(raw(one), counts_as=str(one["id"])) for one in (*odd, *months, *more)]
+
+
+def mixed(good: list[Sent], bad: list[Sent]) -> list[Sent]:
+    """Good and bad in turns; in front stands what a bad one contradicts."""
+    front, rest = good[-4:], good[:-4]
+    pairs = [one for pair in zip(bad, rest, strict=False) for one in pair]
+    return [*front, *pairs, *rest[len(bad) :]]
+
+
+def wait_until(condition: Callable[[], bool], *, what: str, timeout_sec: float = 90) -> None:
+    """The condition holds. Fails after `timeout_sec`."""
+    deadline = time.monotonic() + timeout_sec
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {timeout_sec:.0f} s for {what}")
+        signal.sigtimedwait([], 0.2)
+
+
+def require_equal_in_every_view(stack: Stack, where: str, *, requests: int, tokens: int) -> None:
+    """Requests and input tokens of these rows are exactly so in the events and in each rollup."""
+    asked = f"toString(sum(input_tokens)) AS tokens FROM {{}} WHERE {where}"
+    expected = {"requests": str(requests), "tokens": str(tokens)}
+    found = {"usage_events": stack.rows(f"SELECT toString(count()) AS requests, {asked.format('usage_events')}")[0]}
+    for view in VIEWS:
+        found[view] = stack.rows(f"SELECT toString(sum(requests)) AS requests, {asked.format(view)}")[0]
+    assert found == dict.fromkeys(("usage_events", *VIEWS), expected)
+
+
+def test_every_bad_record_is_a_dead_letter_and_every_good_one_counts(stack: Stack) -> None:
+    """Dead letters hold the reason and the original bytes; good neighbours count once; no process was restarted."""
+    now = datetime.now(UTC)
+    good, bad = good_records(now), bad_records(now)
+    producer = Producer({
+        "bootstrap.servers": stack.bootstrap_servers(), "compression.type": "zstd", "linger.ms": 50,
+        "message.max.bytes": 20_000_000, "enable.idempotence": True,
+    })  # fmt: skip
+    for one in mixed(good, bad):
+        producer.produce("usage.events", one.value, key=one.key, headers=list(one.headers))
+    assert producer.flush(60) == 0
+    stack.run("drain", "--timeout", "120")
+
+    letters = stack.rows("SELECT reason, message, key_base64, value_base64, value_bytes FROM dead_letters")
+    assert Counter(row["reason"] for row in letters) == Counter(one.reason for one in bad)
+    kept = Counter((row["reason"], row["key_base64"], row["value_base64"], row["value_bytes"]) for row in letters)
+    assert kept == Counter(
+        (one.reason, base64.b64encode(one.key).decode(), base64.b64encode((one.value or b"")[:KEPT_BYTES]).decode(),
+         str(len(one.value or b"")))
+        for one in bad
+    )  # fmt: skip
+    assert [row["message"] for row in letters if "; what to do: " not in row["message"]] == []
+
+    counted = [row["id"] for row in stack.rows("SELECT id FROM usage_events WHERE source = 'poison'")]
+    assert Counter(counted) == Counter({one.counts_as for one in good})
+    assert len(counted) + len(letters) + 1 == len(good) + len(bad)  # one exact copy was dropped
+    require_equal_in_every_view(stack, "org = 'acme'", requests=len(counted), tokens=100 * len(counted))
+    (newer,) = stack.rows(
+        "SELECT tags['x_another'] AS a, tags['x_future_field'] AS b FROM usage_events WHERE id = 'newer'"
+    )
+    assert newer == {"a": "kept", "b": '{"deep": [1, 2]}'}
+    parts = stack.status()["parts"]
+    assert {name: (parts[name]["health"], parts[name]["restarts"]) for name in PARTS} == dict.fromkeys(PARTS, ("ok", 0))
+
+
+def test_a_record_that_the_topic_cannot_hold_is_refused_to_its_sender(stack: Stack) -> None:
+    """10 MB that do not compress never enter the log: the producer is told at once."""
+    producer = Producer({"bootstrap.servers": stack.bootstrap_servers(), "message.max.bytes": 20_000_000})
+    told: list[KafkaError] = []
+    producer.produce("usage.events", os.urandom(10_000_000), on_delivery=lambda error, _message: told.append(error))
+    assert producer.flush(60) == 0
+    assert [error.code() for error in told] == [KafkaError.MSG_SIZE_TOO_LARGE]
+    with pytest.raises(KafkaException, match="Message size too large"):
+        Producer({"bootstrap.servers": stack.bootstrap_servers()}).produce("usage.events", os.urandom(10_000_000))
+
+
+def test_kafka_and_clickhouse_may_die_while_a_service_emits(stack: Stack) -> None:
+    """Killed and started again by the supervisor, they cost nothing: what the emitter took is counted exactly once."""
+
+    def kill(name: str) -> Callable[[], bool]:
+        before = stack.status()["parts"][name]["pid"]
+        os.kill(before, signal.SIGKILL)
+        return lambda: (stack.status()["parts"][name]["pid"] or before) != before
+
+    with UsageEmitter(
+        bootstrap_servers=stack.bootstrap_servers(),
+        source="steady",
+        defaults={"org": "acme", "team": "steady", "provider": "openai", "model": "gpt-4o"},
+        close_timeout_sec=120,
+    ) as usage:
+        back: list[Callable[[], bool]] = []
+        for number in range(EMITTED):
+            if number == EMITTED // 3:
+                back.append(kill("clickhouse"))
+            if number == 2 * EMITTED // 3:
+                back.append(kill("kafka"))
+            usage.emit(input_tokens=number, output_tokens=1, credential=f"key-{number % 7}")
+    for is_back in back:
+        wait_until(is_back, what="a killed process to be started again")
+    wait_until(lambda: bool(stack.status()["health"] == "ok"), what="all parts to be healthy again")
+    stack.run("drain", "--timeout", "120")
+    require_equal_in_every_view(stack, "team = 'steady'", requests=EMITTED, tokens=EMITTED * (EMITTED - 1) // 2)
+    parts = stack.status()["parts"]
+    assert {name: parts[name]["restarts"] for name in PARTS if parts[name]["restarts"]} == {"kafka": 1, "clickhouse": 1}
