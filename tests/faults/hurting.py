@@ -56,7 +56,6 @@ class Hurting:
             self._world.up()
         act = {
             "kill": self._kill,
-            "kill at work": self._kill_at_work,
             "kill mid-write": self._kill_mid_write,
             "kill two": self._kill,
             "kill again": self._kill_again,
@@ -80,20 +79,6 @@ class Hurting:
     def _kill(self, one: Suffered) -> None:
         for process in self._processes(one):
             process.kill()
-
-    def _kill_at_work(self, one: Suffered) -> None:
-        """A worker dies some moments after it has been seen to move on."""
-        stage = one.fault.targets[0]
-        began = self._world.positions(stage)
-
-        def moved() -> bool:
-            now = self._world.positions(stage)
-            return now is not None and began is not None and now > began
-
-        if not wait_until(moved, timeout_sec=_END_SEC, every_sec=0.1):
-            one.outcome = f"{stage} did not move on"
-        wait_sec(one.fault.hold_sec)
-        self._kill(one)
 
     def _kill_mid_write(self, one: Suffered) -> None:
         """Killed within milliseconds of a record of its transaction, or of the record of a group before its insert."""

@@ -11,8 +11,7 @@ WORKERS = ("rating", "burn", "sink")
 PARTS = (*WORKERS, "clickhouse", "kafka")
 _WEIGHTS = {
     "kill": 35,  # kill -9 of one process
-    "kill mid-write": 20,  # within milliseconds of a record of its transaction, or while a group is inserted
-    "kill at work": 12,  # of a worker that has just been seen to move on
+    "kill mid-write": 30,  # within milliseconds of a record of its transaction, or while a group is inserted
     "kill again": 10,  # and again while its successor starts
     "kill two": 8,  # two at once
     "stop": 8,  # SIGTERM, as an upgrade does
@@ -87,10 +86,8 @@ def kills_in(faults: Sequence[Fault]) -> int:
 def _fault(dice: Random, kind: str, *, after_sec: float, session_sec: float) -> Fault:
     targets: tuple[str, ...] = (dice.choice(PARTS),)
     hold_sec = 0.0
-    if kind == "kill at work":
-        targets, hold_sec = (dice.choice(WORKERS),), dice.uniform(0, 0.5)
-    elif kind == "kill mid-write":
-        targets, hold_sec = (dice.choice((*WORKERS, "clickhouse")),), dice.choice((0.0, dice.uniform(0, 0.1)))
+    if kind == "kill mid-write":
+        targets, hold_sec = (dice.choice((*WORKERS, "clickhouse")),), dice.choice((0.0, dice.uniform(0, 0.3)))
     elif kind == "kill again":
         hold_sec = dice.uniform(0.2, 4)
     elif kind == "kill two":

@@ -12,12 +12,11 @@ import psutil
 
 from deploy.stack.find import Stack as Found
 from deploy.stack.find import find_stack
-from deploy.stack.positions import Positions
 from deploy.stack.processes import processes_of
 from deploy.stack.status import look
 from deploy.stack.status_rules import Status
 from schemas.connection import KafkaSettings
-from schemas.errors import FatalError, KafkaUnavailableError
+from schemas.errors import FatalError
 from tests.cli_stack import Stack
 
 COMMANDS = {
@@ -75,15 +74,6 @@ class World(Stack):
     def down(self) -> None:
         """No process of it lives."""
         self.run("down", "--state-dir", str(self.state_dir), "--now")
-
-    def positions(self, stage: str) -> int | None:
-        """The sum of all positions that the stage has said; None while nobody can ask."""
-        try:
-            with Positions(self.kafka(), timeout_sec=3) as positions:
-                said = positions.progress()
-        except KafkaUnavailableError:
-            return None
-        return sum(found.progress.next_offset for place, found in said.items() if place[0] == stage)
 
     def pid(self, part: str) -> int | None:
         """The process of a part as the supervisor sees it now; None while it has none."""
