@@ -4,6 +4,7 @@ Long because it is a list: each function looks at one thing and knows nothing of
 """
 
 import os
+import shlex
 import shutil
 import stat
 import sys
@@ -53,7 +54,7 @@ def examine(state_dir: Path | None, environment: Mapping[str, str]) -> list[Find
         findings += [_disk(stack.layout.root), *_permissions(stack)]
         running = stack.supervisor().answers()
         if not running:
-            findings += [*_ports(stack), Finding("stack", "warning", "does not run", "burnline up")]
+            findings += [*_ports(stack), Finding("stack", "warning", "does not run", _up(stack))]
             if stack.record.kafka == stack.record.clickhouse == "own":
                 return findings
         else:
@@ -119,10 +120,15 @@ def _permissions(stack: Stack) -> Iterator[Finding]:
         yield Finding("permissions", "ok", "state and passwords are for this user only")
 
 
+def _up(stack: Stack) -> str:
+    """The command that starts this stack and no other."""
+    return f"burnline up --state-dir {shlex.quote(str(stack.layout.root))}"
+
+
 def _ports(stack: Stack) -> Iterator[Finding]:
     for name, port in (("kafka", stack.record.kafka_port), ("clickhouse", stack.record.clickhouse_port)):
         if getattr(stack.record, name) == "own" and not is_free(port):
-            mend = f"end it, or: burnline up --{name}-port 0"
+            mend = f"end it, or: {_up(stack)} --{name}-port 0"
             yield Finding("ports", "wrong", f"port {port} for {name} is taken by {holder_of(port)}", mend)
 
 

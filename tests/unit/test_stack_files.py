@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from supervisor.options import ServerOptions
 
+from deploy.doctor import examine
 from deploy.stack.configure import configure
 from deploy.stack.find import Stack, connections, find_stack
 from deploy.stack.layout import Layout, claim, furnish, layout_at
@@ -190,6 +191,13 @@ def test_stack_that_does_not_run_is_a_sentence(layout: Layout) -> None:
     write_record(layout, configure(layout, None, {}, PORTS))
     with pytest.raises(SettingsError, match="does not run; start it with: burnline up"):
         connections(layout.root, {})
+
+
+def test_doctor_says_how_to_start_this_stack_and_no_other(layout: Layout) -> None:
+    """`burnline up` alone would start another one, in `.burnline`."""
+    write_record(layout, configure(layout, None, {}, PORTS))
+    (finding,) = [finding for finding in examine(layout.root, {}) if finding.what == "stack"]
+    assert (finding.says, finding.mend) == ("does not run", f"burnline up --state-dir {layout.root}")
 
 
 def test_missing_stack_is_a_sentence(tmp_path: Path) -> None:
