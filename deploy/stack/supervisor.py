@@ -21,6 +21,7 @@ _LONGEST_SOCKET_PATH = 90
 """Unix allows 104 to 108 bytes; the supervisor needs some more for a temporary name beside it."""
 _TIMEOUT_SEC = 90.0
 _ALREADY = {60, 70}  # supervisor.xmlrpc.Faults: ALREADY_STARTED, NOT_RUNNING
+_SHUTTING_DOWN = 6  # the same: SHUTDOWN_STATE
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class _Transport(SupervisorTransport):  # type: ignore[misc]  # supervisor has n
 
 
 class Supervisor:
-    """A running supervisor. Every method raises FatalError where it no longer answers."""
+    """A running supervisor. Every method raises FatalError where it no longer answers, or is shutting down."""
 
     def __init__(self, path: Path) -> None:
         """`path` is its socket."""
@@ -84,6 +85,10 @@ class Supervisor:
             return getattr(proxy.supervisor, method)(*arguments)
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
             raise FatalError(f"the supervisor does not answer ({error})") from error
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode != _SHUTTING_DOWN:
+                raise
+            raise FatalError("the supervisor is shutting down") from fault
         finally:
             transport.close()
 
