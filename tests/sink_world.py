@@ -24,6 +24,7 @@ from confluent_kafka import IsolationLevel, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from schemas.connection import ClickHouseSettings, KafkaSettings
+from schemas.errors import KafkaUnavailableError
 from schemas.internal import RATED_SCHEMA, BatchHeaders, Progress, batch_header, to_arrow_bytes
 from schemas.topics import BY_NAME
 from schemas.usage import LEAVES
@@ -219,8 +220,11 @@ class SinkWorld:
             return stored_progress(reader)
 
     def drained(self) -> bool:
-        """Whether the sink has said that it reached every end."""
-        said = self.progress()
+        """Whether the sink has said that it reached every end; a broker that asks to try again has not said so."""
+        try:
+            said = self.progress()
+        except KafkaUnavailableError:
+            return False
         return all(end == 0 or (place in said and said[place].next_offset >= end) for place, end in self.ends().items())
 
     def ask(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
