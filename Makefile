@@ -26,10 +26,10 @@ demo: $(READY) ## start the stack, replay a company's day, show what Burnline fo
 	@$(BIN)/python -m deploy demo
 
 test: $(READY) lint ## run every test that this machine can run
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-pure: $(READY) ## run the tests that start no server (seconds)
-	@$(BIN)/python -m pytest -m "not real" tests/unit tests/laws tests/golden tests/house tests/scenarios tests/bad_config tests/faults
+	@$(BIN)/python -m pytest -n 2 -m "not real" tests/unit tests/laws tests/golden tests/house tests/scenarios tests/bad_config tests/faults
 
 faults: $(READY) ## hurt a stack at random and check every number afterwards (MINUTES=10 SEED=any EVERY=7 RATE=200)
 	@$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) \
