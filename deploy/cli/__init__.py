@@ -8,7 +8,7 @@ import os
 import sys
 
 from deploy.cli.app import app
-from schemas.errors import BurnlineError, InputError
+from schemas.errors import BurnlineError, InputError, TryAgainError
 
 
 def main() -> None:
@@ -16,7 +16,9 @@ def main() -> None:
     try:
         app(prog_name="burnline")
     except BurnlineError as error:
-        sys.stderr.write(f"error: {error}\n")
+        # Who is waited for in vain is `status`'s to say; a sentence that names a command knows better.
+        hint = "; burnline status says what is down" if isinstance(error, TryAgainError) else ""
+        sys.stderr.write(f"error: {error}{'' if 'burnline ' in str(error) else hint}\n")
         code = 2 if isinstance(error, InputError) else 1
     except KeyboardInterrupt:
         code = 130

@@ -40,7 +40,7 @@ def _reason(reason: str | None, *, running: bool) -> str | None:
     """A check's reason in a sentence about now, not about waiting."""
     if reason is None:
         return None
-    return reason.replace("waiting for ", "no answer: ") if running else "not running"
+    return reason.replace("waiting for ", "no answer from ").removesuffix(" to answer") if running else "not running"
 
 
 def _with_positions(stack: Stack, seen: Seen) -> Seen:
