@@ -143,7 +143,7 @@ def _several(targets: Sequence[str], *, times: int, kind: str = "kill mid-write"
             after_sec=1 + 0.37 * number,
             kind=kind,
             targets=(targets[number % len(targets)],),
-            hold_sec=hold_sec or 0.05 * (number % 4),
+            hold_sec=hold_sec or 0.15 * number,
         )
         for number in range(times)
     )
@@ -153,7 +153,7 @@ MUTANTS: dict[str, Mutant] = {
     "no fence in the lanes": Mutant(
         what="a zombie's transactions are not refused",
         patches={"streams.lane_producer": _no_fence_in_lanes},
-        faults=_several(("rating", "burn"), times=3, kind="zombie"),
+        faults=_several(("rating", "burn"), times=2, kind="zombie"),
         caught_by=frozenset({"I3", "I5", "I7", "I12"}),
     ),
     "no fence in the sink": Mutant(

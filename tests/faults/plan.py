@@ -89,7 +89,7 @@ def _fault(dice: Random, kind: str, *, after_sec: float, session_sec: float) -> 
     targets: tuple[str, ...] = (dice.choice(PARTS),)
     hold_sec = 0.0
     if kind == "kill mid-write":
-        targets, hold_sec = (dice.choice((*WORKERS, "clickhouse")),), dice.choice((0.0, dice.uniform(0, 0.3)))
+        targets, hold_sec = (dice.choice((*WORKERS, "clickhouse")),), dice.choice((0.0, dice.uniform(0, 0.8)))
     elif kind == "kill again":
         hold_sec = dice.uniform(0.2, 4)
     elif kind == "kill two":
