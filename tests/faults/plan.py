@@ -53,19 +53,18 @@ def random_plan(*, seed: int, seconds: float, every_sec: float, session_sec: flo
 
 
 def short_plan(*, seed: int, session_sec: float) -> list[Fault]:
-    """Each process killed once at work, in any order; then a zombie, a pause, one killed while its successor starts."""
+    """Each process killed once at work, in any order; then two pauses, one killed while its successor starts."""
     dice = Random(f"plan-{seed}")  # noqa: S311  a seeded test
     order = dice.sample(PARTS, len(PARTS))
     kills = [
         Fault(after_sec=dice.uniform(1, 2), kind="kill" if part == "kafka" else "kill mid-write", targets=(part,))
         for part in order
     ]
-    # A zombie sink is for the long form: with nothing left to store it learns only at its next group that it is fenced,
-    # which in a short run may be never. Rating and burn hear of it within a second, because lanes tick.
-    worker = dice.choice(("rating", "burn"))
+    # No zombie here: one that wakes may rejoin, or hear late that it is fenced; the sums are exact all the same (see the
+    # long form, which freezes all three and asks that they end).
     return [
         *kills,
-        Fault(after_sec=2, kind="zombie", targets=(worker,), hold_sec=2 * session_sec),
+        Fault(after_sec=2, kind="pause", targets=(dice.choice(WORKERS),), hold_sec=2 * session_sec),
         Fault(after_sec=2, kind="pause", targets=(dice.choice(("clickhouse", "kafka")),), hold_sec=dice.uniform(3, 6)),
         Fault(after_sec=2, kind="kill again", targets=(dice.choice(WORKERS),), hold_sec=dice.uniform(0.3, 3)),
     ]

@@ -1,4 +1,4 @@
-"""The short form of `make faults`: each process killed once, a zombie, a pause, a death while starting."""
+"""The short form of `make faults`: each process killed once, two pauses, a death while starting."""
 
 from pathlib import Path
 
