@@ -60,7 +60,7 @@ def short_plan(*, seed: int, session_sec: float) -> list[Fault]:
         Fault(after_sec=dice.uniform(1, 2), kind="kill" if part == "kafka" else "kill mid-write", targets=(part,))
         for part in order
     ]
-    # No zombie here: one that wakes may rejoin, or hear late that it is fenced; the sums are exact all the same (see the
+    # No zombie here: one that wakes may rejoin, or hear late that it is fenced; the sums are exact all the same (the
     # long form, which freezes all three and asks that they end).
     return [
         *kills,
