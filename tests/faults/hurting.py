@@ -121,7 +121,7 @@ class Hurting:
             process.resume()
 
     def _zombie(self, one: Suffered) -> None:
-        """The stopped worker finds another in its place and ends; so does that one when the supervisor starts anew."""
+        """Of a stopped worker and the one in its place, one ends when the first goes on: whoever is fenced."""
         part = one.fault.targets[0]
         (process,) = self._processes(one)
         process.suspend()
@@ -132,13 +132,13 @@ class Hurting:
             wait_sec(one.fault.hold_sec)
         finally:
             process.resume()
-        if not wait_until(lambda: not _lives(process), timeout_sec=_END_SEC):
-            one.wrong = f"the zombie {part} {process.pid} lives on beside its successor"
-        if not wait_until(lambda: second.poll() is not None, timeout_sec=_END_SEC):
-            one.wrong = one.wrong or f"the {part} started by hand {second.pid} lives on beside the supervised one"
-            _end(second)
-        elif second.returncode == 0:
-            one.outcome = "the second one ended with 0"
+        if not wait_until(lambda: not _lives(process) or second.poll() is not None, timeout_sec=_END_SEC):
+            one.wrong = f"the zombie {part} {process.pid} and its successor {second.pid} live side by side"
+        elif not _lives(process) and not wait_until(lambda: second.poll() is not None, timeout_sec=_END_SEC):
+            # The supervisor has started the zombie anew, which fences the one by hand in turn.
+            one.wrong = f"the {part} by hand {second.pid} and the supervised one live side by side"
+        one.outcome = f"the zombie {'lives' if _lives(process) else 'ended'}, the second ended with {second.poll()}"
+        _end(second)
 
     def _extra(self, one: Suffered) -> None:
         self._by_hand += 1

@@ -112,7 +112,7 @@ def _healthy(world: World) -> Check:
 def faults_check(suffered: Sequence[Suffered]) -> Check:
     """What was seen during the faults: processes that did not end, a status that saw nothing."""
     wrong = [f"{one.at:%H:%M:%S} {one.fault}: {one.wrong}" for one in suffered if one.wrong]
-    return check("I12", "zombies end, and status says so while something is down", len(suffered), wrong)
+    return check("I12", "no two workers side by side; status says so while something is down", len(suffered), wrong)
 
 
 def _settled(make: Callable[[], Check]) -> Check:
