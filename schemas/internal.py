@@ -6,6 +6,7 @@ where it has no rows; a tick sends the same with no rows at all.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import msgspec
 import pyarrow as pa
@@ -105,6 +106,38 @@ DELTA_SCHEMA = pa.schema(
 """Mergeable sums per (org, entity or budget member, bucket, live), sorted by these, so that bytes are repeatable."""
 
 
+ADJUSTMENT_SCHEMA = pa.schema(
+    [
+        *RATED_SCHEMA,  # the row as it was stored or rated: whole, attributed, priced
+        ("sign", pa.int8()),  # +1: it counts from now on; -1: it counts no more
+        ("reason", pa.string()),  # late_duplicate; more to come with corrections
+    ]
+)
+"""One row per correction that only the ledger can know. Sums over `sign` times the row follow the ledger exactly."""
+
+OPENING_SCHEMA = pa.schema([*DELTA_SCHEMA, ("matched_since", pa.int64())])
+"""What a new budget had spent before rating knew it: delta rows of entity type `budget`, bucket = start of a local day.
+
+`matched_since` says for which life of the budget the row is: one that matches something else by now is not debited.
+"""
+
+
+class AdjustmentHeaders(msgspec.Struct, frozen=True, kw_only=True):
+    """What a message of `usage.adjustments` is; its header `adjustment`, as JSON.
+
+    A signed row debits a budget if its `policy_offset` or `opened` has reached the budget's `matched_since`: then the
+    budget has counted the row, directly or through its opening.
+    """
+
+    kind: Literal["rows", "opening"]  # ADJUSTMENT_SCHEMA or OPENING_SCHEMA
+    opened: int  # every budget whose `matched_since` is up to here has been opened from the ledger; -1 none
+    group_id: str = ""  # of the sink's group that led to it
+    rows: int = 0
+
+
+ADJUSTMENT_HEADER = "adjustment"
+
+
 class BatchHeaders(msgspec.Struct, frozen=True, kw_only=True):
     """What the log says about one rating batch; the header `batch` of each of its messages, as JSON."""
 
@@ -118,6 +151,8 @@ class BatchHeaders(msgspec.Struct, frozen=True, kw_only=True):
     tick: bool
     piece: int = 0  # internal.rated only: which piece of a batch that was cut for size
     rows: int = 0
+    clock: bool = True  # False: of a lane that has no ticks (usage.adjustments); it moves no clock
+    opened: int = -1  # budgets whose `matched_since` is up to here are open with this message and may be judged
 
     def lane(self) -> str:
         """The lane's name: topic and partition."""
