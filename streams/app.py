@@ -80,8 +80,8 @@ def consumer_arguments(*, group: str, kafka: KafkaSettings, settings: StreamsSet
     }
 
 
-def make_app(*, group: str, source_topic: str, kafka: KafkaSettings, settings: StreamsSettings) -> StreamApp:
-    """The Faust app of a stage, with its agent; `lanes` is still to be set. `source_topic` without prefix."""
+def make_app(*, group: str, source_topics: Sequence[str], kafka: KafkaSettings, settings: StreamsSettings) -> StreamApp:
+    """The Faust app of a stage, with its agent; `lanes` is still to be set. `source_topics` without prefix."""
     TRANSPORTS.aliases[SCHEME] = "streams.transport:Transport"
     app = StreamApp(
         group,
@@ -94,13 +94,15 @@ def make_app(*, group: str, source_topic: str, kafka: KafkaSettings, settings: S
         stream_recovery_delay=0.0,
         stream_wait_empty=False,
         # Lanes bound what is in memory; this is only never to be the first to be full.
-        stream_buffer_maxsize=2 * LANE_DEPTH * BY_NAME[source_topic].partitions,
+        stream_buffer_maxsize=2 * LANE_DEPTH * sum(BY_NAME[topic].partitions for topic in source_topics),
         autodiscover=False,
         worker_redirect_stdouts=False,
     )
     app.consumer_arguments = consumer_arguments(group=group, kafka=kafka, settings=settings)
 
-    @app.agent(app.topic(kafka.topic(source_topic), schema=BatchSchema(), acks=False), name="lanes")  # type: ignore[untyped-decorator]  # Faust is read without types
+    sources = app.topic(*map(kafka.topic, source_topics), schema=BatchSchema(), acks=False)
+
+    @app.agent(sources, name="lanes")  # type: ignore[untyped-decorator]  # Faust is read without types
     async def to_lanes(batches: Any) -> None:  # noqa: ANN401  a Faust stream
         async for event in batches.events():
             app.lanes.deliver(event.message.value)
@@ -108,10 +110,10 @@ def make_app(*, group: str, source_topic: str, kafka: KafkaSettings, settings: S
     return app
 
 
-def needed_topics(stage: str, source_topic: str) -> Sequence[str]:
+def needed_topics(stage: str, source_topics: Sequence[str]) -> Sequence[str]:
     """The topics that a stage reads or writes, without prefix."""
     named = {topic.name for topic in TOPICS if stage in topic.writers or stage in topic.readers}
-    return sorted(named | {source_topic, PROGRESS_TOPIC, POLICIES_TOPIC})
+    return sorted(named | {*source_topics, PROGRESS_TOPIC, POLICIES_TOPIC})
 
 
 def end_process(error: BaseException) -> NoReturn:
@@ -156,19 +158,19 @@ async def _run(
 ) -> None:
     stage = make_stage(policy_log)
     facts = TopicFacts(kafka)
-    await until_done(lambda: facts.require(needed_topics(stage.name, stage.source_topic)))
+    await until_done(lambda: facts.require(needed_topics(stage.name, stage.source_topics)))
     await until_done(ends.start)
     await until_done(policy_log.start)
     policy_log.on_error(end_process)
     group = f"{kafka.group_prefix}{stage.name}"
-    app = make_app(group=group, source_topic=stage.source_topic, kafka=kafka, settings=settings)
+    app = make_app(group=group, source_topics=stage.source_topics, kafka=kafka, settings=settings)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="step") as thread:
         tools = LaneTools(
             kafka=kafka,
             policy_log=policy_log,
             ends=ends,
             thread=thread,
-            tick_interval_sec=settings.tick_interval_sec if stage.ticks else None,
+            tick_interval_sec=settings.tick_interval_sec,
         )
         lanes = Lanes(
             stage=stage,
@@ -184,7 +186,7 @@ async def _run(
         watch: asyncio.Task[None] | None = None
         try:
             await app.start()
-            ask_broker = partial(ends.end, stage.source_topic, 0)
+            ask_broker = partial(ends.end, stage.source_topics[0], 0)
             watch = asyncio.create_task(watch_consumer(app.consumer.vital_signs, ask_broker, fail=end_process))
             await app.wait_until_stopped()
         except KafkaError as error:

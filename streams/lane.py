@@ -56,7 +56,7 @@ class LaneTools:
     policy_log: KafkaPolicyLog
     ends: Ends
     thread: Executor
-    tick_interval_sec: float | None
+    tick_interval_sec: float
 
 
 def to_messages(outputs: Sequence[Output], kafka: KafkaSettings) -> list[Message]:
@@ -201,7 +201,7 @@ class Lane:
         return self.position >= self._replay_until
 
     async def _tick_if_silent(self) -> None:
-        """A tick, if nothing is unread.
+        """A tick, if nothing is unread; where the logic has none, progress past the markers, if it is not said yet.
 
         The argument for the time that it claims (law of `lane_clock`): the previous tick's append was acknowledged
         before this call, and the end of the log is asked for after that. If the consumer's position is not below that
@@ -220,6 +220,19 @@ class Lane:
             self._tools.thread, self.logic.tick, self._clock.tick_time_us()
         )
         if result is None:
+            await self._pass_markers(seen.position)
             return
         appended = await self._commit(result, next_offset=seen.position)
         self._clock.ticked(min((at for at in appended if at is not None), default=None))
+
+    async def _pass_markers(self, position: int) -> None:
+        """Progress and committed offset are at `position`: between there and what was said stand only markers."""
+        said = self.progress
+        if position > (0 if said is None else said.next_offset):
+            nothing = StepResult(
+                (),
+                log_time_us=self._clock.log_time_us,
+                policy_offset=-1 if said is None else said.policy_offset,
+                held_back=0 if said is None else said.held_back,
+            )
+            await self._commit(nothing, next_offset=position)

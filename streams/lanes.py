@@ -8,7 +8,7 @@ A crash anywhere here has changed nothing but the fence.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import structlog
@@ -28,6 +28,8 @@ from streams.settings import LANE_DEPTH
 from streams.topic_facts import TopicFacts
 
 _LOG = structlog.get_logger()
+Place = tuple[str, int]
+"""(topic without prefix, partition)"""
 
 
 class GateOpener(Protocol):
@@ -60,18 +62,20 @@ class Lanes:
         self._consumer = consumer
         self._fail = fail
         self._group = f"{tools.kafka.group_prefix}{stage.name}"
+        self._names = {tools.kafka.topic(topic): topic for topic in stage.source_topics}
         self._opening: asyncio.Task[None] | None = None
-        self._lanes: dict[int, tuple[Lane, asyncio.Task[None]]] = {}
+        self._lanes: dict[Place, tuple[Lane, asyncio.Task[None]]] = {}
         self._gates: dict[Gate, Lane] = {}
-        self._parked: dict[int, tuple[LaneLogic, Progress]] = {}
+        self._parked: dict[Place, tuple[LaneLogic, Progress]] = {}
         self._closed = False
         self.lost_records = 0
 
-    def begin(self, partitions: frozenset[int]) -> None:
+    def begin(self, partitions: frozenset[TP]) -> None:
         """Lanes for exactly these partitions are being opened, in the background."""
         if not partitions or self._closed:
             return
-        self._opening = asyncio.create_task(self._open_all(sorted(partitions)), name="open lanes")
+        places = sorted((self._names[topic], partition) for topic, partition in partitions)
+        self._opening = asyncio.create_task(self._open_all(places), name="open lanes")
         self._opening.add_done_callback(self._ended)
 
     async def end(self) -> None:
@@ -104,44 +108,45 @@ class Lanes:
         """The process ends."""
         self._fail(error)
 
-    async def _open_all(self, partitions: list[int]) -> None:
-        producers = {partition: self._producer(partition) for partition in partitions}
+    async def _open_all(self, places: Iterable[Place]) -> None:
+        producers = {place: self._producer(place) for place in places}
         try:
             await asyncio.gather(*(until_done(producer.start) for producer in producers.values()))
-            ids = await until_done(lambda: self._facts.require([self._stage.source_topic]))
+            ids = await until_done(lambda: self._facts.require(self._stage.source_topics))
             progress = await until_done(self._progress)
             opened = (
-                self._open(partition, producers.pop(partition), progress.get(partition), ids[self._stage.source_topic])
-                for partition in partitions
+                self._open(place, producers.pop(place), progress.get(place), ids[place[0]])
+                for place in sorted(producers)
             )
             await asyncio.gather(*opened)
         finally:
             for producer in producers.values():
                 await producer.stop()
 
-    def _producer(self, partition: int) -> LaneProducer:
+    def _producer(self, place: Place) -> LaneProducer:
         kafka = self._tools.kafka
+        topic, partition = place
         return LaneProducer(
             connection=kafka.to_aiokafka(),
-            transactional_id=f"{self._group}-{kafka.topic(self._stage.source_topic)}-{partition}",
+            transactional_id=f"{self._group}-{kafka.topic(topic)}-{partition}",
             group=self._group,
         )
 
-    async def _progress(self) -> dict[int, Progress]:
-        """This stage's newest progress on each partition of its source."""
+    async def _progress(self) -> dict[Place, Progress]:
+        """This stage's newest progress on each partition of its sources."""
         records = await self._reader.read(PROGRESS_TOPIC, 0)
         newest = latest_progress([record.value for record in records if record.value is not None])
         return {
-            partition: progress
+            (topic, partition): progress
             for (stage, topic, partition), progress in newest.items()
-            if (stage, topic) == (self._stage.name, self._stage.source_topic)
+            if stage == self._stage.name
         }
 
-    async def _open(self, partition: int, producer: LaneProducer, progress: Progress | None, topic_id: str) -> None:
-        topic = self._stage.source_topic
+    async def _open(self, place: Place, producer: LaneProducer, progress: Progress | None, topic_id: str) -> None:
+        topic, partition = place
         try:
-            start = await self._start(partition, progress, topic_id)
-            logic, position = await self._logic(partition, progress, start)
+            start = await self._start(place, progress, topic_id)
+            logic, position = await self._logic(place, progress, start)
             gate = Gate(LANE_DEPTH)
             lane = Lane(
                 LaneName(stage=self._stage.name, topic=topic, topic_id=topic_id, partition=partition),
@@ -161,13 +166,13 @@ class Lanes:
         except BaseException:
             await producer.stop()
             raise
-        task = asyncio.create_task(self._run(lane, producer), name=f"lane {partition}")
+        task = asyncio.create_task(self._run(lane, producer), name=f"lane {topic}/{partition}")
         task.add_done_callback(self._ended)
-        self._lanes[partition] = (lane, task)
+        self._lanes[place] = (lane, task)
         _LOG.info("lane runs", topic=topic, partition=partition, position=position, next_offset=start.offset)
 
-    async def _start(self, partition: int, progress: Progress | None, topic_id: str) -> Start:
-        topic = self._stage.source_topic
+    async def _start(self, place: Place, progress: Progress | None, topic_id: str) -> Start:
+        topic, partition = place
         committed = await until_done(lambda: self._facts.committed(self._group, topic, partition))
         log = LogNow(
             begin=await until_done(lambda: self._ends.begin(topic, partition)),
@@ -187,25 +192,27 @@ class Lanes:
             )
         return start
 
-    async def _logic(self, partition: int, progress: Progress | None, start: Start) -> tuple[LaneLogic, int]:
+    async def _logic(self, place: Place, progress: Progress | None, start: Start) -> tuple[LaneLogic, int]:
         """The lane's logic and where it begins to read: as it was parked if nobody moved on since, else recovered."""
-        parked = self._parked.pop(partition, None)
+        topic, partition = place
+        parked = self._parked.pop(place, None)
         if parked is not None and parked[1] == progress and parked[1].next_offset == start.offset:
             return parked[0], start.offset
-        logic = self._stage.lane(partition)
+        logic = self._stage.lane(topic, partition)
         replay_from = await until_done(lambda: logic.recover(self._reader, next_offset=start.offset))
         if replay_from > start.offset:
-            raise FatalError(f"{self._stage.name}/{partition} would begin at {replay_from}, past {start.offset}")
-        begin = await until_done(lambda: self._ends.begin(self._stage.source_topic, partition))
+            where = f"{self._stage.name} on {topic}/{partition}"
+            raise FatalError(f"{where} would begin at {replay_from}, past {start.offset}")
+        begin = await until_done(lambda: self._ends.begin(topic, partition))
         if replay_from < min(begin, start.offset):
-            _LOG.error("replay is cut", partition=partition, wanted=replay_from, first_kept=begin)
+            _LOG.error("replay is cut", topic=topic, partition=partition, wanted=replay_from, first_kept=begin)
         return logic, min(max(replay_from, begin), start.offset)
 
     async def _run(self, lane: Lane, producer: LaneProducer) -> None:
         try:
             await lane.run()
             if lane.progress is not None and lane.caught_up():
-                self._parked[lane.name.partition] = (lane.logic, lane.progress)
+                self._parked[lane.name.topic, lane.name.partition] = (lane.logic, lane.progress)
         finally:
             await producer.stop()
 

@@ -1,7 +1,8 @@
 """What a stage is to the lanes that run it: pure steps over batches of records, and what they send.
 
 A lane owns one source partition. For each batch it runs one Kafka transaction: all outputs of the step, the entry in
-`internal.progress`, the offset commit. A lane that finds nothing to read sends a tick each second (rating only).
+`internal.progress`, the offset commit. A lane that finds nothing to read sends a tick each second, if its logic has a
+use for ticks; else it says once that it is past the commit markers.
 """
 
 from collections.abc import Sequence
@@ -103,7 +104,7 @@ class LaneLogic(Protocol):
         ...
 
     def tick(self, log_time_us: int) -> StepResult | None:
-        """The conclusions from silence up to a log time; None where the stage has no use for ticks."""
+        """The conclusions from silence up to a log time; None where the lane has no use for ticks."""
         ...
 
 
@@ -120,9 +121,12 @@ class StageLogic(Protocol):
     """Makes the logic of each lane; `name` is in the transactional ids, the group and progress."""
 
     name: str
-    source_topic: str
-    ticks: bool
 
-    def lane(self, partition: int) -> LaneLogic:
-        """Fresh logic for a partition."""
+    @property
+    def source_topics(self) -> Sequence[str]:
+        """What it reads, without prefix: there is a lane for each partition of each."""
+        ...
+
+    def lane(self, topic: str, partition: int) -> LaneLogic:
+        """Fresh logic for a partition of one of the source topics."""
         ...

@@ -38,14 +38,14 @@ class VitalSigns:
     """Whether a consumer waits to rejoin its group, and when each partition that has room was last fetched."""
 
     rejoins: bool
-    answered_ms: Mapping[int, int]
+    answered_ms: Mapping[TP, int]
 
 
 class LaneKeeper(Protocol):
     """Who owns the lanes of the partitions that this worker has."""
 
-    def begin(self, partitions: frozenset[int]) -> None:
-        """Lanes are being opened for these partitions, in the background."""
+    def begin(self, partitions: frozenset[TP]) -> None:
+        """Lanes are being opened for these partitions (topics as the broker names them), in the background."""
         ...
 
     async def end(self) -> None:
@@ -108,7 +108,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
         hungry = [partition for partition, gate in self.gates.items() if gate.room() and partition in assigned]
         return VitalSigns(
             rejoins=consumer._coordinator._rejoin_needed_fut.done(),  # noqa: SLF001  aiokafka has no door for it
-            answered_ms={at.partition: consumer.last_poll_timestamp(TopicPartition(*at)) or 0 for at in hungry},
+            answered_ms={at: consumer.last_poll_timestamp(TopicPartition(*at)) or 0 for at in hungry},
         )
 
     async def _fetch_records(
@@ -213,7 +213,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is read wit
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Lanes begin in the background, so that a long recovery does not cost the membership."""
         await super().on_partitions_assigned(assigned, generation_id)
-        self.app.lanes.begin(frozenset(partition.partition for partition in assigned))
+        self.app.lanes.begin(frozenset(assigned))
 
     async def on_stop(self) -> None:
         """Lanes end, with what they have in hand committed; then the consumer stops."""

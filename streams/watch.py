@@ -38,7 +38,7 @@ def missing_signs(signs: VitalSigns | None, before: VitalSigns | None) -> frozen
     missing = {"the group is not rejoined"} if signs.rejoins else set()
     for partition, answered_ms in signs.answered_ms.items():
         if before is not None and before.answered_ms.get(partition) == answered_ms:
-            missing.add(f"partition {partition} is not fetched any more")
+            missing.add(f"{partition.topic}/{partition.partition} is not fetched any more")
     return frozenset(missing)
 
 

@@ -70,13 +70,12 @@ class BurnStage:
     """Makes the lanes of burn; conforms to `streams.ports.StageLogic`."""
 
     name = "burn"
-    source_topic = "internal.deltas"
-    ticks = False
+    source_topics = ("internal.deltas",)
 
     def __init__(self, policy_log: PolicyLog, *, step_bytes: int = checkpoint.STEP_BYTES) -> None:
         self._policy_log = policy_log
         self._step_bytes = step_bytes
 
-    def lane(self, partition: int) -> LaneLogic:
+    def lane(self, topic: str, partition: int) -> LaneLogic:  # noqa: ARG002  it reads one topic
         """Fresh logic for a partition."""
         return BurnLane(partition, self._policy_log, step_bytes=self._step_bytes)

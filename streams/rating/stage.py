@@ -59,8 +59,7 @@ class RatingStage:
     """Rating, for the lanes that run it; one per process, so that its lanes share the price book."""
 
     name = NAME
-    source_topic = SOURCE_TOPIC
-    ticks = True
+    source_topics = (SOURCE_TOPIC,)
 
     def __init__(
         self, policy_log: PolicyLog, *, window_events: int = WINDOW_EVENTS, book: PriceBook | None = None
@@ -69,7 +68,7 @@ class RatingStage:
         self._book = book or PriceBook()
         self._window_events = window_events
 
-    def lane(self, partition: int) -> "RatingLane":
+    def lane(self, topic: str, partition: int) -> "RatingLane":  # noqa: ARG002  it reads one topic
         """Fresh logic for a partition."""
         return RatingLane(partition, self._policies, self._book, window_events=self._window_events)
 

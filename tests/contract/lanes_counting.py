@@ -1,8 +1,12 @@
-"""A worker of a small stage for the tests of lanes: says which source records each batch held, and when it ticked."""
+"""A worker of a small stage for the tests of lanes: says which source records each batch held, and when it ticked.
+
+Arguments: the instance, then more topics that it reads in silence: it says nothing about them and has no ticks there.
+"""
 
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from schemas.topics import BY_NAME
 from streams.app import run_stage
@@ -64,20 +68,41 @@ class CountingLane:
         return [Output(BROADCAST, line, partition=partition) for partition in range(BY_NAME[BROADCAST].partitions)]
 
 
+class SilentLane:
+    """Takes records and says nothing."""
+
+    async def recover(self, reader: PartitionReader, *, next_offset: int) -> int:
+        """Nothing is kept."""
+        del reader
+        return next_offset
+
+    def policy_offset_needed(self, batch: SourceBatch) -> int:
+        """None is needed."""
+        del batch
+        return -1
+
+    def step(self, batch: SourceBatch) -> StepResult:
+        """Nothing."""
+        return StepResult((), batch.records[-1].append_time_us, 5)
+
+    def tick(self, log_time_us: int) -> None:
+        """No use for ticks."""
+        del log_time_us
+
+
 class CountingStage:
-    """Counting lanes over usage.events, with ticks."""
+    """Counting lanes over usage.events, with ticks; silent ones over further topics."""
 
     name = STAGE
-    source_topic = SOURCE
-    ticks = True
 
-    def __init__(self, policy_log: PolicyLog) -> None:
+    def __init__(self, policy_log: PolicyLog, *, silent: Sequence[str] = ()) -> None:
+        self.source_topics = (SOURCE, *silent)
         self._policy_log = policy_log
 
-    def lane(self, partition: int) -> CountingLane:
+    def lane(self, topic: str, partition: int) -> CountingLane | SilentLane:
         """A lane that has counted nothing."""
-        return CountingLane(partition, self._policy_log)
+        return CountingLane(partition, self._policy_log) if topic == SOURCE else SilentLane()
 
 
 if __name__ == "__main__":
-    run_stage(CountingStage, name=STAGE, instance=sys.argv[1])
+    run_stage(partial(CountingStage, silent=sys.argv[2:]), name=STAGE, instance=sys.argv[1])

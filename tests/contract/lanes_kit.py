@@ -129,27 +129,28 @@ class Place:
         """The same, decoded."""
         return [json.loads(message.value()) for message in self.read(topic, partition)]
 
-    def progress(self) -> dict[int, Progress]:
-        """How far the counting stage says it is, by partition."""
+    def progress(self, topic: str = counting.SOURCE) -> dict[int, Progress]:
+        """How far the counting stage says it is with a topic, by partition."""
         newest = latest_progress([message.value() for message in self.read("internal.progress", 0)])
-        return {partition: progress for (stage, _, partition), progress in newest.items() if stage == counting.STAGE}
+        mine = (counting.STAGE, topic)
+        return {partition: progress for (*of, partition), progress in newest.items() if tuple(of) == mine}
 
-    def committed(self, partition: int) -> int:
+    def committed(self, partition: int, topic: str = counting.SOURCE) -> int:
         """The group's committed offset, once no transaction on it is pending."""
         found: list[Any] = []
 
         def stable() -> bool:
-            found[:] = [self._committed(partition)]
+            found[:] = [self._committed(topic, partition)]
             return found[0].error is None
 
         until(stable, "a stable committed offset")
         return int(found[0].offset)
 
-    def _committed(self, partition: int) -> Any:
+    def _committed(self, topic: str, partition: int) -> Any:
         asked = self.admin.list_consumer_group_offsets(
             [
                 confluent_kafka.ConsumerGroupTopicPartitions(
-                    self.group, [confluent_kafka.TopicPartition(self.kafka.topic(counting.SOURCE), partition)]
+                    self.group, [confluent_kafka.TopicPartition(self.kafka.topic(topic), partition)]
                 )
             ],
             require_stable=True,
@@ -240,8 +241,8 @@ class WorkerProcess:
 class CountingWorker(WorkerProcess):
     """One worker of the counting stage."""
 
-    def __init__(self, place: Place, instance: str, **settings: str) -> None:
-        super().__init__(place, "tests.contract.lanes_counting", instance, **settings)
+    def __init__(self, place: Place, instance: str, *, silent: Sequence[str] = (), **settings: str) -> None:
+        super().__init__(place, "tests.contract.lanes_counting", instance, *silent, **settings)
 
 
 def require_exact(place: Place) -> None:

@@ -52,8 +52,8 @@ def batches(day: Day) -> Iterator[SourceBatch]:
 def alerts_of(day: Day) -> list[dict[str, Any]]:
     """Every alert that burn sends when it reads what rating makes of the day."""
     log = policies(day)
-    rating = [RatingStage(log).lane(partition) for partition in range(PARTITIONS)]
-    burn = [BurnStage(log).lane(partition) for partition in range(PARTITIONS)]
+    rating = [RatingStage(log).lane("usage.events", partition) for partition in range(PARTITIONS)]
+    burn = [BurnStage(log).lane("internal.deltas", partition) for partition in range(PARTITIONS)]
     offsets = [0] * PARTITIONS
     alerts: list[dict[str, Any]] = []
 

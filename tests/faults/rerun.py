@@ -22,7 +22,7 @@ def rerun(kafka: KafkaSettings, concluded: Concluded) -> dict[tuple[str, int], l
         policies.add(record)
     found: dict[tuple[str, int], list[bytes]] = {(topic, lane): [] for topic in SIGNALS for lane in range(PARTITIONS)}
     for lane in range(PARTITIONS):
-        logic = BurnStage(policy_log=policies).lane(lane)
+        logic = BurnStage(policy_log=policies).lane("internal.deltas", lane)
         end = concluded.next_offsets.get(lane, 0)
         records = [record for record in read_partition(kafka, "internal.deltas", lane) if record.offset < end]
         for start in range(0, len(records), _BATCH):

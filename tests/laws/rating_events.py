@@ -76,7 +76,7 @@ def batch(some: Sequence[SourceRecord]) -> SourceBatch:
 
 def new_lane(*policies: AnyPolicy, window_events: int = 1000) -> RatingLane:
     """A fresh lane of partition 0."""
-    return new_stage(*policies, window_events=window_events).lane(0)
+    return new_stage(*policies, window_events=window_events).lane("usage.events", 0)
 
 
 def new_stage(*policies: AnyPolicy, window_events: int = 1000) -> RatingStage:

@@ -177,7 +177,7 @@ class MemoryReader:
 
 def new_lane(policies: PolicyHistory, *, step_bytes: int = STEP_BYTES) -> BurnLane:
     """A lane of burn that has read nothing."""
-    return cast("BurnLane", BurnStage(policies, step_bytes=step_bytes).lane(0))
+    return cast("BurnLane", BurnStage(policies, step_bytes=step_bytes).lane("internal.deltas", 0))
 
 
 def run(lane: BurnLane, records: Sequence[SourceRecord], *, per_batch: int = 1) -> list[Output]:

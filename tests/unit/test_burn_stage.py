@@ -44,10 +44,10 @@ def budget_row(at_us: int, *, usd: int) -> Row:
 
 
 def test_stage_says_what_it_reads() -> None:
-    """Lanes find the stage by its name and topic; it needs no ticks of its own."""
+    """Lanes find the stage by its name and topics; it needs no ticks of its own."""
     stage = BurnStage(policy_log=PolicyHistory())
-    assert (stage.name, stage.source_topic, stage.ticks) == ("burn", "internal.deltas", False)
-    assert stage.lane(0).tick(AT) is None
+    assert (stage.name, stage.source_topics) == ("burn", ("internal.deltas",))
+    assert stage.lane("internal.deltas", 0).tick(AT) is None
 
 
 def test_policies_are_needed_up_to_the_highest_offset_named() -> None:

@@ -1,17 +1,19 @@
 """When a consumer counts as dead though its broker answers."""
 
+from faust.types import TP
+
 from streams.transport import VitalSigns
 from streams.watch import SILENT_SEC, Pulse, missing_signs
 
 
 def _signs(*, rejoins: bool = False, **answered_ms: int) -> VitalSigns:
-    return VitalSigns(rejoins=rejoins, answered_ms={int(name[1:]): at for name, at in answered_ms.items()})
+    return VitalSigns(rejoins=rejoins, answered_ms={TP("t", int(name[1:])): at for name, at in answered_ms.items()})
 
 
 def test_a_partition_that_was_fetched_since_the_last_look_is_alive() -> None:
     """Equal times of two looks are a missing sign; a partition that was not asked about before is none."""
     before = _signs(p0=10, p1=10)
-    assert missing_signs(_signs(p0=11, p1=10, p2=5), before) == {"partition 1 is not fetched any more"}
+    assert missing_signs(_signs(p0=11, p1=10, p2=5), before) == {"t/1 is not fetched any more"}
     assert missing_signs(_signs(rejoins=True), None) == {"the group is not rejoined"}
 
 

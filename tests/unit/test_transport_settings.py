@@ -37,21 +37,23 @@ def test_a_worker_that_is_no_static_member_leaves_its_group() -> None:
 
 
 def test_the_app_has_our_transport_and_nothing_that_it_does_not_need() -> None:
-    """No web server, no topics of Faust's own, no stores; one agent on the source topic under the prefix."""
+    """No web server, no topics of Faust's own, no stores; one agent on the source topics under the prefix."""
     kafka = KafkaSettings(topic_prefix="eu.")
-    app = make_app(group="g", source_topic="usage.events", kafka=kafka, settings=StreamsSettings())
+    app = make_app(
+        group="g", source_topics=["usage.events", "usage.adjustments"], kafka=kafka, settings=StreamsSettings()
+    )
     assert isinstance(app.transport, Transport)
     assert (app.conf.web_enabled, app.conf.topic_allow_declare, app.conf.topic_disable_leader) == (False, False, True)
     assert str(app.conf.store) == "memory:"
     ((_, agent),) = app.agents.items()
-    assert list(agent.get_topic_names()) == ["eu.usage.events"]
+    assert list(agent.get_topic_names()) == ["eu.usage.events", "eu.usage.adjustments"]
     assert list(app.boot_strategy.web_server()) == []
     assert list(app.boot_strategy.kafka_producer()) == []
 
 
 def test_a_stage_needs_what_it_reads_and_writes() -> None:
     """As `schemas/topics.py` declares it, with policies and progress."""
-    assert needed_topics("burn", "internal.deltas") == [
+    assert needed_topics("burn", ["internal.deltas"]) == [
         "alerts.anomalies",
         "alerts.budgets",
         "alerts.governance",
