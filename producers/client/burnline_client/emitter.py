@@ -82,6 +82,7 @@ class UsageEmitter:
         self._idle = threading.Condition()
         self._busy = 0
         self._closed = False
+        self._before_close: list[Callable[[], None]] = []
         self._stop = threading.Event()
         self._producer = Producer(
             {
@@ -136,12 +137,18 @@ class UsageEmitter:
         self._check_usable()
         return self._flush(timeout_sec)
 
+    def before_close(self, act: Callable[[], None]) -> None:
+        """`act` is called once, at the start of `close`, while this emitter still takes events."""
+        self._before_close.append(act)
+
     def close(self, timeout_sec: float | None = None) -> None:
         """Everything that was ever taken is delivered, and the emitter can no longer be used. Closing twice is allowed.
 
         Waits at most `timeout_sec`, by default `close_timeout_sec`; what still waits then is given up.
         Raises: UndeliveredError: events were given up, now or before. ForkedError: another process made the emitter.
         """
+        while self._before_close and os.getpid() == self._pid:
+            self._before_close.pop()()
         with self._idle:
             if self._closed:
                 return
