@@ -58,6 +58,13 @@ class Positions:
         """
         return self._offsets(topics, OffsetSpec.latest())
 
+    def readable_ends(self, topics: Iterable[str]) -> dict[Place, int]:
+        """Up to where a `read_committed` reader can read now: no further than the first open transaction.
+
+        Raises: KafkaUnavailableError: no answer in time.
+        """
+        return self._offsets(topics, OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)
+
     def starts(self, topics: Iterable[str]) -> dict[Place, int]:
         """The first offset that is kept of every partition. Raises: KafkaUnavailableError: no answer in time."""
         return self._offsets(topics, OffsetSpec.earliest())

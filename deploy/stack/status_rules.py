@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from deploy.stack.health import stage_reason
+from deploy.stack.health import QUIET_SEC, stage_reason
 from deploy.stack.position_rules import READS, Place, Said, StagePlace, position
 from deploy.stack.supervisor import ProcessState
 from schemas.topics import PARTITIONS
@@ -84,8 +84,12 @@ def status_of(seen: Seen) -> Status:
 
 def _part(name: str, seen: Seen, reason: str | None) -> Component:
     """Kafka or ClickHouse: it answers, or not."""
+    health: Health
     state = (seen.processes or {}).get(name)
-    health: Health = "ok" if reason is None else "down"
+    if reason is None and state is not None and state.state == "STARTING":
+        reason, health = "it has just been started", "degraded"
+    else:
+        health = "ok" if reason is None else "down"
     shown = "external" if name in seen.external else _state(state)
     return Component(
         name, health, shown, state.pid if state else None, seen.restarts.get(name, 0), _up_sec(state, seen),
@@ -125,9 +129,23 @@ def _judge(stage: str, state: ProcessState | None, seen: Seen, oldest_sec: float
     silent = stage_reason(stage, state, seen.said, PARTITIONS, now_us=seen.now_us)
     if silent is not None:
         return "degraded", silent
+    still = _stands_still(stage, seen)
+    if still is not None:
+        return "degraded", still
     if oldest_sec is not None and oldest_sec > LATE_SEC:
         return "degraded", f"the oldest record that it has not done has waited for {oldest_sec:.0f} s"
     return "ok", ""
+
+
+def _stands_still(stage: str, seen: Seen) -> str | None:
+    """Where a record has waited for long and the stage has said nothing meanwhile."""
+    for place in sorted(lagging(seen, stage)):
+        waits_us = seen.now_us - seen.oldest_us.get(place, seen.now_us)
+        said = (seen.said or {}).get(place)
+        silent_us = waits_us if said is None else min(waits_us, seen.now_us - said.said_at_us)
+        if silent_us > QUIET_SEC * 1e6:
+            return f"has not moved on {place[1]}/{place[2]} for {silent_us / 1e6:.0f} s, though records wait there"
+    return None
 
 
 def _state(state: ProcessState | None) -> str:

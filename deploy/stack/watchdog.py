@@ -1,7 +1,7 @@
 """`python -m deploy.stack.watchdog`: kills processes of the stack that hang; the supervisor starts them anew.
 
-The supervisor sees who dies. Who lives and does nothing is seen here: Kafka or ClickHouse does not answer, rating or
-burn does not say how far it is, the sink does not move though there is something to store.
+The supervisor sees who dies. Who lives and does nothing is seen here: Kafka or ClickHouse does not answer, rating does
+not tick, any stage does not move on a partition on which there is something that it could read.
 """
 
 import os
@@ -22,10 +22,11 @@ from deploy.stack.positions import Positions
 from deploy.stack.processes import STACK_DIR_VARIABLE
 from deploy.stack.watchdog_rules import Look, Watched, step
 from schemas.errors import BurnlineError, FatalError, KafkaUnavailableError, SettingsError
-from schemas.topics import BY_NAME
 
 _LOG = structlog.get_logger()
 _UNANSWERED = ""
+TICKS: Mapping[str, tuple[str, ...]] = {"rating": ("usage.events",), "burn": (), "sink": ()}
+"""The topics on whose partitions a stage speaks each second, whatever there is to read."""
 
 
 class Watchdog:
@@ -63,26 +64,36 @@ class Watchdog:
         """What changes when a stage does something."""
         try:
             said = self._positions.progress()
-            ends = self._positions.ends(READS["sink"])
+            ends = self._positions.readable_ends({topic for topics in READS.values() for topic in topics})
+            return {stage: self._stage_sign(stage, said, ends) for stage in READS}
         except KafkaUnavailableError:
             return {}
-        return {
-            **{stage: _speech(said, stage) for stage in ("rating", "burn")},
-            "sink": _advance(said, ends),
-        }
 
+    def _stage_sign(self, stage: str, said: Mapping[StagePlace, Said], ends: Mapping[Place, int]) -> str | None:
+        """Changes when the stage has spoken again wherever it should; None where there is nothing that it should do.
 
-def _speech(said: dict[StagePlace, Said], stage: str) -> str:
-    """Changes when every lane of the stage has spoken again: the offset of the lane that has been silent longest."""
-    lanes = [(stage, topic, part) for topic in READS[stage] for part in range(BY_NAME[topic].partitions)]
-    return str(min(said[lane].offset if lane in said else -1 for lane in lanes))
-
-
-def _advance(said: dict[StagePlace, Said], ends: dict[Place, int]) -> str | None:
-    """None where the sink has stored all there is; else what changes when it stores something."""
-    if not behind("sink", ends, said):
+        It is the offset in `internal.progress` of the last word on the partition that has been silent longest.
+        Raises: KafkaUnavailableError: no answer in time.
+        """
+        known = self._watched.get(stage)
+        for offset, place in should_speak(stage, said, ends):
+            suspect = known is not None and known.sign == str(offset)
+            if not suspect or place[0] in TICKS[stage] or self._holds_record(said, (stage, *place)):
+                return str(offset)
         return None
-    return str(sorted(one.progress.next_offset for place, one in said.items() if place[0] == "sink"))
+
+    def _holds_record(self, said: Mapping[StagePlace, Said], place: StagePlace) -> bool:
+        """Whether a record waits there; behind the last one there may be markers of transactions alone."""
+        next_offset = said[place].progress.next_offset if place in said else 0
+        return self._positions.append_time_us(place[1:], next_offset) is not None
+
+
+def should_speak(stage: str, said: Mapping[StagePlace, Said], ends: Mapping[Place, int]) -> list[tuple[int, Place]]:
+    """The partitions on which the stage has something to read or speaks each second; the longest silent one first."""
+    mine = {place: end for place, end in ends.items() if place[0] in READS[stage]}
+    waiting = {(one.topic, one.partition) for one in behind(stage, mine, said)}
+    waiting |= {place for place in mine if place[0] in TICKS[stage]}
+    return sorted((said[stage, *place].offset if (stage, *place) in said else -1, place) for place in waiting)
 
 
 def main() -> int:

@@ -4,6 +4,8 @@ Laws
 1. A process is hung when it has given no sign of life for `hang_sec` while everything that it needs was well.
 2. Time in which something that it needs was away, or in which it had nothing to do, does not count.
 3. Who was killed for hanging and gives no sign of life afterwards is given twice the time, then four times, ...
+4. A process that has given no sign of life yet may be recovering: it is given three times as long. So are Kafka and
+   ClickHouse, on which everybody else hangs.
 """
 
 from collections.abc import Mapping
@@ -17,6 +19,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sink": ("kafka", "clickhouse"),
 }
 _MOST_DOUBLINGS = 6
+_LONGER = 3
+_PATIENTLY = frozenset({"kafka", "clickhouse"})
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class Watched:
     since_sec: float
     strikes: int = 0
     excused: bool = False  # something that it needs was away at the last look
+    spoken: bool = False  # it has given a sign of life since it started
+
+    def patience(self, name: str) -> int:
+        """How many times `hang_sec` it may be silent."""
+        return (_LONGER if name in _PATIENTLY or not self.spoken else 1) * 2 ** min(self.strikes, _MOST_DOUBLINGS)
 
 
 def step(
@@ -50,14 +59,16 @@ def step(
     hung: list[str] = []
     for name, look in looks.items():
         known = before.get(name)
-        fresh = Watched(look.pid, look.sign, now_sec, known.strikes if known else 0)
+        same = known is not None and known.pid == look.pid
+        spoken = same and known is not None and known.spoken
+        fresh = Watched(look.pid, look.sign, now_sec, known.strikes if known else 0, spoken=spoken)
         if not well.issuperset(NEEDS[name]):
             after[name] = replace(fresh, excused=True)
-        elif known is None or known.pid != look.pid or known.excused:
+        elif known is None or not same or known.excused:
             after[name] = fresh
         elif look.sign is None or (look.sign != known.sign and look.sign):
-            after[name] = replace(fresh, strikes=0)
-        elif now_sec - known.since_sec > hang_sec * 2 ** min(known.strikes, _MOST_DOUBLINGS):
+            after[name] = replace(fresh, strikes=0, spoken=True)
+        elif now_sec - known.since_sec > hang_sec * known.patience(name):
             hung.append(name)
             after[name] = replace(fresh, strikes=known.strikes + 1)
         else:

@@ -77,13 +77,30 @@ def test_idle_sink_is_healthy() -> None:
 
 
 def test_old_unprocessed_record_is_degraded() -> None:
-    """Lag alone is work; a record that waits for more than 30 s is trouble."""
+    """Lag alone is work; a record that waits for more than 30 s is trouble, though the sink moves."""
     place = ("sink", "internal.rated", 1)
-    seen = healthy()
+    seen = replace(healthy(), said={**(healthy().said or {}), place: said(place, 10, ago_sec=1)})
     lagging = replace(seen, ends={**(seen.ends or {}), ("internal.rated", 1): 25})
     assert component(replace(lagging, oldest_us={place: NOW_US - 30_000_000}), "sink") == ("ok", "")
     health, why = component(replace(lagging, oldest_us={place: NOW_US - 31_000_000}), "sink")
     assert (health, why) == ("degraded", "the oldest record that it has not done has waited for 31 s")
+
+
+def test_who_stands_still_though_records_wait_is_degraded() -> None:
+    """The sink has said nothing for 16 s and a record has waited as long; either one alone is ordinary."""
+    place = ("sink", "internal.rated", 1)
+    seen = replace(healthy(), ends={**(healthy().ends or {}), ("internal.rated", 1): 25})
+    for waits_sec, silent_sec, health in ((16, 16, "degraded"), (16, 1, "ok"), (1, 16, "ok")):
+        word = said(place, 10, ago_sec=silent_sec)
+        now = replace(seen, said={**(seen.said or {}), place: word}, oldest_us={place: NOW_US - waits_sec * 1_000_000})
+        assert component(now, "sink")[0] == health
+
+
+def test_own_part_that_has_just_been_started_is_degraded() -> None:
+    """Kafka that answers again was away a moment ago."""
+    seen = healthy()
+    young = ProcessState("kafka", "STARTING", 7, 0, "")
+    assert component(replace(seen, processes={**(seen.processes or {}), "kafka": young}), "kafka")[0] == "degraded"
 
 
 def test_dead_process_is_down() -> None:
