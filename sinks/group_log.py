@@ -1,5 +1,7 @@
 """The sink's own log: groups before they are inserted, progress after they were. One transaction carries both.
 
+What a group or an opening leads to on `usage.adjustments` is part of the same transaction.
+
 Laws
 1. Whoever opens the log fences every sink before it: the earlier one's next commit is a FencedError.
 2. A group is recorded together with the progress of the group before it, so the last record says what may be half done.
@@ -14,6 +16,8 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, FencedError
 from schemas.internal import Progress, progress_bytes, progress_from_bytes
+from schemas.topics import BY_NAME
+from sinks.adjustments import Adjustment
 from sinks.groups import Group, group_bytes, group_from_bytes
 from sinks.log_reader import SILENT, LogReader, Place, unavailable
 from sinks.patience import StopRequested
@@ -21,6 +25,7 @@ from sinks.patience import StopRequested
 STAGE = "sink"
 GROUPS: Place = ("internal.groups", 0)
 PROGRESS: Place = ("internal.progress", 0)
+ADJUSTMENTS = "usage.adjustments"
 _CALL_SEC = 10.0
 _FENCED = frozenset(
     {
@@ -48,6 +53,7 @@ class GroupLog:
                 "acks": "all",
                 "linger.ms": 0,
                 "compression.type": "lz4",
+                "message.max.bytes": BY_NAME[ADJUSTMENTS].max_message_bytes,
                 "log_level": 0,
                 "error_cb": lambda _error: None,
             }
@@ -58,8 +64,10 @@ class GroupLog:
             _raise_if_final(error.args[0])
             raise unavailable(error, "transactions") from error
 
-    def commit(self, *, group: Group | None, progress: Sequence[Progress]) -> None:
-        """The group and the progress are recorded, both or none.
+    def commit(
+        self, *, group: Group | None, progress: Sequence[Progress], adjustments: Sequence[Adjustment] = ()
+    ) -> None:
+        """The group, the progress and the adjustments are recorded, all or none.
 
         Raises: KafkaUnavailableError: neither is recorded; do it again.
                 FencedError: another sink has taken over.
@@ -71,6 +79,9 @@ class GroupLog:
                 self._produce(GROUPS, b"group", group_bytes(group))
             for entry in progress:
                 self._produce(PROGRESS, entry.key(), progress_bytes(entry))
+            for adjustment in adjustments:
+                place = (ADJUSTMENTS, adjustment.partition)
+                self._produce(place, None, adjustment.value, adjustment.kafka_headers())
             self._settle(self._producer.commit_transaction)
         except KafkaException as error:
             _raise_if_final(error.args[0])
@@ -97,9 +108,12 @@ class GroupLog:
             else:
                 return
 
-    def _produce(self, place: Place, key: bytes, value: bytes) -> None:
+    def _produce(
+        self, place: Place, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
         topic, partition = place
-        self._producer.produce(self._settings.topic(topic), value=value, key=key, partition=partition)
+        name = self._settings.topic(topic)
+        self._producer.produce(name, value=value, key=key, partition=partition, headers=list(headers))
         self._producer.poll(0)
 
 

@@ -6,7 +6,7 @@ Laws
 3. A group's name tells its content: spans and topic id are part of it, so a token never means two things.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -41,6 +41,14 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     offset: int
     indexes: tuple[int, ...]
+
+
+def left_out_of(places: Iterable[tuple[int, int, int]]) -> list[LeftOut]:
+    """The places (partition, offset, index) by message, in order."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for partition, offset, index in sorted(places):
+        found.setdefault((partition, offset), []).append(index)
+    return [LeftOut(partition=at[0], offset=at[1], indexes=tuple(indexes)) for at, indexes in found.items()]
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):

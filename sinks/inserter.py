@@ -15,11 +15,11 @@ import pyarrow as pa
 from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError
-from sinks.groups import Group, LeftOut, heal_token
+from sinks.groups import Group, LeftOut, heal_token, left_out_of
 from sinks.ledger import copies, days_of_group, missing
 from sinks.patience import Patience
 from sinks.reconcile import Repair, reconcile
-from sinks.rows import days_of, replaces, split_by_month
+from sinks.rows import PLACE, days_of, repeated, replaces, split_by_month
 from sinks.store import Store
 
 TABLE = "usage_events_store"
@@ -66,15 +66,20 @@ class Inserter:
         self._patience.until_done(store, after_failure=doubtful)
 
     def copies(self, rows: pa.Table) -> list[LeftOut]:
-        """The marked rows that the ledger has already. To be asked before the group is recorded, never afterwards.
+        """The rows whose event is counted already: in the ledger, or by another row of this group.
+
+        To be asked before the group is recorded, never afterwards.
 
         Raises: StopRequested: the process is to leave.
         """
-        found = self._patience.until_done(lambda: copies(self._store, rows))
+        stored = self._patience.until_done(lambda: copies(self._store, rows))
+        if stored:
+            places = zip(*(rows[name].to_pylist() for name in PLACE), strict=True)
+            rows = rows.filter(pa.array([place not in stored for place in places]))
+        found = stored | repeated(rows)
         if found:
-            count = sum(len(left.indexes) for left in found)
-            self._log.warning("late copies are left out of the ledger; burn rates have counted them", events=count)
-        return found
+            self._log.warning("late copies are left out of the ledger and taken back from budgets", events=len(found))
+        return left_out_of(found)
 
     def settle(self, group_id: str) -> int:
         """How many events of a group that cannot be repeated are stored; the rollups of its days equal the ledger."""

@@ -10,8 +10,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pyarrow as pa
 
-from sinks.groups import LeftOut
-from sinks.rows import PLACE, identities
+from sinks.rows import PLACE, RowPlace, identities
 from sinks.store import Store
 
 _IDS_AT_ONCE = 2_000
@@ -54,24 +53,21 @@ def days_of_group(store: Store, group_id: str) -> dict[date, int]:
     return {day: int(events) for day, events in store.rows(sql, {"group": group_id})}
 
 
-def copies(store: Store, rows: pa.Table) -> list[LeftOut]:
+def copies(store: Store, rows: pa.Table) -> set[RowPlace]:
     """The rows that rating marked as possible copies and that the ledger has already, in this revision or a higher one.
 
     Only marked rows are looked up: rating itself knows of all others that they are new.
     """
     marked = rows.filter(rows["maybe_duplicate"])
     if marked.num_rows == 0:
-        return []
+        return set()
     revisions = known_revisions(store, marked)
-    hours, chosen = _hours(marked), marked.select(["source", "id", "revision", *PLACE]).to_pylist()
-    found: dict[tuple[int, int], list[int]] = {}
-    for hour, row in zip(hours, chosen, strict=True):
-        if revisions.get((hour, row["source"], row["id"]), 0) >= row["revision"]:
-            found.setdefault((row["src_partition"], row["src_offset"]), []).append(row["src_index"])
-    return [
-        LeftOut(partition=partition, offset=offset, indexes=tuple(indexes))
-        for (partition, offset), indexes in sorted(found.items())
-    ]
+    chosen = marked.select(["source", "id", "revision", *PLACE]).to_pylist()
+    return {
+        (row["src_partition"], row["src_offset"], row["src_index"])
+        for hour, row in zip(_hours(marked), chosen, strict=True)
+        if revisions.get((hour, row["source"], row["id"]), 0) >= row["revision"]
+    }
 
 
 def known_revisions(store: Store, rows: pa.Table) -> dict[Identity, int]:

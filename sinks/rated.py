@@ -1,9 +1,11 @@
 """The worker that stores `internal.rated`: gather a group, record it, insert it, go on. There is one in the world.
 
-0. Look up the rows that may be copies of old events; those that the ledger has are left out.
-1. Record the group, what is left out, and the progress of the group before, in one transaction. A crash before: nothing
-   happened; the messages are gathered anew, perhaps otherwise.
-2. Insert. A crash before or meanwhile: the next life reads the record and repeats exactly this group (`inserter.py`).
+0. Look up the rows that may be copies of old events; those that the ledger has are left out, and so is every row of an
+   event but one within the group.
+1. Record the group, what is left out, the signed rows that say so to rating, and the progress of the group before, in
+   one transaction. A crash before: nothing happened; the messages are gathered anew, perhaps otherwise.
+2. Insert. A crash before or meanwhile: the next life reads the record and repeats exactly this group (`inserter.py`);
+   it publishes nothing, since what the group led to was published with its record.
 3. Its progress is said with the next group, or alone when there is nothing else to do. A crash before: the next life
    repeats an insert that was complete; its tokens are known, nothing changes.
 """
@@ -18,6 +20,7 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError, KafkaUnavailableError, LogChangedError
 from schemas.internal import Progress
+from sinks.adjustments import late_copies
 from sinks.group_log import STAGE, GroupLog, last_group, stored_progress
 from sinks.groups import Gathered, Gatherer, Group, Limits, RatedMessage, Span, covered, group_name, part_tokens
 from sinks.inserter import Inserter
@@ -166,7 +169,9 @@ class RatedWorker:
         """The gathered messages are stored; their progress is still to be said."""
         if gathered.rows():
             group, rows = self._group(gathered)
-            self._doors.patience.until_done(lambda: self._doors.log.commit(group=group, progress=self._to_say()))
+            signed = late_copies(group, gathered.messages, opened=-1)
+            log, progress = self._doors.log, self._to_say()
+            self._doors.patience.until_done(lambda: log.commit(group=group, progress=progress, adjustments=signed))
             self._unsaid.clear()
             self._doors.inserter.put(group, rows, in_doubt=False)
             self._log.debug("stored", group=group.group_id, rows=group.rows)

@@ -20,6 +20,9 @@ from sinks.groups import LeftOut, RatedMessage
 
 MAX_PARTITIONS = 50
 PLACE = ("src_partition", "src_offset", "src_index")
+RowPlace = tuple[int, int, int]
+"""Where a row stands in `internal.rated`: partition, offset, index in the message."""
+_HOUR_US = 3_600_000_000
 
 
 def decoded(raw: bytes, *, place: str) -> pa.RecordBatch:
@@ -94,14 +97,34 @@ def identities(rows: pa.Table) -> int:
         {
             "source": rows["source"],
             "id": rows["id"],
-            "hour": pc.divide(rows["ts"].cast(pa.int64()), 3_600_000_000),
+            "hour": pc.divide(rows["ts"].cast(pa.int64()), _HOUR_US),
         }
     )
     return int(keyed.group_by(["source", "id", "hour"]).aggregate([]).num_rows)
 
 
+def repeated(rows: pa.Table) -> set[RowPlace]:
+    """The places of all rows of an event but one: that of the highest revision, the first of these."""
+    if identities(rows) == rows.num_rows:
+        return set()
+    hours = (np.asarray(rows["ts"].cast(pa.int64())) // _HOUR_US).tolist()
+    best: dict[tuple[int, str, str], tuple[int, RowPlace]] = {}
+    gone: set[RowPlace] = set()
+    for hour, row in zip(hours, rows.select(["source", "id", "revision", *PLACE]).to_pylist(), strict=True):
+        identity, place = (hour, row["source"], row["id"]), (row["src_partition"], row["src_offset"], row["src_index"])
+        known = best.get(identity)
+        if known is not None and known[0] >= row["revision"]:
+            gone.add(place)
+            continue
+        if known is not None:
+            gone.add(known[1])
+        best[identity] = (row["revision"], place)
+    return gone
+
+
 def replaces(rows: pa.Table) -> bool:
-    """Whether a row of the group takes the place of another, so that the rollups count both until reconciled."""
-    if rows.num_rows == 0:
-        return False
-    return bool(pc.max(rows["revision"]).as_py() > 1) or identities(rows) < rows.num_rows
+    """Whether a row may take the place of one in the ledger, so that the rollups count both until reconciled.
+
+    Within a group no event is there twice: `repeated` rows are left out.
+    """
+    return rows.num_rows > 0 and bool(pc.max(rows["revision"]).as_py() > 1)

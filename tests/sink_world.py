@@ -19,13 +19,23 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 from confluent_kafka import IsolationLevel, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from schemas.connection import ClickHouseSettings, KafkaSettings
 from schemas.errors import KafkaUnavailableError
-from schemas.internal import RATED_SCHEMA, BatchHeaders, Progress, batch_header, to_arrow_bytes
+from schemas.internal import (
+    ADJUSTMENT_HEADER,
+    RATED_SCHEMA,
+    AdjustmentHeaders,
+    BatchHeaders,
+    Progress,
+    batch_header,
+    from_arrow_bytes,
+    to_arrow_bytes,
+)
 from schemas.topics import BY_NAME
 from schemas.usage import LEAVES
 from sinks.group_log import stored_progress
@@ -35,7 +45,9 @@ from tests.stack_clickhouse import ClickHouse
 
 ROOT = Path(__file__).resolve().parent.parent
 DAY = datetime(2026, 11, 22, tzinfo=UTC)
-TOPICS = ("internal.rated", "internal.progress", "internal.groups", *SIGNALS)
+TOPICS = (
+    "internal.rated", "internal.progress", "internal.groups", "usage.policies", "usage.adjustments", *SIGNALS,
+)  # fmt: skip
 SUMMED = ("input_tokens", "output_tokens", *LEAVES)
 _names = iter(range(10**6))
 
@@ -144,10 +156,11 @@ class SinkWorld:
         )
 
     @contextmanager
-    def sink(self, **settings: Any) -> Iterator["subprocess.Popen[str]"]:
-        """A running sink; ended by SIGTERM if it still runs."""
+    def sink(self, dies_at: str = "", **settings: Any) -> Iterator["subprocess.Popen[str]"]:
+        """A running sink; ended by SIGTERM if it still runs, or killed at a point of `tests.contract.sink_dying`."""
         log = (self.directory / "sink.log").open("a")
-        command = [sys.executable, "-m", "sinks"]
+        program = ["tests.contract.sink_dying", dies_at] if dies_at else ["sinks"]
+        command = [sys.executable, "-m", *program]
         process = subprocess.Popen(
             command, cwd=ROOT, env=self.env(log_level="DEBUG", **settings), stderr=log, text=True
         )
@@ -213,6 +226,20 @@ class SinkWorld:
         return {
             (at.topic.removeprefix(prefix), at.partition): answer.result(30).offset for at, answer in answers.items()
         }
+
+    def adjustments(self) -> list[tuple[int, AdjustmentHeaders, pa.RecordBatch]]:
+        """What the sink said on `usage.adjustments`, committed: partition, header, rows."""
+        topic = "usage.adjustments"
+        with LogReader(self.kafka, name="test-adjustments") as reader:
+            records = list(reader.read_to_end({(topic, part): 0 for part in range(BY_NAME[topic].partitions)}))
+        return [
+            (
+                record.partition,
+                msgspec.json.decode(dict(record.headers)[ADJUSTMENT_HEADER] or b"", type=AdjustmentHeaders),
+                from_arrow_bytes(record.value),
+            )
+            for record in sorted(records, key=lambda record: (record.partition, record.offset))
+        ]
 
     def progress(self) -> dict[tuple[str, int], Progress]:
         """The sink's last word on each partition."""

@@ -9,7 +9,7 @@ import pytest
 from schemas.errors import CorruptStateError
 from schemas.internal import RATED_SCHEMA, BatchHeaders, to_arrow_bytes
 from sinks.groups import LeftOut, RatedMessage
-from sinks.rows import days_of, decoded, identities, replaces, split_by_month, store_rows
+from sinks.rows import days_of, decoded, identities, repeated, replaces, split_by_month, store_rows
 from tests.sink_world import DAY, rated_row, rated_rows
 
 HEADER = BatchHeaders(
@@ -85,14 +85,24 @@ def test_days_are_those_of_utc() -> None:
     assert days_of(rows) == {date(2026, 11, 21), date(2026, 11, 22)}
 
 
-def test_only_revisions_and_copies_replace() -> None:
-    """Rows replace others if one has a higher revision or two are the same event in the same hour."""
+def test_only_revisions_replace() -> None:
+    """Rows may replace stored ones if one has a higher revision."""
     plain = store_rows([message(0, rated_rows(range(5)))], group_id="g")
     assert (identities(plain), replaces(plain)) == (5, False)
     revised = store_rows([message(0, batch(rated_row(1, ts=DAY, revision=2)))], group_id="g")
     assert replaces(revised)
-    twice = store_rows([message(0, rated_rows(range(5))), message(1, rated_rows(range(1)))], group_id="g")
-    assert (identities(twice), replaces(twice)) == (5, True)
+
+
+def test_one_row_of_each_event_is_kept() -> None:
+    """Of equal rows the first is kept, of revisions the highest, and the same id in another hour is another event."""
+    first, second = rated_row(1, ts=DAY), rated_row(2, ts=DAY)
+    later = rated_row(1, ts=DAY + timedelta(hours=1))
+    assert repeated(store_rows([message(0, batch(first, second, later))], group_id="g")) == set()
+    again, revised = rated_row(1, ts=DAY, cost_usd=None), rated_row(2, ts=DAY, revision=2)
+    rows = store_rows(
+        [message(3, batch(first, second, again)), message(4, batch(revised, second), partition=1)], group_id="g"
+    )
+    assert repeated(rows) == {(0, 3, 2), (0, 3, 1), (1, 4, 1)}
 
 
 def test_bytes_that_rating_cannot_have_written_are_corrupt() -> None:
