@@ -44,7 +44,7 @@ class Watched:
 
     def patience(self, name: str) -> int:
         """How many times `hang_sec` it may be silent."""
-        return (_LONGER if name in _PATIENTLY or not self.spoken else 1) * 2 ** min(self.strikes, _MOST_DOUBLINGS)
+        return (_LONGER if name in _PATIENTLY or not self.spoken else 1) * (1 << min(self.strikes, _MOST_DOUBLINGS))
 
 
 def step(
