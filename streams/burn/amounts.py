@@ -6,16 +6,20 @@ from schemas.money import plain
 from streams.burn.limits import Unit
 
 _CENT = Decimal("0.01")
+_DIGITS = 4
 _SHORT = Decimal("0.000001")
 
 
 def shown(amount: Decimal, unit: Unit) -> str:
-    """An amount for a message: USD to the cent (finer below one cent), counts with thousands apart."""
+    """An amount for a message: USD to the cent, below 1 USD to four digits; counts with thousands apart."""
     if unit != "usd":
         return f"{int(amount):,}".replace(",", " ")
-    if amount != 0 and abs(amount) < _CENT:
-        return plain(amount.quantize(_SHORT, rounding=ROUND_HALF_EVEN))
-    return f"{amount.quantize(_CENT, rounding=ROUND_HALF_EVEN):f}"
+    if amount == 0 or abs(amount) >= 1:
+        return f"{amount.quantize(_CENT, rounding=ROUND_HALF_EVEN):f}"
+    finest = Decimal((0, (1,), amount.adjusted() + 1 - _DIGITS))
+    text = plain(amount.quantize(finest, rounding=ROUND_HALF_EVEN))
+    whole, _, places = text.partition(".")
+    return f"{whole}.{places:0<2}"
 
 
 def short(amount: Decimal) -> Decimal:

@@ -5,7 +5,8 @@ Laws
 2. A threshold is crossed once per period: `crossed` never falls, whatever the amount or the limit does.
 3. In a period that is still open whatever crosses a threshold fires; in a closed one only live rows do, judged before
    the backfill of the same batch; what backfill alone crosses there is marked and never said.
-4. A period is kept until nothing live can fall into it any more (`KEEP_US` after its end).
+4. A budget that is not open yet counts and crosses nothing; rejudging.py has what it crosses when it opens.
+5. A period is kept until nothing live can fall into it any more (`KEEP_US` after its end).
 """
 
 from collections.abc import Iterable, Sequence
@@ -42,6 +43,7 @@ COLUMNS = {
     "unsaid": Column("uint8"),  # 1 = its state changed since it was last published
     "said_us": Column("int64"),
     "closed": Column("uint8"),  # 1 = its end was published
+    "waited": Column("uint8"),  # 1 = a live row came before the budget was opened
 }
 Periods = Table[PeriodKey]
 
@@ -69,15 +71,19 @@ def period_at(plan: Plan, at_us: int) -> Period:
 
 @dataclass(frozen=True, slots=True)
 class Under:
-    """What a batch is judged under: the policies now, the policy offset that rated it, up to where periods are over."""
+    """What a batch is judged under: the policies now, the policy offset that rated it, up to where periods are over.
+
+    `opened`: budgets whose `matched_since` is up to here are judged.
+    """
 
     policies: InForceHere
     rated_under: int
     closed_us: int
+    opened: int
 
 
 @dataclass(slots=True)
-class _Groups:
+class Groups:
     """The budget periods that a batch touches, and which of them each of its rows belongs to."""
 
     rows: Ints
@@ -99,7 +105,7 @@ def count(table: Periods, deltas: Deltas, rows: Ints, under: Under) -> list[Cros
     Rows of a budget that is not in force, or that were rated before it matched what it matches now, are left out:
     they belong to another budget.
     """
-    groups = _grouped(deltas, rows, under)
+    groups = grouped(deltas, rows, under)
     if not groups.keys:
         return []
     of_group = zip(groups.keys, groups.plans, groups.periods, strict=True)
@@ -107,32 +113,34 @@ def count(table: Periods, deltas: Deltas, rows: Ints, under: Under) -> list[Cros
     table.will_change(slots)
     column = table.columns
     live = deltas.live[groups.rows]
-    high, low = _amounts(deltas, groups)
+    high, low = amounts(deltas, groups)
     before_high, before_low = column["high"][slots], column["low"][slots]
-    live_high, live_low = _carried(
+    live_high, live_low = carried(
         before_high + groups.summed(np.where(live, high, 0)), before_low + groups.summed(np.where(live, low, 0))
     )
-    after_high, after_low = _carried(before_high + groups.summed(high), before_low + groups.summed(low))
+    after_high, after_low = carried(before_high + groups.summed(high), before_low + groups.summed(low))
     has_live = groups.summed(live.astype(np.int64)) > 0
     column["high"][slots], column["low"][slots] = after_high, after_low
     column["requests"][slots] += groups.summed(deltas.requests[groups.rows])
     column["unpriced"][slots] += groups.summed(deltas.unpriced[groups.rows])
     column["unsaid"][slots] = 1
+    judged = np.array([plan.matched_since <= under.opened for plan in groups.plans])
+    column["waited"][slots] |= has_live & ~judged
     needs_high, needs_low = column["need_high"][slots], column["need_low"][slots]
     found = []
-    for index in np.flatnonzero(
-        (after_high > needs_high) | ((after_high == needs_high) & (after_low >= needs_low))
-    ).tolist():
+    reached = (after_high > needs_high) | ((after_high == needs_high) & (after_low >= needs_low))
+    for index in np.flatnonzero(judged & reached).tolist():
         spent = may_fire = (int(after_high[index]), int(after_low[index]))
         if groups.periods[index].end_us <= under.closed_us:
             may_fire = (int(live_high[index]), int(live_low[index])) if has_live[index] else (-1, 0)
-        steps = _cross(table, int(slots[index]), groups.plans[index], spent, may_fire)
+        steps = cross(table, int(slots[index]), groups.plans[index], spent, may_fire)
         if steps:
             found.append(Crossing(groups.plans[index], groups.keys[index], groups.periods[index], spent, steps))
     return sorted(found, key=lambda crossing: crossing.key)
 
 
-def _grouped(deltas: Deltas, rows: Ints, under: Under) -> _Groups:
+def grouped(deltas: Deltas, rows: Ints, under: Under) -> Groups:
+    """The budget periods that these rows belong to; rows of none are left out."""
     groups: dict[PeriodKey, int] = {}
     plans: list[Plan] = []
     periods: list[Period] = []
@@ -155,25 +163,7 @@ def _grouped(deltas: Deltas, rows: Ints, under: Under) -> _Groups:
         group_of_place[index] = group
     group_of_row = group_of_place[inverse]
     kept = group_of_row >= 0
-    return _Groups(rows[kept], group_of_row[kept], list(groups), plans, periods)
-
-
-def rejudge(table: Periods, changed: Iterable[BudgetKey], *, policies: InForceHere, closed_us: int) -> list[Crossing]:
-    """Periods of budgets whose limit or thresholds changed are judged anew; open ones fire, closed ones do not."""
-    wanted = set(changed)
-    found = []
-    for key, slot in sorted(table.slots.items()):
-        if key[:2] not in wanted:
-            continue
-        plan = policies.plans[key[:2]]
-        period = period_at(plan, key[3])
-        table.will_change(np.array([slot]))
-        spent = (int(table.columns["high"][slot]), int(table.columns["low"][slot]))
-        steps = _cross(table, slot, plan, spent, spent if period.end_us > closed_us else (-1, 0))
-        table.columns["unsaid"][slot] = 1
-        if steps:
-            found.append(Crossing(plan, key, period, spent, steps))
-    return found
+    return Groups(rows[kept], group_of_row[kept], list(groups), plans, periods)
 
 
 def forget(table: Periods, gone: Iterable[BudgetKey]) -> None:
@@ -199,7 +189,7 @@ def _slot(table: Periods, key: PeriodKey, plan: Plan, period: Period) -> int:
     return slot
 
 
-def _cross(table: Periods, slot: int, plan: Plan, amount: Pair, may_fire: Pair) -> tuple[Step, ...]:
+def cross(table: Periods, slot: int, plan: Plan, amount: Pair, may_fire: Pair) -> tuple[Step, ...]:
     """The thresholds newly crossed are marked; those that fire."""
     crossed = int(table.columns["crossed"][slot])
     new: Sequence[Step] = [s for s in plan.steps if s.share_millionths > crossed and amount >= s.need]
@@ -210,7 +200,7 @@ def _cross(table: Periods, slot: int, plan: Plan, amount: Pair, may_fire: Pair) 
     return tuple(step for step in new if may_fire >= step.need)
 
 
-def _amounts(deltas: Deltas, groups: _Groups) -> tuple[Ints, Ints]:
+def amounts(deltas: Deltas, groups: Groups) -> tuple[Ints, Ints]:
     """What each row adds, in the unit of its budget."""
     units = np.array([_UNITS.index(plan.budget.unit) for plan in groups.plans])[groups.group]
     rows = groups.rows
@@ -218,5 +208,6 @@ def _amounts(deltas: Deltas, groups: _Groups) -> tuple[Ints, Ints]:
     return high, np.where(units == 0, deltas.pico[rows], 0)
 
 
-def _carried(high: Ints, low: Ints) -> tuple[Ints, Ints]:
+def carried(high: Ints, low: Ints) -> tuple[Ints, Ints]:
+    """Sums of pairs as pairs."""
     return high + low // _MICRO, low % _MICRO

@@ -1,7 +1,8 @@
 """Which budgets burn too fast now, and which of those that did have calmed down.
 
-Judged are members with a live row since the last judgement; a budget whose limit is spent is not judged, because its
-thresholds say so already. At most the most urgent rung of a budget notifies; the others are published beside it.
+Judged are members with a live row since the last judgement, once their budget is open; a budget whose limit is spent
+is not judged, because its thresholds say so already. At most the most urgent rung of a budget notifies; the others are
+published beside it.
 """
 
 from collections import defaultdict
@@ -24,16 +25,21 @@ Ints = npt.NDArray[np.int64]
 
 
 def judge(state: BurnState, *, moments_us: list[int]) -> list[Alert]:
-    """Alerts of rungs reached at one of the moments; the members are judged until their next live row."""
+    """Alerts of rungs reached at one of the moments; the members are judged until their next live row.
+
+    Those of a budget that is not open yet stay unjudged until it is.
+    """
     table = state.members
     unjudged = np.flatnonzero(table.column("flags") & UNJUDGED)
     if len(unjudged) == 0:
         return []
-    table.will_change(unjudged)
-    table.columns["flags"][unjudged] &= ~np.uint8(UNJUDGED)
     found: list[TooFast] = []
     for budget_key, slots in _by_budget(state, unjudged).items():
         plan = state.policies.plans.get(budget_key) if state.policies is not None else None
+        if plan is not None and not state.is_open(plan):
+            continue
+        table.will_change(slots)
+        table.columns["flags"][slots] &= ~np.uint8(UNJUDGED)
         if plan is None or not plan.budget.burn_alerts:
             continue
         for at_us in moments_us:

@@ -9,9 +9,10 @@ Laws
 A crash between any two steps costs a longer replay, never a wrong state: offset and round are apart on purpose.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from types import MappingProxyType
 
 import lz4.block
 import msgspec
@@ -31,6 +32,8 @@ RATE_BYTES_SEC = 65_536
 STEP_BYTES = 4_194_304
 _CROSS_BYTES = 524_288
 _FIRST_LOOK = 256
+_OLDER: tuple[Mapping[str, frozenset[str]], ...] = ({"periods": frozenset({"waited"})},)
+"""Columns, per table, that older layouts do not have; pages of those are read, with zeros there."""
 
 
 class Piece(msgspec.Struct, array_like=True, frozen=True):
@@ -51,12 +54,13 @@ class Head(msgspec.Struct, frozen=True):
     pieces: dict[str, int]
 
 
-def layout_of(state: BurnState) -> str:
-    """A name for how pages are laid out; pages of another layout are not read."""
-    spec = [
-        (name, table.page_rows, [(column, kind.dtype, kind.width) for column, kind in table.spec.items()])
-        for name, table in state.tables().items()
-    ]
+def layout_of(state: BurnState, without: Mapping[str, frozenset[str]] = MappingProxyType({})) -> str:
+    """A name for how pages are laid out, `without` some columns; pages of a layout that is not known are not read."""
+    spec = []
+    for name, table in state.tables().items():
+        none = without.get(name, frozenset[str]())
+        columns = [(column, kind.dtype, kind.width) for column, kind in table.spec.items() if column not in none]
+        spec.append((name, table.page_rows, columns))
     return blake2b(msgspec.json.encode([VERSION, spec]), digest_size=8).hexdigest()
 
 
@@ -175,15 +179,16 @@ async def recover(reader: PartitionReader, *, partition: int, next_offset: int) 
 
 def newest(pieces: Sequence[Piece], *, next_offset: int) -> tuple[BurnState, int] | None:
     """The state of the newest whole round among the pieces and its offset; None where there is no whole one."""
-    layout = layout_of(BurnState())
+    state = BurnState()
+    known = {layout_of(state), *(layout_of(state, older) for older in _OLDER)}
     rounds: dict[tuple[int, int, int], dict[tuple[str, int], bytes]] = {}
     for piece in pieces:
-        if piece.layout == layout and piece.offset < next_offset:
+        if piece.layout in known and piece.offset < next_offset:
             rounds.setdefault((piece.epoch, piece.round, piece.offset), {})[piece.part, piece.index] = piece.body
     for name in sorted(rounds, reverse=True):
-        state = _restored(rounds[name])
-        if state is not None:
-            return state, name[2]
+        restored = _restored(rounds[name])
+        if restored is not None:
+            return restored, name[2]
     return None
 
 

@@ -1,24 +1,27 @@
 """One message of `internal.deltas` after the other: `advance` moves the state on and says what follows from it.
 
 Order within a message, which is the order of what it says:
-1. policies up to the highest offset that the log has named: budgets removed or matched anew are forgotten and their
-   episodes resolved, edited ones are judged anew;
-2. the clock; rows that waited for the lead;
-3. the rows: periods of budgets (thresholds fire at once), windows, sketches;
+1. policies up to the highest offset that the log has named: budgets removed or matched anew are said to be closed and
+   forgotten and their episodes resolved, edited ones are judged anew;
+2. the clock, but for messages of `usage.adjustments`, which have none; rows that waited for the lead;
+3. the rows: periods of budgets (thresholds fire at once), windows, sketches; the sums of an opening are in periods
+   only, and then the budgets that it opens are judged;
 4. when the lead has reached a new second: what is unjudged, at the lead and, where it sees other cells, at the floor;
 5. when the floor has reached a new second: period ends; a new minute: what has calmed down; a new hour: housekeeping;
 6. when the lead has reached a new 5 s: rates and budget states.
 All of it is decided by the log alone, so cutting the log into other batches changes nothing.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from schemas.internal import BUCKET_US, BatchHeaders
 from schemas.signals import Alert
-from streams.burn import budgets, burning, counting, messages, publishing, rings, sharing, spikes
-from streams.burn.budgets import Crossing, Under
+from streams.burn import budgets, burning, counting, messages, publishing, rejudging, rings, sharing, spikes
+from streams.burn.budgets import Crossing, PeriodKey, Under
 from streams.burn.deltas import Deltas
-from streams.burn.limits import BudgetKey, InForceHere, compiled
+from streams.burn.limits import BudgetKey, InForceHere, Pair, compiled
 from streams.burn.periods import instant
 from streams.burn.state import BurnState
 from streams.ports import Output, PolicyLog
@@ -30,24 +33,28 @@ _HOUR = 3600 * _SEC
 
 def advance(state: BurnState, header: BatchHeaders, deltas: Deltas | None, policy_log: PolicyLog) -> list[Output]:
     """The outputs of one message, in order. Raises: KeyError: the policy log was not read far enough."""
-    alerts = _take_policies(state, header.policy_offset, policy_log)
+    alerts, closings = _take_policies(state, header.policy_offset, policy_log)
     before_us = state.clock.floor_us
-    state.clock.hear(header.lane(), lanes=header.lanes, log_time_us=header.log_time_us)
+    if header.clock:
+        state.clock.hear(header.lane(), lanes=header.lanes, log_time_us=header.log_time_us)
     counting.release(state)
-    if deltas is not None:
+    if header.opened >= 0 and not header.clock:
+        alerts += _take_opening(state, header, deltas)
+    else:
+        alerts += _open(state, header.opened, {})
         alerts += _take_rows(state, header, deltas)
     alerts += _judge(state)
     if state.clock.floor_us != before_us:
         alerts += _resolve(state)
     outputs = [messages.output_of(alert) for alert in alerts]
-    return outputs + _publish(state)
+    return outputs + closings + _publish(state)
 
 
-def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> list[Alert]:
+def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> tuple[list[Alert], list[Output]]:
     if state.policies is None:
         state.policies = compiled(policy_log.at(state.policy_offset) if state.policy_offset >= 0 else {}, offset=-1)
     if named <= state.policy_offset:
-        return []
+        return [], []
     before = state.policies
     after = compiled(policy_log.at(named), offset=named)
     state.policies, state.policy_offset = after, named
@@ -56,8 +63,10 @@ def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> list[
         for key, plan in before.plans.items()
         if key not in after.plans or after.plans[key].matched_since != plan.matched_since
     }
-    edited = {key for key, plan in before.plans.items() if key not in gone and after.plans[key].since != plan.since}
-    return _forget(state, gone) + _rejudge(state, edited, after)
+    kept = {key: plan for key, plan in after.plans.items() if key in before.plans and key not in gone}
+    edited = {key for key, plan in kept.items() if plan.since != before.plans[key].since and state.is_open(plan)}
+    closings = publishing.closings(state, {key: before.plans[key] for key in gone})
+    return _forget(state, gone) + _rejudge(state, edited, after), closings
 
 
 def _forget(state: BurnState, gone: set[BudgetKey]) -> list[Alert]:
@@ -76,22 +85,39 @@ def _rejudge(state: BurnState, edited: set[BudgetKey], policies: InForceHere) ->
     if not edited:
         return []
     closed_us = state.clock.closed_us()
-    return _thresholds(state, budgets.rejudge(state.periods, edited, policies=policies, closed_us=closed_us))
+    return _thresholds(state, rejudging.edited(state.periods, edited, policies=policies, closed_us=closed_us))
 
 
-def _take_rows(state: BurnState, header: BatchHeaders, deltas: Deltas) -> list[Alert]:
-    if state.policies is None:
+def _take_rows(state: BurnState, header: BatchHeaders, deltas: Deltas | None) -> list[Alert]:
+    if state.policies is None or deltas is None:
         return []
     of_budgets, of_entities = counting.budget_rows(deltas)
-    crossings = budgets.count(
-        state.periods,
-        deltas,
-        of_budgets,
-        Under(state.policies, header.policy_offset, state.clock.closed_us()),
-    )
+    under = Under(state.policies, header.policy_offset, state.clock.closed_us(), state.judged_up_to())
+    crossings = budgets.count(state.periods, deltas, of_budgets, under)
     counting.take_windows(state, deltas, budgets=of_budgets, entities=of_entities, rated_under=header.policy_offset)
     counting.take_sketches(state, deltas, of_entities)
     return _thresholds(state, crossings)
+
+
+def _take_opening(state: BurnState, header: BatchHeaders, deltas: Deltas | None) -> list[Alert]:
+    """The sums are in their periods, and their budgets are open."""
+    if state.policies is None or deltas is None:
+        return _open(state, header.opened, {})
+    of_budgets, _ = counting.budget_rows(deltas)
+    under = Under(state.policies, header.policy_offset, state.clock.closed_us(), state.judged_up_to())
+    alerts = _thresholds(state, budgets.count(state.periods, deltas, of_budgets, under))
+    return alerts + _open(state, header.opened, rejudging.brought_by(deltas, of_budgets, under))
+
+
+def _open(state: BurnState, opened: int, brought: Mapping[PeriodKey, Pair]) -> list[Alert]:
+    """Budgets that are open from now on are judged for the first time; `brought` are their opening sums."""
+    before, policies = state.opened, state.policies
+    state.opened = max(before, opened)
+    if policies is None or opened <= before:
+        return []
+    new = [key for key, plan in policies.plans.items() if before < plan.matched_since <= opened]
+    closed_us = state.clock.closed_us()
+    return _thresholds(state, rejudging.opened(state.periods, new, brought, policies=policies, closed_us=closed_us))
 
 
 def _thresholds(state: BurnState, crossings: list[Crossing]) -> list[Alert]:

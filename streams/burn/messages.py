@@ -78,7 +78,9 @@ def threshold_alert(crossing: Crossing, step: Step, *, at: datetime, notify: boo
     unit = unit_name(budget.unit)
     since = instant(crossing.period.start_us).astimezone(budget.zone())
     start = since.strftime("%Y-%m-%d %H:%M" if budget.period == "hour" else "%Y-%m-%d")
-    of_limit = f"of {plain(budget.limit)} {unit}, past {percent(step.share)}" if budget.limit else f"{unit} of nothing"
+    spends = f"{shown(spent, budget.unit)} of {plain(budget.limit)} {unit}, past {percent(step.share)} of"
+    if not budget.limit:
+        spends = f"{shown(spent, budget.unit)} {unit} of a budget of 0 {unit}:"
     return draft(
         at=at,
         topic="alerts.budgets",
@@ -100,8 +102,7 @@ def threshold_alert(crossing: Crossing, step: Step, *, at: datetime, notify: boo
         owner=budget.owner,
         labels=labels_of(budget, member),
         evidence={"limit": plain(budget.limit), "spent_to_limit_ratio": ratio},
-        message=f"{subject} has spent {shown(spent, budget.unit)} {of_limit} of budget {budget.id}, "
-        f"{budget.period} from {start} ({budget.timezone})",
+        message=f"{subject} has spent {spends} budget {budget.id}, {budget.period} from {start} ({budget.timezone})",
         runbook_url=budget.runbook_url,
     )
 

@@ -3,12 +3,14 @@
 Laws
 1. An entity is said when a row came since it was last said, each minute while its last hour is above zero (what it
    burns falls as time passes), and once more for each window that has fallen to zero at the floor. Budget states are
-   said when a row came, and once more when their period ends at the floor.
+   said when a row came, and once more when their period ends at the floor or their budget is removed or opened anew.
+   Those of a budget that is not open yet wait: a part of what it has spent is not what it has spent.
 2. A message holds at most `MOST_RATES` entities, those not said for the longest first; the rest follow.
 3. Amounts are exact; rates per hour are cut to the pico-USD, tokens per minute to three decimals.
 The JSON is written by hand from integers, because pydantic takes 50 times as long; a test holds it to the models.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -19,7 +21,7 @@ from schemas.money import plain, usd
 from schemas.signals import BUDGET_STATES_TYPE, RATES_TYPE, rfc3339
 from streams.burn import rings
 from streams.burn.budgets import PeriodKey
-from streams.burn.limits import Plan, amount_of
+from streams.burn.limits import BudgetKey, Plan, amount_of
 from streams.burn.periods import instant
 from streams.burn.state import UNSAID, BurnState
 from streams.ports import Output
@@ -134,7 +136,7 @@ def budget_states(state: BurnState) -> list[Output]:
     by_org: dict[str, list[int]] = {}
     for slot in unsaid[np.argsort(table.columns["said_us"][unsaid], kind="stable")].tolist():
         key = table.keys[slot]
-        if key is not None:
+        if key is not None and _may_say(state, key):
             by_org.setdefault(key[0], []).append(slot)
     at_us = state.clock.lead_us
     at = rfc3339(instant(at_us))
@@ -142,14 +144,39 @@ def budget_states(state: BurnState) -> list[Output]:
     for org, slots in sorted(by_org.items()):
         chosen = slots[:MOST_STATES]
         table.will_change(np.array(chosen))
+        plans = {} if state.policies is None else state.policies.plans
         keyed = sorted((key, slot) for slot in chosen if (key := table.keys[slot]) is not None)
-        states = [said for key, slot in keyed if (said := _state_of(state, key, slot)) is not None]
+        states = [_state_of(state, plan, key, slot) for key, slot in keyed if (plan := plans.get(key[:2])) is not None]
         table.columns["unsaid"][chosen] = 0
         table.columns["said_us"][chosen] = at_us
         if states:
             outputs.append(
                 _output(BUDGET_STATES_TYPE, org, at, f"{org}/{at}/budgets", {"org": org, "at": at, "states": states})
             )
+    return outputs
+
+
+def _may_say(state: BurnState, key: PeriodKey) -> bool:
+    """Whether the budget is open, or is no more."""
+    plan = state.policies.plans.get(key[:2]) if state.policies is not None else None
+    return plan is None or state.is_open(plan)
+
+
+def closings(state: BurnState, gone: Mapping[BudgetKey, Plan]) -> list[Output]:
+    """The last states of budgets that are no more, closed, of those periods that were said and not closed yet."""
+    column = state.periods.columns
+    by_org: dict[str, list[tuple[PeriodKey, int]]] = {}
+    for key, slot in sorted(state.periods.slots.items()) if gone else ():
+        if key[:2] in gone and column["said_us"][slot] and (column["unsaid"][slot] or not column["closed"][slot]):
+            by_org.setdefault(key[0], []).append((key, slot))
+    at = rfc3339(instant(state.clock.lead_us))
+    outputs = []
+    for org, keyed in sorted(by_org.items()):
+        for first in range(0, len(keyed), MOST_STATES):
+            some = keyed[first : first + MOST_STATES]
+            states = [{**_state_of(state, gone[key[:2]], key, slot), "status": "closed"} for key, slot in some]
+            said = {"org": org, "at": at, "states": states}
+            outputs.append(_output(BUDGET_STATES_TYPE, org, at, f"{org}/{at}/closings/{first}", said))
     return outputs
 
 
@@ -165,10 +192,7 @@ def _mark_closed(state: BurnState) -> None:
         table.columns["unsaid"][over] = 1
 
 
-def _state_of(state: BurnState, key: PeriodKey, slot: int) -> dict[str, Any] | None:
-    plan: Plan | None = state.policies.plans.get(key[:2]) if state.policies is not None else None
-    if plan is None:
-        return None
+def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[str, Any]:
     column, budget = state.periods.columns, plan.budget
     pair = (int(column["high"][slot]), int(column["low"][slot]))
     spent = amount_of(pair, budget.unit)

@@ -8,7 +8,7 @@ from streams.burn import budgets, shared_credential
 from streams.burn.budgets import Periods
 from streams.burn.clock import Clock
 from streams.burn.episodes import EpisodeBytes, Episodes
-from streams.burn.limits import InForceHere
+from streams.burn.limits import InForceHere, Plan
 from streams.burn.rings import COLUMNS, HISTORY_COLUMN
 from streams.burn.shared_credential import Credentials
 from streams.burn.table import Column, Table
@@ -18,6 +18,7 @@ EntityKey = tuple[str, str, str]
 MemberKey = tuple[str, str, str]
 """org, budget id, member ('' where there is none)."""
 
+_ALL = 2**62
 UNJUDGED = 1
 """A live row came since the windows were last judged."""
 UNSAID = 2
@@ -72,15 +73,20 @@ class Cross(msgspec.Struct):
     done: Done
     ahead: list[Ahead]
     episodes: list[EpisodeBytes]
+    opened: int = -1  # a checkpoint of before budgets were opened from the ledger has none
 
 
 @dataclass(slots=True)
 class BurnState:
-    """The state of one partition. `policies` are those at `policy_offset`; None until the policy log was asked."""
+    """The state of one partition. `policies` are those at `policy_offset`; None until the policy log was asked.
+
+    Budgets whose `matched_since` is up to `opened` hold what the ledger knew before them; the others count, unjudged.
+    """
 
     clock: Clock = field(default_factory=Clock)
     policy_offset: int = -1
     policies: InForceHere | None = None
+    opened: int = -1
     done: Done = field(default_factory=Done)
     ahead: list[Ahead] = field(default_factory=list)
     episodes: Episodes = field(default_factory=Episodes)
@@ -88,6 +94,14 @@ class BurnState:
     members: Table[MemberKey] = field(default_factory=new_members)
     periods: Periods = field(default_factory=budgets.new_table)
     credentials: Credentials = field(default_factory=shared_credential.new_table)
+
+    def is_open(self, plan: Plan) -> bool:
+        """Whether the budget holds what it had spent before rating knew it, so that it can be judged."""
+        return plan.matched_since <= self.judged_up_to()
+
+    def judged_up_to(self) -> int:
+        """Budgets whose `matched_since` is up to here are judged: all of them, until the ledger opens budgets."""
+        return _ALL
 
     def tables(self) -> dict[str, Table]:  # type: ignore[type-arg]  # each has its own key type
         """The tables by name, in the order in which they are written."""
@@ -104,12 +118,13 @@ class BurnState:
             self.clock.lanes, dict(sorted(self.clock.times_us.items())), self.clock.lead_us, self.clock.floor_us
         )
         held = self.episodes.to_state()
-        return msgspec.msgpack.encode(Cross(clock, self.policy_offset, self.done, sorted(self.ahead), held))
+        cross = Cross(clock, self.policy_offset, self.done, sorted(self.ahead), held, self.opened)
+        return msgspec.msgpack.encode(cross)
 
     def take_cross(self, raw: bytes) -> None:
         """Everything but the tables is what the bytes say. Raises: msgspec.MsgspecError: they say nothing."""
         found = msgspec.msgpack.decode(raw, type=Cross)
         self.clock, self.policy_offset, self.done = found.clock, found.policy_offset, found.done
-        self.ahead = found.ahead
+        self.ahead, self.opened = found.ahead, found.opened
         self.episodes.from_state(found.episodes)
         self.policies = None

@@ -125,13 +125,18 @@ class Table(Generic[K]):
         )
 
     def restore(self, pages: Sequence[PageBytes]) -> None:
-        """The table is what it was when these pages, all of one round in order, were marked."""
+        """The table is what it was when these pages, all of one round in order, were marked.
+
+        Into a fresh table: a column that the pages do not have (an older layout) is zero.
+        """
         rows = sum(page.rows for page in pages)
         self.keys = []
         self._reserve(rows)
         for page in pages:
             first = len(self.keys)
             for name, column in self.spec.items():
+                if name not in page.columns:
+                    continue
                 raw = lz4.block.decompress(page.columns[name])
                 self.columns[name][first : first + page.rows] = np.frombuffer(raw, column.dtype).reshape(
                     column.shape(page.rows)

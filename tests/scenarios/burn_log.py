@@ -104,9 +104,12 @@ class BurnLog:
     lanes: int = 1
     records: list[SourceRecord] = field(default_factory=list)
     policy_offset: int = -1
+    opens: bool = True
+    """Whether budgets are open as soon as they are named, as if the ledger held nothing of them."""
 
     def say(self, log_us: int, rows: Sequence[Row] = (), *, lane: int = 0, policy_offset: int | None = None) -> None:
         """One rating batch of a lane; without rows a tick."""
+        named = self.policy_offset if policy_offset is None else policy_offset
         header = BatchHeaders(
             source_topic="usage.events",
             source_partition=lane,
@@ -114,9 +117,10 @@ class BurnLog:
             first_offset=len(self.records),
             next_offset=len(self.records) + bool(rows),
             log_time_us=log_us,
-            policy_offset=self.policy_offset if policy_offset is None else policy_offset,
+            policy_offset=named,
             tick=not rows,
             rows=len(rows),
+            opened=named if self.opens else -1,
         )
         self.records.append(record_of(summed(rows) if rows else None, header, offset=len(self.records)))
 
