@@ -22,7 +22,7 @@ from schemas.policies import ENTITY_TYPES
 from streams.rating.charging import Charges
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools, split
-from streams.rating.groups import Codes, Ints, Runs, combine, from_zero, groups_of, runs_of
+from streams.rating.groups import CodedRows, Codes, Ints, Runs, combine, from_zero, groups_of, runs_of
 from streams.rating.identity import stable_hash
 from streams.rating.matching import Matches
 
@@ -37,10 +37,11 @@ _hash = lru_cache(maxsize=65_536)(stable_hash)
 class Counted:
     """What of each row goes into sums; `kept` are the rows that count."""
 
-    columns: Columns
+    columns: CodedRows
     live: Bools
     kept: Ints
     counts: npt.NDArray[np.int64]  # one row for each of DELTA_COUNTS
+    used: bool = True  # False: corrections, which say nothing of whom a credential is used by
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,6 @@ def deltas_of(batch: Counted, matches: list[Matches]) -> pa.RecordBatch:
     """The delta rows of a batch, of all orgs."""
     if not len(batch.kept):
         return empty_deltas()
-    columns = batch.columns
     found = [_entities(batch, kind) if kind != _BUDGET else _budgets(batch, matches) for kind in _KINDS]
     rows = np.concatenate([subjects.rows for subjects in found])
     before = np.cumsum([0, *(len(subjects.names) for subjects in found)])
@@ -89,7 +89,7 @@ def deltas_of(batch: Counted, matches: list[Matches]) -> pa.RecordBatch:
     arrays = {
         **_keys(batch, found, rows[runs.first], subject[runs.first]),
         **_sums(batch, rows[runs.order], runs),
-        **_hash_lists(columns, found, rows, group, len(distinct)),
+        **_hash_lists(batch, found, rows, group, len(distinct)),
     }
     return pa.RecordBatch.from_arrays([arrays[name] for name in DELTA_SCHEMA.names], schema=DELTA_SCHEMA)
 
@@ -132,13 +132,13 @@ def _sums(batch: Counted, arranged: Ints, runs: Runs) -> dict[str, pa.Array]:
     }
 
 
-def _hash_lists(columns: Columns, found: list[Subjects], rows: Ints, group: Ints, groups: int) -> dict[str, pa.Array]:
+def _hash_lists(batch: Counted, found: list[Subjects], rows: Ints, group: Ints, groups: int) -> dict[str, pa.Array]:
     """Whom each credential was used by and from where; empty lists for all other rows."""
     before = np.cumsum([0, *(len(subjects.rows) for subjects in found)])
     credential = _KINDS.index("credential")
-    part = slice(before[credential], before[credential + 1])
+    part = slice(before[credential], before[credential + 1]) if batch.used else slice(0, 0)
     return {
-        f"{name}_hashes": _hashes(columns.codes(field), rows[part], group[part], groups)
+        f"{name}_hashes": _hashes(batch.columns.codes(field), rows[part], group[part], groups)
         for name, field in (("user", "user"), ("address", "client_address_hash"))
     }
 

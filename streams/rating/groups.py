@@ -4,6 +4,7 @@ Codes count up in the order of the sorted values, so that whatever is ordered by
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,24 @@ class Codes:
     def present(self) -> npt.NDArray[np.bool_]:
         """Which rows have a value."""
         return self.codes >= 0
+
+
+class CodedRows(Protocol):
+    """Rows that sums and matches are made of, wherever they come from: event times, and columns of names as codes."""
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def event_us(self) -> Ints:
+        """Event times in microseconds since 1970."""
+        ...
+
+    def codes(self, name: str) -> Codes:
+        """A column of strings as codes."""
+        ...
 
 
 def codes_of(column: pa.Array) -> Codes:

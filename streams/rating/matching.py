@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from schemas.policies import Budget, Horizon, Policies
-from streams.rating.columns import Columns
-from streams.rating.groups import Ints, combine, groups_of, runs_of
+from streams.rating.groups import CodedRows, Ints, combine, groups_of, runs_of
 
 Signature = tuple[tuple[str, ...], str | None]
 """The fields of the conditions, sorted, and `each`."""
@@ -36,6 +35,11 @@ class Matcher:
         self.horizon_us = {
             policy.org: policy.live_horizon_sec * 1_000_000 for policy in in_force if isinstance(policy, Horizon)
         }
+        self.matched_since = {
+            (entry.policy.org, entry.policy.id): entry.matched_since
+            for entry in policies.values()
+            if isinstance(entry.policy, Budget)
+        }
         self._budgets: dict[Signature, dict[tuple[str, ...], list[str]]] = defaultdict(lambda: defaultdict(list))
         for budget in in_force:
             if isinstance(budget, Budget):
@@ -43,12 +47,23 @@ class Matcher:
                 values = (budget.org, *(budget.scope[name] for name in fields))
                 self._budgets[fields, budget.each][values].append(budget.id)
 
-    def matches(self, columns: Columns) -> list[Matches]:
+    def matches(self, columns: CodedRows) -> list[Matches]:
         """All pairs of row and budget, grouped by signature; a row without a member of `each` is left out."""
         found = [self._matches(columns, signature, wanted) for signature, wanted in self._budgets.items()]
         return [match for match in found if len(match.rows)]
 
-    def _matches(self, columns: Columns, signature: Signature, wanted: dict[tuple[str, ...], list[str]]) -> Matches:
+    def matches_up_to(self, columns: CodedRows, reached: Ints) -> list[Matches]:
+        """The pairs whose budget matches what it matches since a policy offset that the row has `reached`."""
+        return [self._up_to(columns, match, reached) for match in self.matches(columns)]
+
+    def _up_to(self, columns: CodedRows, match: Matches, reached: Ints) -> Matches:
+        org = columns.codes("org")
+        never = np.iinfo(np.int64).max
+        since = np.array([[self.matched_since.get((name, id_), never) for id_ in match.ids] for name in org.values])
+        known = since[org.codes[match.rows], match.budgets] <= reached[match.rows]
+        return Matches(match.each, match.rows[known], match.budgets[known], match.ids)
+
+    def _matches(self, columns: CodedRows, signature: Signature, wanted: dict[tuple[str, ...], list[str]]) -> Matches:
         fields, each = signature
         coded = [columns.codes(name) for name in ("org", *fields)]
         named = [code.present for code in coded] + ([columns.codes(each).present] if each else [])

@@ -30,6 +30,8 @@ class Batch(NamedTuple):
     log_time_us: int
     policy_offset: int
     tick: bool
+    clock: bool = True
+    opened: int = -1
 
     def headers(self, *, rows: int, piece: int = 0) -> Headers:
         """The Kafka headers of one of its messages."""
@@ -51,15 +53,21 @@ def rated_messages(batch: Batch, rows: pa.RecordBatch) -> list[Output]:
 
 def delta_messages(batch: Batch, deltas: pa.RecordBatch | None) -> list[Output]:
     """One message to every partition of internal.deltas and of internal.steps, empty where it has no rows."""
+    steps = range(BY_NAME[STEPS_TOPIC].partitions)
+    headers = batch.headers(rows=0)
+    empty = [Output(STEPS_TOPIC, _NO_STEPS, partition=partition, headers=headers) for partition in steps]
+    return sum_messages(batch, deltas) + empty
+
+
+def sum_messages(batch: Batch, deltas: pa.RecordBatch | None) -> list[Output]:
+    """One message to every partition of internal.deltas, empty where it has no rows."""
     partitions = BY_NAME[DELTAS_TOPIC].partitions
     parts = [None] * partitions if deltas is None else _by_org(deltas, partitions)
     outputs = []
     for partition, part in enumerate(parts):
         value, rows = (_NO_DELTAS, 0) if part is None else (to_arrow_bytes(part), part.num_rows)
         outputs.append(Output(topic=DELTAS_TOPIC, value=value, partition=partition, headers=batch.headers(rows=rows)))
-    steps = range(BY_NAME[STEPS_TOPIC].partitions)
-    headers = batch.headers(rows=0)
-    return outputs + [Output(STEPS_TOPIC, _NO_STEPS, partition=partition, headers=headers) for partition in steps]
+    return outputs
 
 
 def _by_org(deltas: pa.RecordBatch, partitions: int) -> list[pa.RecordBatch | None]:

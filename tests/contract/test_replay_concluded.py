@@ -70,8 +70,8 @@ def alerts_of(day: Day) -> list[dict[str, Any]]:
     for batch in batches(day):
         last_us = max(last_us, batch.records[-1].append_time_us)
         read(rating[batch.partition].step(batch).outputs, last_us)
-    for lane in rating:
-        read(lane.tick(last_us + 1_000_000).outputs, last_us + 1_000_000)
+    for ticked in (lane.tick(last_us + 1_000_000) for lane in rating):
+        read(ticked.outputs if ticked is not None else (), last_us + 1_000_000)
     return alerts
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pyarrow as pa
@@ -12,6 +12,7 @@ from schemas.internal import batch_from_headers, from_arrow_bytes
 from schemas.policies import AnyPolicy, InForce, Key, Policies, key_of
 from schemas.usage import MAX_TOKENS
 from streams.ports import Output, SourceBatch, SourceRecord, StepResult
+from streams.rating.price_rules import Prices
 from streams.rating.prices import PriceBook
 from streams.rating.stage import RatingLane, RatingStage
 
@@ -19,6 +20,7 @@ NOW_US = 1_795_338_903_500_000  # 2026-11-22T09:15:03.5Z
 NOW_TIME = "2026-11-22T09:15:03.120000Z"
 Event = dict[str, Any]
 BOOK = PriceBook()
+PRICES = Prices(BOOK)
 
 
 class FixedPolicies:
@@ -76,7 +78,7 @@ def batch(some: Sequence[SourceRecord]) -> SourceBatch:
 
 def new_lane(*policies: AnyPolicy, window_events: int = 1000) -> RatingLane:
     """A fresh lane of partition 0."""
-    return new_stage(*policies, window_events=window_events).lane("usage.events", 0)
+    return cast("RatingLane", new_stage(*policies, window_events=window_events).lane("usage.events", 0))
 
 
 def new_stage(*policies: AnyPolicy, window_events: int = 1000) -> RatingStage:
