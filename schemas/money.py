@@ -14,8 +14,8 @@ MAX_EVENT_COST_USD = 10**6
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
-def leaf_cost_pico_usd(tokens: int, price_usd_per_mtok: Decimal) -> int:
-    """The cost of one leaf in pico-USD, rounded once, half to even; prices are USD per million tokens."""
+def leaf_cost_pico_usd(tokens: int | Decimal, price_usd_per_mtok: Decimal) -> int:
+    """The cost of one leaf in pico-USD, rounded once, half to even; prices are USD per million tokens (or units)."""
     pico = _EXACT.multiply(_EXACT.multiply(Decimal(tokens), price_usd_per_mtok), Decimal(PICO_PER_MICRO))
     return int(pico.quantize(Decimal(1), rounding=ROUND_HALF_EVEN, context=_EXACT))
 

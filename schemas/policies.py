@@ -1,4 +1,4 @@
-"""Policies: budgets, rules and settings as they stand in `usage.policies`, and how changes fold into what is in force.
+"""Policies: budgets, rules, prices and settings as they stand in `usage.policies`, and how changes fold into one.
 
 Laws
 1. A message of `usage.policies` is one change, taken or refused as a whole; its offset is the policy offset.
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from schemas.money import plain
+from schemas.prices import Discount, PriceCeiling, PriceOverride
 from schemas.usage import Name
 
 POLICY_TYPE = "burnline.policy.v1"
@@ -146,12 +147,13 @@ class Horizon(Policy):
     live_horizon_sec: Annotated[int, Field(ge=60, le=172_800)] = 3600
 
 
-AnyPolicy = Annotated[Budget | SpikeRule | SharedCredentialRule | Horizon, Field(discriminator="kind")]
+OnePolicy = Budget | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount | PriceCeiling
+AnyPolicy = Annotated[OnePolicy, Field(discriminator="kind")]
 Key = tuple[str, str, str]
 Policies = Mapping[Key, "InForce"]
 
 
-def key_of(policy: Budget | SpikeRule | SharedCredentialRule | Horizon) -> Key:
+def key_of(policy: OnePolicy) -> Key:
     """What a later policy must share with this one to replace it: kind, org, id."""
     return (policy.kind, policy.org, policy.id)
 
@@ -197,7 +199,7 @@ def fold(policies: Policies, change: PolicyChange, *, offset: int) -> dict[Key, 
     return after
 
 
-def _match_of(policy: Budget | SpikeRule | SharedCredentialRule | Horizon) -> tuple[object, ...]:
+def _match_of(policy: OnePolicy) -> tuple[object, ...]:
     if not isinstance(policy, Budget):
         return ()
     return (sorted(policy.scope.items()), policy.each, policy.unit, policy.period, policy.timezone)

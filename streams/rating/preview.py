@@ -20,30 +20,31 @@ from streams.rating.columns import Columns
 from streams.rating.dead_letters import WHAT_TO_DO
 from streams.rating.decoding import decode_all
 from streams.rating.judging import judge
-from streams.rating.prices import PARTS, PRICE_BOOK_VERSION, PriceBook
+from streams.rating.price_rules import Prices
+from streams.rating.prices import PARTS, PriceBook
 
 _CHUNK = 1000
 
 
 def priced_lines(
-    events: Iterable[bytes], *, append_time_us: int, book: PriceBook | None = None
+    events: Iterable[bytes], *, append_time_us: int, prices: Prices | None = None
 ) -> Iterator[dict[str, Any]]:
     """Each event with its leaves, their rates and costs, in order; a refused one with its reason instead.
 
-    `append_time_us` is when they would arrive. Amounts are decimals as text; rates are USD per million tokens, but the
-    rate of `requests` is USD per thousand calls. The lines are ready for JSON.
+    `append_time_us` is when they would arrive. Amounts are decimals as text; rates are USD per million tokens or units,
+    but the rate of `requests` is USD per thousand calls. The lines are ready for JSON.
     """
-    prices = book or PriceBook()
+    prices = prices or Prices(PriceBook())
     waiting = iter(events)
     while some := list(islice(waiting, _CHUNK)):
         yield from _lines(some, append_time_us, prices)
 
 
-def _lines(values: list[bytes], append_time_us: int, book: PriceBook) -> list[dict[str, Any]]:
+def _lines(values: list[bytes], append_time_us: int, prices: Prices) -> list[dict[str, Any]]:
     records = [SourceRecord(at, append_time_us, None, value, ()) for at, value in enumerate(values)]
     decoded = decode_all(records)
     columns = Columns(decoded)
-    charges = charge(columns, book)
+    charges = charge(columns, prices)
     judged = judge(columns, charges, decoded.records)
     lines: dict[int, dict[str, Any]] = {
         record.offset: _refusal(refusal) for record, refusal in (*decoded.refused, *judged.refused)
@@ -60,26 +61,45 @@ def _refusal(refusal: InvalidMessage) -> dict[str, Any]:
 
 def _line(event: UsageStruct, charges: Charges, row: int) -> dict[str, Any]:
     complete(event.data)
-    status = Pricing(int(charges.status[row]))
-    priced = status is Pricing.priced
-    rates = charges.rates[charges.rate[row]] if charges.rate[row] >= 0 else (None,) * len(PARTS)
-    calls_cost = rates[-1] is not None
-    used = [at for at in np.flatnonzero(charges.counts[row]).tolist() if PARTS[at] in LEAVES or calls_cost]
-    cost = int(charges.cost[row])
-    ceiling = int(charges.ceiling[row])
     line: dict[str, Any] = msgspec.to_builtins(event)
-    line["pricing"] = {
+    line["pricing"] = _pricing(charges, row)
+    return line
+
+
+def _pricing(charges: Charges, row: int) -> dict[str, Any]:
+    """What an event costs, part by part; a rule is the override or discount that makes it differ from the list."""
+    status = Pricing(int(charges.status[row]))
+    rates = charges.rates[charges.rate[row]] if charges.rate[row] >= 0 else (None,) * len(PARTS)
+    summed = status is not Pricing.gateway_cache_hit
+    used = [at for at in np.flatnonzero(charges.counts[row]).tolist() if PARTS[at] in LEAVES or rates[at] is not None]
+    rule = charges.quotes[charges.quote[row]].rule
+    pricing: dict[str, Any] = {
         "pricing_status": status.name,
-        "price_book_version": PRICE_BOOK_VERSION,
-        "cost_usd": plain(usd(cost)) if cost >= 0 else None,
-        "ceiling_cost_usd": plain(usd(ceiling)) if ceiling >= 0 else None,
+        "price_book_version": charges.version,
+        "cost_usd": _usd(int(charges.cost[row])),
+        "list_cost_usd": _usd(int(charges.listed[row])),
+        "ceiling_cost_usd": _usd(int(charges.ceiling[row])),
+        **({"rule": f"{rule.kind} {rule.id}"} if rule is not None else {}),
         "leaves": {
             PARTS[at]: {
                 "count": int(charges.counts[row, at]),
                 "rate_usd": None if (rate := rates[at]) is None else plain(rate),
-                "cost_usd": plain(usd(int(charges.parts[row, at]))) if priced else None,
+                "cost_usd": None if rate is None or not summed else _usd(int(charges.parts[row, at])),
             }
             for at in used
         },
     }
-    return line
+    if row in charges.units:
+        pricing["units"] = {
+            unit.unit: {
+                "count": plain(unit.amount),
+                "rate_usd": None if unit.rate is None else plain(unit.rate),
+                "cost_usd": None if unit.cost_pico_usd is None else _usd(unit.cost_pico_usd),
+            }
+            for unit in charges.units[row]
+        }
+    return pricing
+
+
+def _usd(pico_usd: int) -> str | None:
+    return plain(usd(pico_usd)) if pico_usd >= 0 else None

@@ -5,23 +5,28 @@ Laws
    cache read without a rate of its own costs the input rate, reasoning without one costs the output rate.
 2. A long context is a cliff: above a tier's start, *all* tokens of the call cost the tier's rate.
 3. What is not known is None, never zero, and never guessed from a similar name.
+4. A tier that the model has no price for costs the standard price, and says so: `estimated`.
+5. A book is its content: `version` is a hash of every rate and rule in it.
 Traps (measured): `azure/` and `gemini/` before a model's name hide it; DeepSeek's cheap hours begin at half past, so
 prices are looked up per quarter of an hour, not per hour; an unknown service tier silently costs the standard price.
+This file is long because finding a model, its price at a time and its flat rates is one thought.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from genai_prices import __version__ as genai_prices_version
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
 
 from schemas.usage import INPUT_LEAVES, LEAVES
+from streams.rating.price_content import book_version
+from streams.rating.price_corrections import CORRECTIONS, Correction, corrected, corrections_of
+from streams.rating.price_regions import Uplift, uplift_of
+from streams.rating.price_units import minimum_audio_sec, scaled_rate, unit_rates
 
-PRICE_BOOK_VERSION = f"genai-prices/{genai_prices_version}"
 SLOT_US = 900_000_000
 """Prices may change at every quarter of an hour UTC, never between."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,6 +61,8 @@ _PREFIXES = (
     "azure/", "azure_ai/", "gemini/", "vertex_ai/", "bedrock/", "openai/", "anthropic/", "mistral/", "groq/",
     "deepseek/", "xai/",
 )  # fmt: skip
+_STANDARD_TIERS = frozenset({"", "default", "standard", "standard_only", "auto", "on_demand", "on-demand", "normal"})
+"""Names of the tier that everybody gets, by provider: the standard price is its price."""
 _CONTEXTS: dict[str, dict[str, str]] = {
     "batch": {"processing": "batch"},
     "flex": {"service_tier": "flex"},
@@ -69,10 +76,14 @@ class ModelRates:
     """What a model costs at one time, USD per million tokens and USD per thousand calls, in the order of `PARTS`.
 
     `tiers[i]` holds where the input tokens exceed `starts[i - 1]` and not `starts[i]`; `tiers[0]` up to `starts[0]`.
+    `units` are USD per million of what is billed beside tokens. `estimated`: the tier has no price of its own (law 4).
     """
 
     starts: tuple[int, ...]
     tiers: tuple[tuple[Decimal | None, ...], ...]
+    units: Mapping[str, Decimal] = field(default_factory=dict)
+    estimated: bool = False
+    minimum_audio_sec: int = 0
 
     def for_input(self, input_tokens: int) -> tuple[Decimal | None, ...]:
         """The rates of a call with so many input tokens in all."""
@@ -87,33 +98,94 @@ class Ceiling:
     output_usd_per_mtok: Decimal
 
 
+@dataclass(frozen=True)
+class Priced:
+    """A model's price in genai-prices at a time, as a call in this tier and place is charged."""
+
+    owner: Provider
+    info: ModelInfo
+    at: datetime
+    context: Mapping[str, str] | None
+    corrections: tuple[Correction, ...]
+    uplift: Uplift | None
+    is_estimated: bool
+
+    @property
+    def price(self) -> ModelPrice:
+        """genai-prices' own price, corrected; without what the place adds."""
+        return corrected(self.info.get_prices(self.at, self.context), self.corrections, self.at)
+
+
 class PriceBook:
     """genai-prices behind a bounded cache. It answers the same for the same question, always."""
 
-    def __init__(self, *, cached_names: int = 20_000) -> None:
+    def __init__(self, *, cached_names: int = 20_000, providers: list[Provider] | None = None) -> None:
         self._cached_names = cached_names
-        self._providers: list[Provider] = get_snapshot().providers
-        self._snapshot = DataSnapshot(self._providers, from_auto_update=False)
+        self.providers: list[Provider] = get_snapshot().providers if providers is None else providers
+        self._snapshot = DataSnapshot(self.providers, from_auto_update=False)
         self._models: dict[tuple[str, str], tuple[Provider, ModelInfo] | None] = {}
-        self._rates: dict[tuple[str, str, str | None, int], ModelRates | None] = {}
+        self._rates: dict[tuple[str, str, str | None, str | None, str | None, int], ModelRates | None] = {}
         self._ceilings: dict[str, Ceiling] = {}
 
-    def rates(self, provider: str, model: str, tier: str | None, slot: int) -> ModelRates | None:
+    @cached_property
+    def version(self) -> str:
+        """The name of this book: where it is from and a hash of what it says (law 5)."""
+        return book_version(self.providers)
+
+    def rates(  # noqa: PLR0913  what a price depends on
+        self,
+        provider: str,
+        model: str,
+        tier: str | None,
+        slot: int,
+        *,
+        inference_region: str | None = None,
+        region: str | None = None,
+    ) -> ModelRates | None:
         """What the model costs in a slot (event time over `SLOT_US`); None where nobody knows it."""
-        found = self._find(provider, model)
+        found = self.find(provider, model)
         if found is None:
             return None
-        owner, info = found
-        key = (provider, model, tier, slot if _depends_on_time(info) else -1)
+        places = (inference_region, region)
+        changes = _depends_on_time(*found) or any(places)
+        key = (provider, model, tier, *places, slot if changes else -1)
         if key not in self._rates:
             if len(self._rates) >= self._cached_names:
                 self._rates.clear()
-            at = _EPOCH + timedelta(microseconds=min(slot, _LAST_SLOT) * SLOT_US)
-            # As genai-prices does: a model borrowed from another provider has no variants here.
-            own = any(info is model for model in owner.models)
-            context = _CONTEXTS.get(tier.lower()) if tier is not None and own else None
-            self._rates[key] = model_rates(info.get_prices(at, context))
+            priced = self.priced(provider, model, tier, slot, inference_region=inference_region, region=region)
+            self._rates[key] = None if priced is None else _charged(priced)
         return self._rates[key]
+
+    def priced(  # noqa: PLR0913  what a price depends on
+        self,
+        provider: str,
+        model: str,
+        tier: str | None,
+        slot: int,
+        *,
+        inference_region: str | None = None,
+        region: str | None = None,
+    ) -> Priced | None:
+        """Where the price of a call comes from; None where nobody knows the model."""
+        found = self.find(provider, model)
+        if found is None:
+            return None
+        owner, info = found
+        at = _EPOCH + timedelta(microseconds=min(slot, _LAST_SLOT) * SLOT_US)
+        named = (tier or "").lower()
+        # As genai-prices does: a model borrowed from another provider has no variants here.
+        own = any(info is model for model in owner.models)
+        context = _CONTEXTS.get(named) if own else None
+        uplift = uplift_of(owner.id, info.id, inference_region=inference_region, region=region)
+        return Priced(
+            owner=owner,
+            info=info,
+            at=at,
+            context=context,
+            corrections=corrections_of(owner.id, info.id),
+            uplift=uplift if uplift is not None and uplift.since <= at.date() else None,
+            is_estimated=named not in _STANDARD_TIERS and not _has_variant(info, at, context),
+        )
 
     def ceiling(self, provider: str) -> Ceiling:
         """The highest rates of a provider; of all providers where it is not known or has no rates for tokens."""
@@ -130,16 +202,27 @@ class PriceBook:
         return self._ceilings[provider]
 
     @cached_property
-    def _highest_of_all(self) -> Ceiling:
-        return _ceiling(self._providers)
+    def highest_unit_rates(self) -> dict[str, Decimal]:
+        """For each unit that is billed beside tokens, the highest rate of any model, USD per million units."""
+        highest: dict[str, Decimal] = {}
+        for owner in self.providers:
+            for price in (price for info in owner.models for price in _all_prices(info)):
+                for unit, rate in unit_rates(owner.id, price).items():
+                    highest[unit] = max(rate, highest.get(unit, Decimal(0)))
+        return highest
 
-    def _find(self, provider: str, model: str) -> tuple[Provider, ModelInfo] | None:
+    @cached_property
+    def _highest_of_all(self) -> Ceiling:
+        return _ceiling(self.providers)
+
+    def find(self, provider: str, model: str) -> tuple[Provider, ModelInfo] | None:
+        """Who is paid for the model, and which model of genai-prices it is; None where nobody knows it."""
         key = (provider, model)
         if key not in self._models:
             if len(self._models) >= self._cached_names:
                 self._models.clear()
                 # The snapshot caches every name it was ever asked for.
-                self._snapshot = DataSnapshot(self._providers, from_auto_update=False)
+                self._snapshot = DataSnapshot(self.providers, from_auto_update=False)
             self._models[key] = self._look_up(_alias(provider), model)
         return self._models[key]
 
@@ -164,6 +247,37 @@ def model_rates(price: ModelPrice) -> ModelRates:
     return ModelRates(tuple(starts), tiers)
 
 
+def _charged(priced: Priced) -> ModelRates:
+    """The flat rates of a call, with what its place adds to tokens."""
+    price = priced.price
+    rates = model_rates(price)
+    tiers = rates.tiers
+    if priced.uplift is not None:
+        factor, tokens = priced.uplift.factor, len(LEAVES)
+        tiers = tuple(
+            tuple(
+                rate if rate is None or part >= tokens else scaled_rate(rate, factor) for part, rate in enumerate(tier)
+            )
+            for tier in tiers
+        )
+    return replace(
+        rates,
+        tiers=tiers,
+        units=unit_rates(priced.owner.id, price),
+        estimated=priced.is_estimated,
+        minimum_audio_sec=minimum_audio_sec(priced.owner.id, priced.info.id),
+    )
+
+
+def _has_variant(info: ModelInfo, at: datetime, context: Mapping[str, str] | None) -> bool:
+    """Whether the model has a price of its own for the context."""
+    return context is not None and any(
+        (variant.constraint is None or variant.constraint.active(at))
+        and all(context.get(key) == value for key, value in variant.when.items())
+        for variant in info.price_variants or ()
+    )
+
+
 def _rate_above(rate: Decimal | TieredPrices | None, start: int) -> Decimal | None:
     """The rate for calls whose input tokens exceed `start`, and no later start."""
     if not isinstance(rate, TieredPrices):
@@ -184,8 +298,10 @@ def _spellings(provider: str, model: str) -> Iterator[str]:
             yield model.removeprefix(prefix)
 
 
-def _depends_on_time(info: ModelInfo) -> bool:
+def _depends_on_time(owner: Provider, info: ModelInfo) -> bool:
     variants = info.price_variants or ()
+    if any(owner.id == some.provider and info.id in some.models for some in CORRECTIONS):
+        return True
     return not isinstance(info.prices, ModelPrice) or any(variant.constraint is not None for variant in variants)
 
 

@@ -14,7 +14,6 @@ from streams.rating.charging import Charges, Pricing
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools
 from streams.rating.groups import Ints
-from streams.rating.prices import PRICE_BOOK_VERSION
 
 MAX_PIECE_BYTES = 8 * 1_048_576
 _MAPS = {name: RATED_SCHEMA.field(name).type for name in ("asserted", "units", "tags")}
@@ -74,12 +73,12 @@ def _own(columns: Columns, charges: Charges, marks: Marks) -> dict[str, pa.Array
         "received_at": _times(columns.append_us),
         **_tokens(columns),
         "cost_usd": cost,
-        "list_cost_usd": cost,
+        "list_cost_usd": cost if charges.listed is charges.cost else _money(charges.listed),
         "as_charged_cost_usd": cost,
         "reported_cost_usd": columns.text("reported_cost_usd").cast(MONEY),
         "ceiling_cost_usd": _money(charges.ceiling),
         "pricing_status": pa.array([status.name for status in Pricing], pa.string()).take(pa.array(charges.status)),
-        "price_book_version": pa.repeat(pa.scalar(PRICE_BOOK_VERSION), columns.rows),
+        "price_book_version": pa.repeat(pa.scalar(charges.version), columns.rows),
         "live": pa.array(marks.live),
         "maybe_duplicate": pa.array(marks.maybe_duplicate),
         "policy_offset": pa.repeat(pa.scalar(marks.policy_offset, pa.int64()), columns.rows),

@@ -35,6 +35,7 @@ from streams.rating.identity import content_hashes, event_identities
 from streams.rating.judging import MAX_AHEAD_US, judge
 from streams.rating.matching import DEFAULT_HORIZON_US, Matcher
 from streams.rating.messages import Batch, delta_messages, rated_messages
+from streams.rating.price_rules import Prices
 from streams.rating.prices import PriceBook
 from streams.rating.rows import Marks, rated_rows
 from streams.rating.seen import Seen, enough, rebuilt, seen_from_bytes, seen_to_bytes
@@ -66,24 +67,24 @@ class RatingStage:
         self, policy_log: PolicyLog, *, window_events: int = WINDOW_EVENTS, book: PriceBook | None = None
     ) -> None:
         self._policies = policy_log
-        self._book = book or PriceBook()
+        self._prices = Prices(book or PriceBook())
         self._window_events = window_events
 
     def lane(self, topic: str, partition: int) -> "RatingLane | AdjustingLane":
         """Fresh logic for a partition."""
         if topic == ADJUSTMENTS_TOPIC:
             return AdjustingLane(partition, self._policies)
-        return RatingLane(partition, self._policies, self._book, window_events=self._window_events)
+        return RatingLane(partition, self._policies, self._prices, window_events=self._window_events)
 
 
 class RatingLane:
     """Rating of one partition: the duplicate window, and the highest log time and policy offset said so far."""
 
-    def __init__(self, partition: int, policies: PolicyLog, book: PriceBook, *, window_events: int) -> None:
+    def __init__(self, partition: int, policies: PolicyLog, prices: Prices, *, window_events: int) -> None:
         self.partition = partition
         self.copies_dropped = 0
         self._policies = policies
-        self._book = book
+        self._prices = prices
         self._window = Window(window_events)
         self._log_time_us = 0
         self._policy_offset = -1
@@ -133,7 +134,7 @@ class RatingLane:
         outputs: list[Output] = []
         if decoded.events:
             columns = Columns(decoded)
-            charges = charge(columns, self._book)
+            charges = charge(columns, self._prices)
             judged = judge(columns, charges, decoded.records)
             refused.extend(judged.refused)
             admitted = self._admit(columns, judged.valid)
@@ -187,6 +188,7 @@ class RatingLane:
         offset, policies = self._policies.latest()
         if offset > self._matcher_offset:
             self._matcher, self._matcher_offset = Matcher(policies), offset
+            self._prices = self._prices.under(policies)
         self._policy_offset = max(self._policy_offset, offset)
 
     def _batch(self, *, first_offset: int, next_offset: int, tick: bool) -> Batch:

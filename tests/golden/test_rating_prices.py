@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,7 @@ from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices, Ti
 from schemas.usage import LEAVES
 from streams.rating.preview import priced_lines
 from streams.rating.prices import PARTS, RATE_KEYS, SLOT_US, PriceBook, model_rates
-from tests.laws.rating_events import BOOK, NOW_US, event, raw, rfc3339
+from tests.laws.rating_events import BOOK, NOW_US, PRICES, event, raw, rfc3339
 
 AT_US = NOW_US - 3_000_000
 AT = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=AT_US)
@@ -48,7 +49,7 @@ def models() -> Iterator[tuple[Provider, ModelInfo]]:
 def findable(every: int) -> list[tuple[Provider, ModelInfo]]:
     """Every n-th model that is found by its own name."""
     some = list(models())[::every]
-    return [(provider, info) for provider, info in some if BOOK._find(provider.id, info.id) == (provider, info)]
+    return [(provider, info) for provider, info in some if BOOK.find(provider.id, info.id) == (provider, info)]
 
 
 def usage_of(data: dict[str, int]) -> Usage:
@@ -82,7 +83,7 @@ def priced(provider: str, model: str, data: dict[str, Any], at_us: int = AT_US) 
     """How we price one call."""
     given = {"input_cache_read_tokens": None, "output_reasoning_tokens": None, **data}
     an_event = event(time=rfc3339(at_us), provider=provider, model=model, **given)
-    (line,) = priced_lines([raw(an_event)], append_time_us=at_us, book=BOOK)
+    (line,) = priced_lines([raw(an_event)], append_time_us=at_us, prices=PRICES)
     pricing: dict[str, Any] = line["pricing"]
     return pricing
 
@@ -130,6 +131,7 @@ def test_a_few_calls_cost_what_their_price_pages_say() -> None:
     golden = json.loads((Path(__file__).parent / "rating_prices.json").read_text())
     for case in golden:
         found = priced(case["provider"], case["model"], case["data"])
+        assert found.pop("price_book_version") == BOOK.version
         assert case["pricing"] == found, case["model"]
 
 
@@ -214,13 +216,13 @@ def test_no_rate_has_more_than_18_places() -> None:
 
 
 def test_the_served_tier_decides() -> None:
-    """Batch is half the price where genai-prices knows a batch price; an unknown tier costs the standard price."""
+    """Batch is half the price where it is known; an unknown tier costs the standard price, and says `estimated`."""
     slot = AT_US // SLOT_US
     standard, batch = (BOOK.rates("openai", "gpt-4o", tier, slot) for tier in (None, "batch"))
     assert standard is not None
     assert batch is not None
     assert standard.tiers[0][0] == 2 * (batch.tiers[0][0] or 0)
-    assert BOOK.rates("openai", "gpt-4o", "gold", slot) == standard
+    assert BOOK.rates("openai", "gpt-4o", "gold", slot) == replace(standard, estimated=True)
 
 
 def test_every_leaf_has_its_rates() -> None:

@@ -24,6 +24,7 @@ from tests.laws.rating_events import (
     BOOK,
     NOW_TIME,
     NOW_US,
+    PRICES,
     Event,
     arrow,
     batch,
@@ -342,12 +343,13 @@ def test_a_first_start_has_nothing_to_recover() -> None:
 def test_the_preview_prices_as_rating_does() -> None:
     """`priced_lines` gives each event with its leaves, rates and costs as text, or why it is refused."""
     values = [raw(event()), b"{}", raw(event(model="no-such")), raw(event(input_cache_read_tokens=9999))]
-    lines = list(priced_lines(values, append_time_us=NOW_US, book=BOOK))
+    lines = list(priced_lines(values, append_time_us=NOW_US, prices=PRICES))
     assert json.loads(json.dumps(lines)) == lines
     assert lines[0]["pricing"] == {
         "pricing_status": "priced",
-        "price_book_version": "genai-prices/0.2.3",
+        "price_book_version": BOOK.version,
         "cost_usd": "0.01128",
+        "list_cost_usd": "0.01128",
         "ceiling_cost_usd": None,
         "leaves": {
             "input_uncached_tokens": {"count": 1736, "rate_usd": "2.5", "cost_usd": "0.00434"},
