@@ -1,23 +1,19 @@
 """Guards taken away on purpose, one at a time, so that a check that cannot fail is found.
 
-Nothing in the product knows of this: `broken/sitecustomize.py` stands on the path of the stack's processes and changes
-modules as they are imported. Only the standard library is imported here, since every process of the stack runs it.
+Nothing in the product knows of this, see `hook.py`. Only the standard library is imported here, since every process of
+the stack runs it.
 """
 
 import asyncio
 import os
-import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
 from typing import Any
 
+from tests.faults.hook import Patch
 from tests.faults.plan import Fault
-
-Patch = Callable[[Any], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +24,7 @@ class Mutant:
     patches: dict[str, Patch]
     faults: tuple[Fault, ...]
     caught_by: frozenset[str]
+    hurry: bool = False
 
 
 def _slow_commit_of_lanes(module: Any) -> None:
@@ -133,6 +130,67 @@ def _reads_uncommitted(module: Any) -> None:
     module.Consumer = consumer
 
 
+def _head_first(module: Any) -> None:
+    """The head of a round is written first, and recovery takes its word for it."""
+    written, restored = module.Rounds._written, module._restored
+
+    def backwards(*arguments: Any) -> Any:
+        return iter(list(written(*arguments))[::-1])
+
+    def trusting(pieces: Any) -> Any:
+        if ("head", 0) not in pieces:
+            return None
+        head = module.msgspec.msgpack.decode(pieces["head", 0], type=module.Head)
+        found: dict[tuple[str, int], bytes] = {}
+        for part, count in head.pieces.items():
+            bodies = [pieces[part, index] for index in range(count) if (part, index) in pieces]
+            found |= {(part, index): body for index, body in enumerate(bodies)}
+            head.pieces[part] = len(bodies)
+        return restored({**found, ("head", 0): module.msgspec.msgpack.encode(head)})
+
+    module.Rounds._written = backwards
+    module._restored = trusting
+
+
+def _reconcile_beside(module: Any) -> None:
+    """Rollups are repaired while inserts run, until that has done harm."""
+    put = module.Inserter.put
+    from sinks.reconcile import _parameters, differences  # noqa: PLC0415  only where the sink is imported anyway
+    from sinks.rollups import ROLLUPS, repair_sql  # noqa: PLC0415  as above
+
+    def beside(self: Any, group: Any, rows: Any, *, in_doubt: bool) -> None:
+        days = sorted(module.days_of(rows))
+        other = module.Store(self._store._connect, self._store.database, name="beside")
+        over = threading.Event()
+
+        def repair() -> None:
+            while not over.is_set():
+                for rollup in ROLLUPS:
+                    other.run(repair_sql(rollup), _parameters(days), do_not_merge_across_partitions_select_final=1)
+
+        thread = threading.Thread(target=repair)
+        if not getattr(self, "harmed", False):
+            thread.start()
+        put(self, group, rows, in_doubt=in_doubt)
+        over.set()
+        if thread.ident is not None:
+            thread.join()
+            self.harmed = any(differences(other, rollup, days) for rollup in ROLLUPS)
+        other.close()
+
+    module.Inserter.put = beside
+
+
+def _nobody_hangs(module: Any) -> None:
+    step = module.step
+
+    def blind(*arguments: Any, **keywords: Any) -> Any:
+        after, _hung = step(*arguments, **keywords)
+        return after, []
+
+    module.step = blind
+
+
 ZOMBIE_SEC = 12.5
 
 
@@ -192,6 +250,25 @@ MUTANTS: dict[str, Mutant] = {
         faults=_several(("burn",), times=4),
         caught_by=frozenset({"I5", "I7"}),
     ),
+    "head first": Mutant(
+        what="a checkpoint's head is written before its pages, and recovery believes it",
+        patches={"streams.burn.checkpoint": _head_first},
+        faults=_several(("burn",), times=4),
+        caught_by=frozenset({"I5", "I7"}),
+        hurry=True,
+    ),
+    "reconcile beside an insert": Mutant(
+        what="rollups are repaired while an insert runs",
+        patches={"sinks.inserter": _reconcile_beside},
+        faults=(Fault(after_sec=0, kind="peace", targets=("nobody",), hold_sec=20),),
+        caught_by=frozenset({"I3"}),
+    ),
+    "no watchdog": Mutant(
+        what="nobody ends a worker that lives and does nothing",
+        patches={"deploy.stack.watchdog": _nobody_hangs},
+        faults=(Fault(after_sec=12, kind="freeze", targets=("burn",)),),
+        caught_by=frozenset({"I12"}),
+    ),
     "read uncommitted": Mutant(
         what="the sink reads what was aborted",
         patches={"sinks.log_reader": _reads_uncommitted, "streams.lane_producer": _slow_commit_of_lanes},
@@ -199,37 +276,3 @@ MUTANTS: dict[str, Mutant] = {
         caught_by=frozenset({"I1", "I3"}),
     ),
 }
-
-
-class _Patching(Loader):
-    """Loads a module as it is, then breaks it."""
-
-    def __init__(self, real: Loader, patch: Patch) -> None:
-        self._real = real
-        self._patch = patch
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """As the real loader makes it."""
-        return self._real.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        """As the real loader fills it, then broken."""
-        self._real.exec_module(module)
-        self._patch(module)
-
-
-class _Finder(MetaPathFinder):
-    def __init__(self, patches: dict[str, Patch]) -> None:
-        self._patches = patches
-
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        """The real module's, with a loader that breaks it."""
-        spec = PathFinder.find_spec(name, path, target) if name in self._patches else None
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Patching(spec.loader, self._patches[name])
-        return spec
-
-
-def install(name: str) -> None:
-    """Modules imported from now on are those of the mutant. Raises: KeyError: there is none of this name."""
-    sys.meta_path.insert(0, _Finder(MUTANTS[name].patches))

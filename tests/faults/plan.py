@@ -10,17 +10,36 @@ from random import Random
 WORKERS = ("rating", "burn", "sink")
 PARTS = (*WORKERS, "clickhouse", "kafka")
 _WEIGHTS = {
-    "kill": 35,  # kill -9 of one process
-    "kill mid-write": 30,  # within milliseconds of a record of its transaction, or while a group is inserted
-    "kill again": 10,  # and again while its successor starts
+    "kill": 32,  # kill -9 of one process
+    "kill mid-write": 26,  # within milliseconds of a record of its transaction, or while a group is inserted
+    "kill at insert": 4,  # of the sink, while ClickHouse lives and executes its insert
+    "kill again": 9,  # and again while its successor starts
     "kill two": 8,  # two at once
-    "stop": 8,  # SIGTERM, as an upgrade does
-    "pause": 10,  # SIGSTOP for some seconds, then SIGCONT
-    "zombie": 5,  # SIGSTOP for two session time-outs, a second worker in its place, then SIGCONT
-    "extra": 4,  # a second instance joins, then dies
-    "supervisor": 4,  # kill -9 of the supervisor, then `burnline up`
+    "stop": 6,  # SIGTERM, as an upgrade does
+    "pause": 6,  # SIGSTOP for some seconds, then SIGCONT
+    "zombie": 4,  # SIGSTOP for two session time-outs, a second worker in its place, then SIGCONT
+    "extra": 3,  # a second instance joins, then dies
+    "moving": 2,  # a second instance joins, and the group's coordinator is away while partitions move
+    "storm": 1,  # 1 -> 3 -> 2 -> 1 workers within half a minute
+    "supervisor": 3,  # kill -9 of the supervisor, then `burnline up`
+    "endpoint": 6,  # ClickHouse as the sink sees it refuses, is slow, or fails after it committed
 }
 KINDS = tuple(_WEIGHTS)
+LANES = ("rating", "burn")
+ENDPOINT = ("refuses", "slow", "fails after it committed", "loses the answer")
+_TARGETS: dict[str, tuple[str, ...]] = {
+    "kill mid-write": (*WORKERS, "clickhouse"),
+    "kill at insert": ("sink",),
+    "zombie": WORKERS,
+    "extra": LANES,
+    "moving": LANES,
+    "storm": LANES,
+    "supervisor": ("supervisor",),
+    "endpoint": ENDPOINT,
+}
+"""Whom each kind hurts, where not anybody."""
+_HOLDS_SEC = {"kill again": (0.2, 4), "extra": (5, 12), "moving": (3, 6), "storm": (27, 27), "endpoint": (3, 8)}
+"""The least and the longest time that a kind holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,53 +71,81 @@ def random_plan(*, seed: int, seconds: float, every_sec: float, session_sec: flo
         faults.append(fault)
 
 
+def with_kills(plan: Sequence[Fault], kills: int) -> list[Fault]:
+    """The plan up to the fault in which so many processes have died."""
+    for number in range(len(plan) + 1):
+        if kills_in(plan[:number]) >= kills:
+            return list(plan[:number])
+    return list(plan)
+
+
+def with_points(plan: Sequence[Fault], names: Sequence[str]) -> list[Fault]:
+    """The plan, and each of these failpoints visited once, spread over it."""
+    points = point_plan(names)
+    each = max(1, len(plan) // max(1, len(points)))
+    found = [
+        one
+        for at, fault in enumerate(plan)
+        for one in (fault, *(points[at // each : at // each + 1] if at % each == 0 else ()))
+    ]
+    return [*found, *points[-(-len(plan) // each) :]]
+
+
+def with_full_disks(plan: Sequence[Fault]) -> list[Fault]:
+    """The plan, and the disk is full for some seconds after every tenth fault."""
+    full = Fault(after_sec=2, kind="full disk", targets=("the state directory",), hold_sec=6)
+    return [one for number, fault in enumerate(plan) for one in ((fault, full) if number % 10 == 4 else (fault,))]
+
+
 def short_plan(*, seed: int, session_sec: float) -> list[Fault]:
-    """Each process killed once at work, in any order; then two pauses, one killed while its successor starts."""
+    """Each process killed once at work, in any order; a zombie, a pause, one killed while its successor starts."""
     dice = Random(f"plan-{seed}")  # noqa: S311  a seeded test
     order = dice.sample(PARTS, len(PARTS))
     kills = [
         Fault(after_sec=dice.uniform(1, 2), kind="kill" if part == "kafka" else "kill mid-write", targets=(part,))
         for part in order
     ]
-    # No zombie here: one that wakes may rejoin, or hear late that it is fenced; the sums are exact all the same (the
-    # long form, which freezes all three and asks that they end).
     return [
         *kills,
-        Fault(after_sec=2, kind="pause", targets=(dice.choice(WORKERS),), hold_sec=2 * session_sec),
+        Fault(after_sec=2, kind="zombie", targets=(dice.choice(WORKERS),), hold_sec=2 * session_sec),
         Fault(after_sec=2, kind="pause", targets=(dice.choice(("clickhouse", "kafka")),), hold_sec=dice.uniform(3, 6)),
         Fault(after_sec=2, kind="kill again", targets=(dice.choice(WORKERS),), hold_sec=dice.uniform(0.3, 3)),
     ]
 
 
+def point_plan(names: Sequence[str]) -> list[Fault]:
+    """Each of these failpoints visited once, after a second of peace."""
+    return [Fault(after_sec=1, kind="point", targets=(name,)) for name in names]
+
+
+def hang_plan() -> list[Fault]:
+    """Each way to live and do nothing, once: the watchdog must end it."""
+    frozen = [Fault(after_sec=12, kind="freeze", targets=(part,)) for part in WORKERS]
+    wedged = [Fault(after_sec=12, kind="wedge", targets=(part,)) for part in WORKERS]
+    return [*frozen, *wedged, Fault(after_sec=12, kind="failing agent", targets=("rating",))]
+
+
 def kills_in(faults: Sequence[Fault]) -> int:
     """How many processes die by these faults."""
     each = {
-        "kill": 1,
-        "kill at work": 1,
-        "kill mid-write": 1,
-        "kill again": 2,
-        "kill two": 2,
-        "extra": 1,
-        "supervisor": 1,
+        **dict.fromkeys(("kill", "kill mid-write", "kill at insert", "extra", "moving", "supervisor", "point"), 1),
+        **dict.fromkeys(("kill again", "kill two", "storm"), 2),
+        **dict.fromkeys(("freeze", "wedge", "failing agent"), 1),
     }
     return sum(each.get(fault.kind, 0) for fault in faults)
 
 
 def _fault(dice: Random, kind: str, *, after_sec: float, session_sec: float) -> Fault:
-    targets: tuple[str, ...] = (dice.choice(PARTS),)
+    targets: tuple[str, ...] = (dice.choice(_TARGETS.get(kind, PARTS)),)
     hold_sec = 0.0
     if kind == "kill mid-write":
-        targets, hold_sec = (dice.choice((*WORKERS, "clickhouse")),), dice.choice((0.0, dice.uniform(0, 0.8)))
-    elif kind == "kill again":
-        hold_sec = dice.uniform(0.2, 4)
+        hold_sec = dice.choice((0.0, dice.uniform(0, 0.8)))
     elif kind == "kill two":
         targets = tuple(dice.sample(PARTS, 2))
     elif kind == "pause":
         hold_sec = dice.uniform(1, 12 if targets[0] not in WORKERS else 22)
     elif kind == "zombie":
-        targets, hold_sec = (dice.choice(WORKERS),), 2 * session_sec
-    elif kind == "extra":
-        targets, hold_sec = (dice.choice(("rating", "burn")),), dice.uniform(5, 20)
-    elif kind == "supervisor":
-        targets = ("supervisor",)
+        hold_sec = 2 * session_sec
+    elif kind in _HOLDS_SEC:
+        hold_sec = dice.uniform(*_HOLDS_SEC[kind])
     return Fault(after_sec=after_sec, kind=kind, targets=targets, hold_sec=hold_sec)

@@ -1,19 +1,21 @@
 """One run: start, budgets, traffic, faults, drain, final read, checks."""
 
+import contextlib
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cli_stack import ROOT
+from tests.faults import hook
 from tests.faults.checks import Check, check
+from tests.faults.disk import small_disk
 from tests.faults.emitting import Emitter
 from tests.faults.hurting import Hurting, Suffered
 from tests.faults.judging import faults_check, judge
 from tests.faults.ledger import Truth
 from tests.faults.limits import limits_for
 from tests.faults.plan import Fault, kills_in
+from tests.faults.proxy import Proxy
 from tests.faults.traffic import Traffic
 from tests.faults.watching import Watch
 from tests.faults.world import World, wait_sec
@@ -24,7 +26,11 @@ _DRAIN_SEC = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What a run is to be. `seconds` is about how long its faults take."""
+    """What a run is to be. `seconds` is about how long its faults take.
+
+    `window` is how many events rating's duplicate window holds; `hurry`: burn writes checkpoints all the time;
+    `wide`: every event names new entities; `disk_mib`: the state directory has a small disk of its own.
+    """
 
     seed: int
     seconds: float
@@ -33,6 +39,14 @@ class Wish:
     session_sec: float
     hot_share: float = 0.0
     mutant: str | None = None
+    hurry: bool = False
+    window: int | None = None
+    wide: bool = False
+    disk_mib: int | None = None
+
+    def needs(self, *kinds: str) -> bool:
+        """Whether any of its faults is of these kinds."""
+        return any(fault.kind in kinds for fault in self.faults)
 
 
 @dataclass
@@ -49,6 +63,10 @@ class Result:
         """Whether every check did."""
         return all(one.passed for one in self.checks)
 
+    def hurt_sec(self) -> float:
+        """From the first fault to the last."""
+        return (self.suffered[-1].at - self.suffered[0].at).total_seconds() if self.suffered else 0.0
+
     def kills(self) -> int:
         """How many processes were killed."""
         return kills_in([one.fault for one in self.suffered])
@@ -59,16 +77,16 @@ def run(wish: Wish, directory: Path, *, say: Say) -> Result:
 
     Raises: FatalError, subprocess errors: the run itself could not be carried out.
     """
-    world = World(directory / "state", _settings(wish))
     result = Result(wish)
-    try:
+    with _world(wish, directory, say) as world:
         world.up()
         say("up")
         limits = limits_for(rate_per_sec=wish.rate_per_sec, seconds=wish.seconds)
         budgets = directory / "budgets.toml"
         budgets.write_text("\n".join(limit.as_toml() for limit in limits))
         world.run("apply", str(budgets))
-        emitter = Emitter(world.kafka(), Traffic(wish.seed, wish.hot_share), rate_per_sec=wish.rate_per_sec)
+        traffic = Traffic(wish.seed, wish.hot_share, wide=wish.wide)
+        emitter = Emitter(world.kafka(), traffic, rate_per_sec=wish.rate_per_sec)
         watch = Watch(world)
         _suffer(world, emitter, watch, result, say)
         emitter.write(directory / "ops.jsonl")
@@ -78,17 +96,34 @@ def run(wish: Wish, directory: Path, *, say: Say) -> Result:
         say("final read and checks")
         result.truth, found = judge(world, emitter, watch, limits)
         result.checks += [*found, faults_check(result.suffered)]
-    finally:
-        world.down()
     return result
 
 
-def _settings(wish: Wish) -> dict[str, str]:
-    settings = {"BURNLINE_STREAMS_SESSION_TIMEOUT_SEC": f"{wish.session_sec:g}"}
-    if wish.mutant is not None:
-        path = os.pathsep.join([str(ROOT), str(ROOT / "producers/client"), str(Path(__file__).with_name("broken"))])
-        settings |= {"FAULTS_MUTANT": wish.mutant, "PYTHONPATH": path}
-    return settings
+@contextlib.contextmanager
+def _world(wish: Wish, directory: Path, say: Say) -> Iterator[World]:
+    """The world of a run, not up yet; afterwards nothing of it lives."""
+    state, settings = directory / "state", {"BURNLINE_STREAMS_SESSION_TIMEOUT_SEC": f"{wish.session_sec:g}"}
+    hooks = {hook.MUTANT: wish.mutant} if wish.mutant else {}
+    if wish.window is not None:
+        hooks[hook.WINDOW] = str(wish.window)
+    if wish.hurry:
+        hooks[hook.HURRY] = "1"
+    if wish.needs("point", "wedge", "failing agent"):
+        (directory / "points").mkdir()
+        hooks[hook.POINTS] = str(directory / "points")
+    proxy = Proxy(lambda: world.found().record.clickhouse_port) if wish.needs("endpoint", "kill at insert") else None
+    if proxy is not None:
+        proxy.start()
+        hooks[hook.PROXY] = str(proxy.port)
+    world = World(state, settings | hook.environment(**hooks), proxy)
+    with contextlib.ExitStack() as after:
+        if proxy is not None:
+            after.callback(proxy.stop)
+        if wish.disk_mib is not None:
+            after.enter_context(small_disk(state, mib=wish.disk_mib))
+            say(f"the state directory has a disk of {wish.disk_mib} MiB")
+        after.callback(world.down)
+        yield world
 
 
 def _suffer(world: World, emitter: Emitter, watch: Watch, result: Result, say: Say) -> None:

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +11,11 @@ from schemas.keys import partition_for
 from schemas.topics import BY_NAME
 from tests.faults import checks, rerun
 from tests.faults.checks import check
+from tests.faults.failpoints import ALL, DELIVER, POINTS, Point, path_of
 from tests.faults.ledger import LogRecord, Outcome, Truth, lost, truth_of
 from tests.faults.limits import Expected, Limit, limits_for, sums_of, thresholds
 from tests.faults.moments import instant, period_of
-from tests.faults.plan import PARTS, kills_in, random_plan, short_plan
+from tests.faults.plan import PARTS, Fault, kills_in, random_plan, short_plan, with_points
 from tests.faults.traffic import KINDS, ORGS, Op, Traffic
 
 NOW_US = 1_795_338_903_500_000  # 2026-11-22T09:15:03.5Z, a Sunday
@@ -124,7 +127,7 @@ def test_a_month_that_ends_meanwhile_may_fire_or_not(truth: Truth) -> None:
     """Where both live and late events touch a period that ends during the run, nothing is demanded."""
     limits = limits_for(rate_per_sec=200, seconds=10)
     sums = sums_of(limits, truth.counted)
-    (end_us,) = {total.end_us for key, total in sums.items() if key[1] == "month"}
+    end_us = max(total.end_us for key, total in sums.items() if key[1] == "month")
     expected = thresholds(limits, sums, began_us=end_us - 1, ended_us=end_us + 1)
     assert {key[1] for key in expected.may} >= {"month"}
     assert not {key for key in expected.must if key[1] == "month"}
@@ -139,6 +142,27 @@ def test_a_plan_is_its_seeds_alone() -> None:
         short = short_plan(seed=seed, session_sec=6)
         assert {fault.targets[0] for fault in short if fault.kind in {"kill", "kill mid-write"}} == set(PARTS)
         assert kills_in(short) == 7
+
+
+def test_a_plan_with_failpoints_visits_each_once() -> None:
+    """However long the plan is, it is kept, and every failpoint is visited once."""
+    for length in (0, 3, 54, 500):
+        plan = [Fault(after_sec=1, kind="kill", targets=(str(number),)) for number in range(length)]
+        found = with_points(plan, list(POINTS))
+        assert [fault for fault in found if fault.kind == "kill"] == plan
+        assert sorted(fault.targets[0] for fault in found if fault.kind == "point") == sorted(POINTS)
+
+
+@pytest.mark.parametrize("point", [*POINTS.values(), DELIVER], ids=lambda point: f"{point.part}: {point.name}")
+def test_each_failpoint_is_in_the_product(point: Point) -> None:
+    """Its function exists, so that a renamed one is missed here and not in a run."""
+    owner, _, name = point.function.rpartition(".")
+    assert callable(getattr(getattr(import_module(point.module), owner), name))
+
+
+def test_failpoints_have_files_of_their_own(tmp_path: Path) -> None:
+    """No two points are armed by one file."""
+    assert len({path_of(tmp_path, point) for point in POINTS.values()}) == len(POINTS) == len(ALL)
 
 
 def test_checks_fail_on_the_smallest_difference(truth: Truth) -> None:

@@ -30,13 +30,15 @@ MODELS = (
     ("inhouse", "northwind-7b"),  # nobody knows its price
 )
 _KINDS = {
-    "event": 700, "out of order": 60, "late": 40, "ahead": 15, "an hour ahead": 6, "copy": 80, "spelled otherwise": 25,
-    "contradiction": 8, "revision": 6, "moved revision": 4, "no usage": 8, "gateway cache": 12, "odd name": 12,
-    "poison": 24,
+    "event": 690, "out of order": 60, "late": 40, "of last month": 10, "ahead": 15, "an hour ahead": 6, "copy": 80,
+    "spelled otherwise": 25, "contradiction": 8, "revision": 6, "moved revision": 4, "no usage": 8,
+    "gateway cache": 12, "odd name": 12, "poison": 24,
 }  # fmt: skip
 KINDS = tuple(_KINDS)
 _WEIGHTS = tuple(_KINDS.values())
 _REMEMBERED = 5000
+_WIDE = ("user", "agent", "project", "use_case", "cost_center")
+_WIDTH = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,10 @@ class Event:
             "time": rfc3339(self.event_us), "data": said,
         }  # fmt: skip
 
+    def as_bytes(self) -> bytes:
+        """Its JSON."""
+        return json.dumps(self.as_json(), ensure_ascii=False).encode()
+
 
 SOURCE = "faults"
 
@@ -74,10 +80,14 @@ class Op:
 
 @dataclass
 class Traffic:
-    """The operations of a seed; the same seed and times give the same bytes. `hot_share` goes to one credential."""
+    """The operations of a seed; the same seed and times give the same bytes.
+
+    `hot_share` goes to one credential. `wide`: each event names five entities, nearly all of them never seen before.
+    """
 
     seed: int
     hot_share: float = 0.0
+    wide: bool = False
     _sent: int = 0
     _known: deque[Event] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
     _dice: Random = field(init=False)
@@ -97,6 +107,11 @@ class Traffic:
         self._known.append(event)
         return self._op(kind, event)
 
+    def plain(self, now_us: int) -> Event:
+        """An ordinary event, sent at `now_us`; no copy, nothing odd."""
+        self._sent += 1
+        return self._fresh("event", now_us)
+
     def _op(self, kind: str, event: Event) -> Op:
         said = event.as_json()
         if kind == "spelled otherwise":
@@ -107,7 +122,9 @@ class Traffic:
     def _again(self, kind: str) -> Event:
         """An earlier event, as it was or otherwise. Mostly a recent one, as retries are."""
         dice = self._dice
-        back = dice.randrange(min(len(self._known), 20 if dice.random() < 0.6 else _REMEMBERED))
+        # What contradicts or revises comes soon, within any duplicate window; a copy may come late.
+        soon = kind not in {"copy", "spelled otherwise"} or dice.random() < 0.6
+        back = dice.randrange(min(len(self._known), 20 if soon else _REMEMBERED))
         event = self._known[-1 - back]
         if kind == "contradiction":
             one_more = event.data.get("input_tokens", 0) + 1
@@ -123,6 +140,8 @@ class Traffic:
             shift_us = -dice.randrange(600 * SEC)
         elif kind == "late":
             shift_us = -dice.randrange(26 * HOUR, 47 * HOUR)
+        elif kind == "of last month":  # 31 days ago: the sink's inserts have two parts
+            shift_us = -31 * 24 * HOUR - dice.randrange(60 * SEC)
         elif kind == "ahead":
             shift_us = dice.randrange(180 * SEC)
         elif kind == "an hour ahead":
@@ -152,6 +171,8 @@ class Traffic:
             data |= {"agent": f"{org}-agent-{dice.randrange(3)}", "run": f"run-{dice.randrange(10_000)}"}
         if dice.random() < 0.05:
             data["status"] = "error"
+        if self.wide:
+            data |= {name: f"{name}-{dice.randrange(_WIDTH)}" for name in _WIDE}
         return data | _tokens(dice, provider)
 
     def _poison(self, now_us: int) -> Op:

@@ -18,6 +18,7 @@ from deploy.stack.status_rules import Status
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError
 from tests.cli_stack import Stack
+from tests.faults.proxy import Proxy
 
 COMMANDS = {
     "rating": ("streams", "rating", "--instance"),
@@ -47,6 +48,12 @@ class World(Stack):
     """A stack with settings of its own for its processes."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
+    proxy: Proxy | None = None
+
+    @property
+    def points(self) -> Path:
+        """Where failpoints are armed, in a run that has them."""
+        return self.state_dir.parent / "points"
 
     def environment(self) -> dict[str, str]:
         """As every stack's, and the settings of this run."""
@@ -85,6 +92,14 @@ class World(Stack):
         except FatalError:
             return None
         return state.pid if state is not None else None
+
+    def runs(self, part: str) -> bool:
+        """Whether the supervisor takes the part for running: it has lived for some seconds."""
+        try:
+            state = self.found().supervisor().processes().get(part)
+        except FatalError:
+            return False
+        return state is not None and state.state == "RUNNING"
 
     def process(self, part: str, *, timeout_sec: float = 30.0) -> psutil.Process:
         """The living process of a part, waited for. Raises: FatalError: there is none in time."""
