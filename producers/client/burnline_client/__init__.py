@@ -1,6 +1,7 @@
 """Tells Burnline what a call of a model took; runs in other people's processes and needs none of Burnline's rooms."""
 
 from burnline_client.emitter import UsageEmitter
+from burnline_client.emitter_stats import EmitterStats
 from burnline_client.errors import (
     ClosedError,
     EmitterError,
@@ -14,6 +15,7 @@ from burnline_client.fields import UsageFields
 __all__ = [
     "ClosedError",
     "EmitterError",
+    "EmitterStats",
     "ForkedError",
     "InvalidUsageError",
     "QueueFullError",

@@ -3,6 +3,7 @@
 EmitterError
 |-- InvalidUsageError    the event breaks the contract: mend the call (it is a ValueError as well)
 |-- QueueFullError       the local queue stayed full longer than `queue_wait_sec`: this event was not taken
+|-- SpoolFullError       the spool on disk is full; `emit` never raises it, it goes on in memory
 |-- UndeliveredError     events were taken and could not be delivered; `count` of them, `reason` of the first
 |-- ClosedError          the emitter was closed before this call
 `-- ForkedError          the emitter was made in another process: make one after the fork
@@ -19,6 +20,10 @@ class InvalidUsageError(EmitterError, ValueError):
 
 class QueueFullError(EmitterError):
     """The event was not taken: the queue in memory stayed full for too long."""
+
+
+class SpoolFullError(EmitterError):
+    """The spool has no room within its bound for an event."""
 
 
 class UndeliveredError(EmitterError):
