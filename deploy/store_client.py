@@ -61,6 +61,18 @@ def rows(
         return list(result.named_results())
 
 
+@contextmanager
+def streamed(
+    settings: ClickHouseSettings, query: str, parameters: Mapping[str, object] | None = None
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """The rows of a query one after the other, so that any number of them fits. Raises: as `client`."""
+    with client(settings) as found:
+        asked = found.query_row_block_stream(query, parameters=dict(parameters or {}), settings=read_only(found))
+        with asked as blocks:
+            names = asked.source.column_names
+            yield (dict(zip(names, row, strict=True)) for block in blocks for row in block)
+
+
 def _told(error: Exception, settings: ClickHouseSettings) -> StoreUnavailableError | QueryError:
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if "DB::Exception" in said or "Code: " in said:

@@ -125,7 +125,7 @@ class BudgetStates(Signal):
 
 
 class DeadLetter(Signal):
-    """A record that could not be counted: where it stood, why, and its first bytes."""
+    """A record that could not be counted: where it stood, why, and its bytes without what may be text or a secret."""
 
     dead_letter_id: str = Field(description="topic/partition/offset of the record")
     topic: str
@@ -136,9 +136,12 @@ class DeadLetter(Signal):
     path: str
     message: str
     key_base64: str | None
-    value_base64: str = Field(description="the original bytes, at most the first 1 MiB")
+    value_base64: str = Field(description="the bytes as schemas/redaction.py keeps them, at most 1 MiB")
     value_bytes: int = Field(description="how many bytes the record had")
     headers: dict[str, str]
+    dialect: str = Field("burnline", description="what was read: burnline for events, else the format of a replay")
+    redacted_values: int = Field(0, description="how many values were taken out: they may hold text or secrets")
+    cut: bool = Field(default=False, description="bytes at the end are missing; a retry needs them")
 
 
 class CloudSignal(Signal):

@@ -5,11 +5,13 @@ Laws
    `input_uncached_tokens` or `output_text_tokens`, and is what the others leave of the total.
 2. Missing is not zero: a side with neither total nor leaves stays None.
 3. No field holds prompt or completion text.
-4. Fields of `data` that this version does not know are kept in `tags` as `x_<name>`, never refused and never lost.
+4. Fields of `data` that this version does not know are kept in `tags` as `x_<name>`, never refused: numbers and
+   names of one word as they are, of what may be text only its size (law 3).
 Source: CloudEvents 1.0 (envelope), OTel GenAI semantic conventions (inclusive totals).
 """
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -29,6 +31,9 @@ Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 UsdText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,6}(\.[0-9]{1,12})?$")]
 Strings = Annotated[dict[Name, Text], Field(max_length=64)]
+
+_LIKE_A_NAME = re.compile(r"[\w.:/@+\-]{1,128}")
+"""A text of one word: what an unknown field may say."""
 
 INPUT_LEAVES = (
     "input_uncached_tokens",
@@ -154,9 +159,12 @@ class UsageData(BaseModel):
 
 
 def _as_tag(value: object) -> str:
-    """A value of an unknown field as a tag's text; what is no plain text becomes JSON."""
-    plain = isinstance(value, str) and value.isprintable()
-    return (str(value) if plain else json.dumps(value, default=str))[:1024]
+    """A value of an unknown field as a tag: numbers, a name of one word; of anything that may hold text its size."""
+    if isinstance(value, str) and _LIKE_A_NAME.fullmatch(value):
+        return value
+    if value is None or isinstance(value, bool | int | float):
+        return json.dumps(value)[:256]
+    return f"[redacted, {len(json.dumps(value, default=str))} characters]"
 
 
 def complete_side(data: Any, total_name: str, leaf_names: tuple[str, ...]) -> list[int] | None:  # noqa: ANN401  two classes, one shape

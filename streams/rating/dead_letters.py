@@ -1,18 +1,26 @@
-"""Dead letters: records that cannot be counted, with the reason, what to do about it, and their bytes."""
+"""Dead letters: records that cannot be counted, with the reason, what to do about it, and their bytes.
 
+Law: neither the bytes nor anything said about them holds a prompt, a completion or a secret (`schemas/redaction.py`).
+"""
+
+import re
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 from schemas.errors import InvalidMessage, Reason
+from schemas.redaction import like_a_name, placeholder, redacted, without_secrets
 from schemas.signals import DEAD_LETTER_TYPE, CloudSignal, DeadLetter
-from schemas.usage import MAX_EVENT_BYTES
-from streams.ports import Output, SourceRecord
+from schemas.usage import UsageEvent
+from streams.ports import Headers, Output, SourceRecord
 
-_MAX_KEY_BYTES = 65_536
+_MAX_KEY_BYTES = 256
+_DEEPEST = 4
 _MAX_HEADERS = 64
 _MAX_HEADER_CHARS = 1024
+_KEPT_HEADERS = frozenset({"content-type", *(f"ce_{name}" for name in UsageEvent.model_fields)})
 _MAX_MESSAGE_CHARS = 2000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_REPLAYED = re.compile(rb'"source"\s*:\s*"replay/([a-z0-9\-]{1,32})"')
 
 WHAT_TO_DO: dict[Reason, str] = {
     Reason.TOO_LARGE: "send one event per message, and no prompt or completion text",
@@ -38,6 +46,9 @@ def dead_letter(record: SourceRecord, refusal: InvalidMessage, *, topic: str, pa
     place = f"{topic}/{partition}/{record.offset}"
     append_time = _EPOCH + timedelta(microseconds=record.append_time_us)
     value = record.value or b""
+    kept = redacted(value, data_only=any(name == "ce_id" for name, _ in record.headers))
+    path = _clean_path(refusal.path)
+    said = refusal.message.replace(refusal.path, path) if refusal.path else refusal.message
     letter = DeadLetter(
         dead_letter_id=place,
         topic=topic,
@@ -45,20 +56,50 @@ def dead_letter(record: SourceRecord, refusal: InvalidMessage, *, topic: str, pa
         offset=record.offset,
         append_time=append_time,
         reason=refusal.reason,
-        path=_clean(refusal.path)[:_MAX_HEADER_CHARS],
-        message=f"{_clean(refusal.message)[:_MAX_MESSAGE_CHARS]}; what to do: {WHAT_TO_DO[refusal.reason]}",
-        key_base64=None if record.key is None else b64encode(record.key[:_MAX_KEY_BYTES]).decode(),
-        value_base64=b64encode(value[:MAX_EVENT_BYTES]).decode(),
+        path=path,
+        message=f"{without_secrets(said)[:_MAX_MESSAGE_CHARS]}; what to do: {WHAT_TO_DO[refusal.reason]}",
+        key_base64=_clean_key(record.key),
+        value_base64=b64encode(kept.value).decode(),
         value_bytes=len(value),
-        headers={
-            _clean(name)[:_MAX_HEADER_CHARS]: (content or b"").decode(errors="replace")[:_MAX_HEADER_CHARS]
-            for name, content in list(record.headers)[:_MAX_HEADERS]
-        },
+        headers=_clean_headers(record.headers),
+        dialect=_dialect(kept.value),
+        redacted_values=kept.values,
+        cut=kept.cut,
     )
     signal = CloudSignal(type=DEAD_LETTER_TYPE, id=place, time=append_time, data=letter)
     return Output(topic="usage.dead_letters", value=signal.model_dump_json().encode(), key=place.encode())
 
 
-def _clean(text: str) -> str:
-    """Text that can be written as UTF-8."""
-    return text.encode(errors="replace").decode()
+def _dialect(value: bytes) -> str:
+    """What the record was before it became an event; replays say it in `source`."""
+    replayed = _REPLAYED.search(value)
+    return replayed[1].decode() if replayed else "burnline"
+
+
+def _clean_path(path: str) -> str:
+    """The path of a field; of names that the sender chose (tags, unknown fields) only those that look like names."""
+    parts = path.split(".")
+    clean = [part if part == "[key]" or part.isdecimal() or like_a_name(part) else "[redacted]" for part in parts]
+    return without_secrets(".".join(clean))[:_MAX_HEADER_CHARS] if len(parts) <= _DEEPEST else "[redacted]"
+
+
+def _clean_key(key: bytes | None) -> str | None:
+    """The record's key, unless it looks like a secret or is too long for a name."""
+    if key is None or len(key) > _MAX_KEY_BYTES or without_secrets(_decoded(key)) != _decoded(key):
+        return None
+    return b64encode(key).decode()
+
+
+def _decoded(key: bytes) -> str:
+    return key.decode(errors="replace")
+
+
+def _clean_headers(headers: Headers) -> dict[str, str]:
+    """Attributes of the event as they were sent; of any other header only its name and how long it was."""
+    kept: dict[str, str] = {}
+    for name, content in list(headers)[:_MAX_HEADERS]:
+        value = content or b""
+        known = name in _KEPT_HEADERS and len(value) <= _MAX_HEADER_CHARS
+        clean = name if like_a_name(name) else "[redacted]"
+        kept[clean] = without_secrets(_decoded(value)) if known else placeholder(len(value))
+    return kept

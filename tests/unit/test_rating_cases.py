@@ -5,6 +5,7 @@ Long because each case is a few lines over one shared pair of stage and record.
 
 import asyncio
 import json
+from base64 import b64decode
 from collections.abc import Sequence
 from decimal import Decimal
 from hashlib import blake2b
@@ -91,13 +92,22 @@ def test_bad_input_is_a_dead_letter_with_its_reason(name: str) -> None:
 
 
 def test_dead_letter_keeps_bytes_key_and_headers() -> None:
-    """What was refused can be mended and sent again: bytes up to 1 MiB, the key, the headers, the place."""
-    headers: Headers = (("ce_id", b"\xff"), ("trace", b"00-1"))
-    result = new_lane().step(batch([record(b"x" * (MAX_EVENT_BYTES + 9), 7, key=b"\xffk", headers=headers)]))
+    """What was refused and holds no text can be mended: its bytes, key and attributes are as they came."""
+    headers: Headers = (("ce_id", b"e-1"), ("trace", b"00-1"))
+    data = raw(event(output_tokens=-1)["data"])
+    result = new_lane().step(batch([record(data, 7, key=b"\xffk", headers=headers)]))
     (letter,) = dead_letters_of(result)
-    assert letter["value_bytes"] == MAX_EVENT_BYTES + 9
-    assert len(letter["value_base64"]) == -(-MAX_EVENT_BYTES // 3) * 4
-    assert (letter["key_base64"], letter["headers"]) == ("/2s=", {"ce_id": "\ufffd", "trace": "00-1"})
+    assert (b64decode(letter["value_base64"]), letter["value_bytes"]) == (data, len(data))
+    assert letter["headers"] == {"ce_id": "e-1", "trace": "[redacted, 4 bytes]"}
+    assert (letter["key_base64"], letter["redacted_values"], letter["cut"]) == ("/2s=", 0, False)
+
+
+def test_dead_letter_of_too_many_bytes_is_cut_and_says_so() -> None:
+    """A record beyond 1 MiB is not kept whole: how long it was is said, and that it was cut."""
+    result = step(new_lane(), [b"x" * (MAX_EVENT_BYTES + 9)])
+    (letter,) = dead_letters_of(result)
+    assert (letter["value_bytes"], letter["cut"]) == (MAX_EVENT_BYTES + 9, True)
+    assert len(letter["value_base64"]) < MAX_EVENT_BYTES
 
 
 @pytest.mark.parametrize("name", ["🔥 team", "עברית", "\u202eevil", "é" * 256, " ", "a/b\\c", "'; DROP TABLE x"])

@@ -1,0 +1,238 @@
+"""The bytes of a refused record without what may be a prompt, a completion or a secret. Pure.
+
+Laws
+1. Kept as they are: attributes of the envelope and fields of `data` that the contract knows, where their strings are
+   no longer than the contract allows and look like no secret. A record of nothing else keeps every byte.
+2. Of everything else only the skeleton stays: brackets, names of fields that look like names, numbers that stand
+   beside a name, true, false, null. Every other string becomes a `placeholder`, a number in a list 0 (token ids are
+   text, too), what is no JSON a question mark. So it does not matter how long a prompt is, or whether the JSON around
+   it is whole.
+3. A placeholder says how many bytes it stands for and nothing else: a hash would let short texts be guessed.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.usage import MAX_EVENT_BYTES, UsageData, UsageEvent
+
+PLACEHOLDER = re.compile(r"\[redacted(, \d+ bytes)?\]")
+"""What stands for a value that was taken out; within a string that was kept, for a secret in it."""
+_MAX_SCANNED_BYTES = 262_144
+_KEPT_WHEN_CUT_BYTES = 65_536
+_NAME_CHARS = 256
+_TEXT_CHARS = 1024
+_LONGEST_NUMBER = 32
+_LIKE_A_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
+_SECRET = re.compile(
+    rb"\b(?:sk|rk|pk|gsk|xai|hf|pplx)[-_][A-Za-z0-9_\-]{16,}"
+    rb"|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_\-]{30,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"
+    rb"|\bxox[abeoprs]-[A-Za-z0-9\-]{10,}|\beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}(?:\.[A-Za-z0-9_\-]*)?"
+    rb"|(?i:\bbearer)\s+[A-Za-z0-9._~+/=\-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+"""Keys as providers and code hosts write them, JSON web tokens, bearer headers, private keys."""
+_TOKEN = re.compile(
+    rb'(?P<string>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))|(?P<mark>[{}\[\]:,])'
+    rb"|(?P<plain>true\b|false\b|null\b|-?[0-9][0-9.eE+\-]*)|(?P<space>[ \t\r\n]+)|(?P<other>[^\"{}\[\]:, \t\r\n]+)",
+    re.DOTALL,
+)
+_ENVELOPE = frozenset(UsageEvent.model_fields) - {"data"}
+_TEXT_FIELDS = frozenset({"user_agent", "subject", "partitionkey", "datacontenttype", "dataschema"})
+_MAP_FIELDS = frozenset({"tags", "asserted", "units"})
+_DATA = frozenset(UsageData.model_fields)
+_ALLOWED = {"envelope": _ENVELOPE, "data": _DATA}
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """Bytes that hold no text; `values` says how many were taken out, `cut` that bytes at the end are missing."""
+
+    value: bytes
+    values: int
+    cut: bool
+
+
+def redacted(raw: bytes, *, data_only: bool = False) -> Redacted:
+    """The bytes of a record that may be kept; `data_only` where its attributes are headers (binary mode)."""
+    zone = "data" if data_only else "envelope"
+    if len(raw) > _MAX_SCANNED_BYTES:
+        scan = _Scan(zone)
+        return Redacted(scan.run(raw[:_KEPT_WHEN_CUT_BYTES]), scan.taken_out, cut=True)
+    if b"\\" not in raw and not _SECRET.search(raw) and _only_known(raw, zone):
+        return Redacted(raw, 0, cut=False)
+    scan = _Scan(zone)
+    kept = scan.run(raw)
+    return Redacted(kept[:MAX_EVENT_BYTES], scan.taken_out, cut=len(kept) > MAX_EVENT_BYTES)
+
+
+def without_secrets(text: str) -> str:
+    """A name or a header with anything in it that looks like a secret taken out."""
+    return _SECRET.sub(b"[redacted]", text.encode(errors="replace")).decode(errors="replace")
+
+
+def like_a_name(text: str) -> bool:
+    """Whether a text looks like the name of a field or header, and so like no prompt."""
+    return _LIKE_A_NAME.fullmatch(text.encode(errors="replace")) is not None
+
+
+def placeholder(size_bytes: int) -> str:
+    """What stands for a value of that many bytes."""
+    return f"[redacted, {size_bytes} bytes]"
+
+
+def _only_known(raw: bytes, zone: str) -> bool:
+    """Whether the whole record is JSON of fields that the contract knows, and no string is too long for its field."""
+    try:
+        found = json.loads(raw, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and all(_known(name, value, zone) for name, value in found.items())
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object, if no name stands twice: of two values JSON readers keep one, and the bytes both."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError
+    return found
+
+
+def _known(name: str, value: Any, zone: str) -> bool:  # noqa: ANN401  anything may arrive
+    if zone == "envelope" and name == "data":
+        return isinstance(value, dict) and all(_known(inner, some, "data") for inner, some in value.items())
+    if name not in _ALLOWED[zone]:
+        return False
+    if zone == "data" and name in _MAP_FIELDS and isinstance(value, dict):
+        return all(len(key) <= _NAME_CHARS and _fits(some, _TEXT_CHARS) for key, some in value.items())
+    return _fits(value, _limit(name))
+
+
+def _fits(value: object, limit: int) -> bool:
+    if isinstance(value, str):
+        return len(value) <= limit
+    return value is None or isinstance(value, bool | int | float)
+
+
+def _limit(name: str) -> int:
+    return _TEXT_CHARS if name in _TEXT_FIELDS else _NAME_CHARS
+
+
+class _Scan:
+    """One pass over bytes that need not be JSON: in which zones (one for each open bracket), under which name.
+
+    Zones: envelope, data, names (a map of names that the contract knows), foreign (anything else).
+    """
+
+    def __init__(self, zone: str) -> None:
+        self.taken_out = 0
+        self._root = zone
+        self._zones: list[str] = []
+        self._lists: list[bool] = []
+        self._name = ""
+        self._wants_name = False
+
+    def run(self, raw: bytes) -> bytes:
+        """The bytes without text (law 2)."""
+        pieces: list[bytes] = []
+        matches = list(_TOKEN.finditer(raw))
+        for at, match in enumerate(matches):
+            token, kind = match.group(), match.lastgroup
+            if kind == "mark":
+                self._mark(token)
+                pieces.append(token)
+            elif kind == "space":
+                pieces.append(token if len(token) <= _LONGEST_NUMBER else b" ")
+            elif kind == "string":
+                names = self._wants_name and _next_mark(matches, at) == b":"
+                pieces.append(self._key(token) if names else self._string(token))
+            elif kind == "plain":
+                pieces.append(self._plain(token))
+            else:
+                self.taken_out += 1
+                pieces.append(b"?")
+        return b"".join(pieces)
+
+    def _mark(self, mark: bytes) -> None:
+        if mark in b"{[":
+            zone = self._zone_of_value() if mark == b"{" else "foreign"
+            self._zones.append(zone)
+            self._lists.append(mark == b"[")
+            self._wants_name = mark == b"{"
+        elif mark in b"}]":
+            if self._zones:
+                self._zones.pop()
+                self._lists.pop()
+            self._wants_name = False
+        else:
+            self._wants_name = mark == b"," and bool(self._lists) and not self._lists[-1]
+        if mark != b":":
+            self._name = ""  # a name holds for one value
+
+    def _zone_of_value(self) -> str:
+        """The zone of an object that opens here."""
+        if not self._zones:
+            return self._root
+        here = self._zones[-1]
+        if here == "envelope" and self._name == "data":
+            return "data"
+        return "names" if here == "data" and self._name in _MAP_FIELDS else "foreign"
+
+    def _key(self, token: bytes) -> bytes:
+        inner = token[1:-1]
+        here = self._zones[-1]
+        if here == "names":
+            if len(inner) <= _NAME_CHARS:
+                self._name = "tag"
+                return self._clean(token)
+        elif _LIKE_A_NAME.fullmatch(inner) and not _SECRET.search(inner):
+            self._name = inner.decode()
+            return token
+        self._name = ""
+        return self._take_out(token)
+
+    def _string(self, token: bytes) -> bytes:
+        inner = token[1:-1]
+        here = self._zones[-1] if self._zones else "foreign"
+        name, self._name = self._name, ""
+        if here == "names" and name:
+            limit = _TEXT_CHARS
+        elif name in _ALLOWED.get(here, ()):
+            limit = _limit(name)
+        else:
+            return self._take_out(token)
+        whole = token.endswith(b'"') and len(token) > 1
+        # Escapes make a string look longer than it is, so what is measured is what it says.
+        said = inner if b"\\" not in inner else _unescaped(token)
+        return self._clean(token) if whole and len(said.decode(errors="replace")) <= limit else self._take_out(token)
+
+    def _plain(self, token: bytes) -> bytes:
+        listed = not self._lists or self._lists[-1]
+        if token[:1] not in b"-0123456789" or (not listed and len(token) <= _LONGEST_NUMBER):
+            return token
+        self.taken_out += 1
+        return b"0" if listed else self._take_out(token)
+
+    def _clean(self, token: bytes) -> bytes:
+        clean, secrets = _SECRET.subn(b"[redacted]", token)
+        self.taken_out += secrets
+        return clean
+
+    def _take_out(self, token: bytes) -> bytes:
+        self.taken_out += 1
+        return f'"{placeholder(len(token))}"'.encode()
+
+
+def _unescaped(token: bytes) -> bytes:
+    try:
+        return str(json.loads(token)).encode(errors="replace")
+    except ValueError:
+        return token
+
+
+def _next_mark(matches: list[re.Match[bytes]], at: int) -> bytes:
+    """The first token after `at` that is no space."""
+    for match in matches[at + 1 : at + 3]:
+        if match.lastgroup != "space":
+            return match.group()
+    return b""
