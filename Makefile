@@ -6,10 +6,10 @@ READY := $(VENV)/.ready
 export PYTHONPATH := $(CURDIR):$(CURDIR)/producers/client
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-pure faults lint schemas lock clean
+.PHONY: help setup demo test test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint schemas lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: $(READY) ## make the virtual environment from the lock file and fetch Kafka's jars
 
@@ -31,9 +31,22 @@ test: $(READY) lint ## run every test that this machine can run
 test-pure: $(READY) ## run the tests that start no server (seconds)
 	@$(BIN)/python -m pytest -n 2 -m "not real" tests/unit tests/laws tests/golden tests/house tests/scenarios tests/bad_config tests/faults
 
-faults: $(READY) ## hurt a stack at random and check every number afterwards (MINUTES=10 SEED=any EVERY=7 RATE=200)
-	@$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) \
-		$(if $(EVERY),--every $(EVERY)) $(if $(RATE),--rate $(RATE)) $(if $(KEEP),--keep)
+faults: $(READY) ## hurt a stack at random and check every number afterwards (MINUTES=10 KILLS=n SEED=any EVERY=7 RATE=200)
+	@$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) \
+		$(if $(EVERY),--every $(EVERY)) $(if $(RATE),--rate $(RATE)) $(if $(WINDOW),--window $(WINDOW)) \
+		$(if $(DISK),--disk $(DISK)) $(if $(WIDE),--wide) $(if $(KEEP),--keep)
+
+faults-points: $(READY) ## processes die once at each named place between the steps of their loops
+	@$(BIN)/python -m tests.faults --points --rate 100
+
+faults-hangs: $(READY) ## processes that live and do nothing must be ended and back within 30 s
+	@$(BIN)/python -m tests.faults --hangs --rate 100
+
+faults-mutants: $(READY) ## take each guard away: the checks must notice (NAMES='"no token" ...' for some)
+	@$(BIN)/python -m tests.faults --mutants $(NAMES)
+
+faults-recovery: $(READY) ## time from kill -9 of burn to the next alert, with ENTITIES=100000 active ones
+	@$(BIN)/python -m tests.faults --recovery $(or $(ENTITIES),100000)
 
 lint: $(READY) ## ruff, mypy strict and the import contracts
 	@$(BIN)/ruff check --quiet .

@@ -83,6 +83,7 @@ class Hurting:
             "extra": self._extra,
             "supervisor": self._supervisor,
             "kill at insert": self._kill_at_insert,
+            "late insert": self._late_insert,
             "endpoint": self._endpoint,
             "moving": self._moving,
             "storm": self._storm,
@@ -208,6 +209,16 @@ class Hurting:
             one.outcome = "the sink inserted nothing"
             proxy.at_next_insert(lambda: None)
             process.kill()
+
+    def _late_insert(self, one: Suffered) -> None:
+        """The sink is killed when its insert has left it; ClickHouse gets that insert much later."""
+        proxy, (process,) = self._proxy(), self._processes(one)
+        proxy.delay_next_insert(process.kill, hold_sec=one.fault.hold_sec)
+        if not wait_until(lambda: not proxy.delays_insert(), timeout_sec=_END_SEC, every_sec=0.02):
+            one.outcome = "the sink inserted nothing"
+            proxy.delay_next_insert(lambda: None, hold_sec=0)
+            process.kill()
+        wait_sec(one.fault.hold_sec)
 
     def _endpoint(self, one: Suffered) -> None:
         proxy = self._proxy()

@@ -13,6 +13,7 @@ _WEIGHTS = {
     "kill": 32,  # kill -9 of one process
     "kill mid-write": 26,  # within milliseconds of a record of its transaction, or while a group is inserted
     "kill at insert": 4,  # of the sink, while ClickHouse lives and executes its insert
+    "late insert": 3,  # the same, and what it sent reaches ClickHouse when its successor has long repeated it
     "kill again": 9,  # and again while its successor starts
     "kill two": 8,  # two at once
     "stop": 6,  # SIGTERM, as an upgrade does
@@ -30,6 +31,7 @@ ENDPOINT = ("refuses", "slow", "fails after it committed", "loses the answer")
 _TARGETS: dict[str, tuple[str, ...]] = {
     "kill mid-write": (*WORKERS, "clickhouse"),
     "kill at insert": ("sink",),
+    "late insert": ("sink",),
     "zombie": WORKERS,
     "extra": LANES,
     "moving": LANES,
@@ -38,7 +40,14 @@ _TARGETS: dict[str, tuple[str, ...]] = {
     "endpoint": ENDPOINT,
 }
 """Whom each kind hurts, where not anybody."""
-_HOLDS_SEC = {"kill again": (0.2, 4), "extra": (5, 12), "moving": (3, 6), "storm": (27, 27), "endpoint": (3, 8)}
+_HOLDS_SEC = {
+    "kill again": (0.2, 4),
+    "extra": (5, 12),
+    "moving": (3, 6),
+    "storm": (27, 27),
+    "late insert": (1, 9),
+    "endpoint": (3, 8),
+}
 """The least and the longest time that a kind holds."""
 
 
@@ -128,7 +137,9 @@ def hang_plan() -> list[Fault]:
 def kills_in(faults: Sequence[Fault]) -> int:
     """How many processes die by these faults."""
     each = {
-        **dict.fromkeys(("kill", "kill mid-write", "kill at insert", "extra", "moving", "supervisor", "point"), 1),
+        **dict.fromkeys(
+            ("kill", "kill mid-write", "kill at insert", "late insert", "extra", "moving", "supervisor", "point"), 1
+        ),
         **dict.fromkeys(("kill again", "kill two", "storm"), 2),
         **dict.fromkeys(("freeze", "wedge", "failing agent"), 1),
     }

@@ -21,6 +21,7 @@ class Proxy:
         self.struck = 0  # inserts whose answer was not passed on
         self._target_port = target_port
         self._at_insert: Callable[[], None] | None = None
+        self._delayed: tuple[Callable[[], None], float] | None = None
         proxy = self
 
         class Handler(_Handler):
@@ -44,6 +45,21 @@ class Proxy:
         """`then` is called when the engine has got the next insert into the ledger, and is executing it."""
         self._at_insert = then
 
+    def delay_next_insert(self, then: Callable[[], None], *, hold_sec: float) -> None:
+        """The next insert into the ledger reaches the engine so much later than `then` is called."""
+        self._delayed = (then, hold_sec)
+
+    def delays_insert(self) -> bool:
+        """Whether `delay_next_insert` still waits for one."""
+        return self._delayed is not None
+
+    def _delay(self) -> None:
+        delayed, self._delayed = self._delayed, None
+        if delayed is not None:
+            then, hold_sec = delayed
+            then()
+            time.sleep(hold_sec)
+
     def engine_has(self) -> None:
         """The engine has got all of an insert into the ledger."""
         then, self._at_insert = self._at_insert, None
@@ -58,6 +74,8 @@ class Proxy:
         self, method: str, path: str, body: bytes, headers: dict[str, str]
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         """The engine's answer. Raises: OSError, http.client.HTTPException: it gave none."""
+        if _is_ledger_insert(path):
+            self._delay()
         connection = http.client.HTTPConnection("127.0.0.1", self._target_port(), timeout=_ANSWER_SEC)
         try:
             connection.request(method, path, body=body or None, headers=headers)

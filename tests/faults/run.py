@@ -111,7 +111,8 @@ def _world(wish: Wish, directory: Path, say: Say) -> Iterator[World]:
     if wish.needs("point", "wedge", "failing agent"):
         (directory / "points").mkdir()
         hooks[hook.POINTS] = str(directory / "points")
-    proxy = Proxy(lambda: world.found().record.clickhouse_port) if wish.needs("endpoint", "kill at insert") else None
+    between = wish.needs("endpoint", "kill at insert", "late insert")
+    proxy = Proxy(lambda: world.found().record.clickhouse_port) if between else None
     if proxy is not None:
         proxy.start()
         hooks[hook.PROXY] = str(proxy.port)
