@@ -1,4 +1,4 @@
-"""`python -m streams rating|burn [--instance N]`: one worker of one stage, until SIGTERM."""
+"""`python -m streams rating|burn [--instance N]`: one worker of one stage, until SIGTERM, or SIGUSR1 for good."""
 
 import argparse
 from importlib import import_module
@@ -23,7 +23,9 @@ def stage_maker(name: str) -> MakeStage:
 def main() -> None:
     """Runs the stage that the command line names."""
     parser = argparse.ArgumentParser(
-        prog="python -m streams", description="Runs one worker of one stage until SIGTERM."
+        prog="python -m streams",
+        description="Runs one worker of one stage until SIGTERM: its partitions wait for its restart, for the session "
+        "time-out. SIGUSR1 stops it for good: they move to the other workers at once.",
     )
     parser.add_argument("stage", choices=sorted(STAGES))
     parser.add_argument("--instance", help="which of the stage's workers this is; each has its own (default 0)")

@@ -6,11 +6,8 @@ fetches and delivers; lanes conclude and commit.
 
 import asyncio
 import gc
-import logging
-import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -23,8 +20,9 @@ from faust.app.base import BootStrategy
 from faust.transport.drivers import TRANSPORTS
 
 from schemas.connection import KafkaSettings
-from schemas.errors import BurnlineError, FatalError
+from schemas.errors import FatalError
 from schemas.topics import BY_NAME, TOPICS
+from streams.ending import Stop, end_process
 from streams.lane import PROGRESS_TOPIC, LaneTools
 from streams.lanes import Lanes
 from streams.log import configure_logging
@@ -116,34 +114,23 @@ def needed_topics(stage: str, source_topics: Sequence[str]) -> Sequence[str]:
     return sorted(named | {*source_topics, PROGRESS_TOPIC, POLICIES_TOPIC})
 
 
-def end_process(error: BaseException) -> NoReturn:
-    """The process ends with code 1 after one clear line; the supervisor starts it anew from what is committed.
-
-    At once, without clean-up: after an error nobody knows which of our threads still works, and whatever was begun is
-    settled by the next owner's fence.
-    """
-    notes = "; ".join(getattr(error, "__notes__", ()))
-    if isinstance(error, BurnlineError):
-        _LOG.critical("ends", error=type(error).__name__, reason=str(error), **({"at": notes} if notes else {}))
-    else:
-        _LOG.critical("ends", error=type(error).__name__, reason=str(error), at=notes, exc_info=error)
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(1)
-
-
 async def serve(make_stage: MakeStage, *, kafka: KafkaSettings, settings: StreamsSettings) -> None:
-    """Runs a stage until SIGTERM or SIGINT, then ends with the batch in hand committed. Waits while Kafka is away."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _asked_to_stop, stop, settings.stop_grace_sec)
+    """Runs a stage until it is told to stop, then ends with the batch in hand committed. Waits while Kafka is away.
+
+    After SIGTERM or SIGINT the group keeps this worker's partitions for it, for the session time-out: for a restart.
+    After SIGUSR1 they move to the other workers at once: for a worker that does not come back.
+    """
+    stop = Stop()
+    for number, for_good in ((signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGUSR1, True)):
+        tell = partial(stop.tell, for_good=for_good, grace_sec=settings.stop_grace_sec)
+        asyncio.get_running_loop().add_signal_handler(number, tell)
     ends = LogEnds(kafka)
     policy_log = KafkaPolicyLog(kafka, ends)
-    running = asyncio.create_task(_run(make_stage, kafka, settings, ends, policy_log))
-    stopping = asyncio.create_task(stop.wait())
+    running = asyncio.create_task(_run(make_stage, kafka, settings, ends, policy_log, stop))
+    stopping = asyncio.create_task(stop.told.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    if not stop.is_set():
+    if not stop.told.is_set():
         running.result()
         raise FatalError("the Faust app stopped by itself")
     running.cancel()
@@ -153,8 +140,13 @@ async def serve(make_stage: MakeStage, *, kafka: KafkaSettings, settings: Stream
     _LOG.info("stopped")
 
 
-async def _run(
-    make_stage: MakeStage, kafka: KafkaSettings, settings: StreamsSettings, ends: LogEnds, policy_log: KafkaPolicyLog
+async def _run(  # noqa: PLR0913, PLR0917  called in one place
+    make_stage: MakeStage,
+    kafka: KafkaSettings,
+    settings: StreamsSettings,
+    ends: LogEnds,
+    policy_log: KafkaPolicyLog,
+    stop: Stop,
 ) -> None:
     stage = make_stage(policy_log)
     facts = TopicFacts(kafka)
@@ -195,22 +187,11 @@ async def _run(
             if watch is not None:
                 watch.cancel()
             await lanes.close()
+            if stop.for_good:
+                app.consumer.give_up_seat()
             await app.stop()
         if app.crash_reason is not None:
             raise FatalError(f"the consumer stopped: {app.crash_reason!r}") from app.crash_reason
-
-
-def _asked_to_stop(stop: asyncio.Event, grace_sec: float) -> None:
-    """The process ends within the grace time, whatever hangs; what is open then is settled by the next owner."""
-    stop.set()
-    timer = threading.Timer(grace_sec, _give_up)
-    timer.daemon = True
-    timer.start()
-
-
-def _give_up() -> None:
-    _LOG.error("ends", reason="stopping took too long; what is open is settled by the next owner")
-    os._exit(1)
 
 
 def run_stage(make_stage: MakeStage, *, name: str, instance: str | None = None) -> NoReturn:

@@ -49,7 +49,8 @@ def configure_logging(*, stage: str, instance: str, level: str, stream: TextIO =
     structlog.configure(
         processors=[*shared, named, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        # It writes a line at once; `print` writes its end apart, and another thread's line may come between.
+        logger_factory=structlog.WriteLoggerFactory(stream),
     )
     handler = logging.StreamHandler(stream)
     handler.addFilter(SaidOnce())

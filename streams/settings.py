@@ -30,7 +30,9 @@ class StreamsSettings(BaseSettings):
     session_timeout_sec: float = Field(15.0, ge=6, description="a silent worker loses its partitions after this long")
     tick_interval_sec: float = Field(1.0, gt=0, description="how often a lane with nothing to read says so")
     static_member: bool = Field(
-        default=True, description="a restart within the session time-out keeps its partitions; false leaves at once"
+        default=True,
+        description="a restart within the session time-out keeps its partitions (SIGUSR1 instead of SIGTERM gives them "
+        "up); false always gives them up at once",
     )
     stop_grace_sec: float = Field(
         25.0, gt=0, description="after SIGTERM the process ends at the latest this much later"

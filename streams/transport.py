@@ -4,7 +4,8 @@ Stock Faust spends about 100 us on each message, whatever it holds; here a messa
 1. `_fetch_records` packs each partition's records into one; a partition whose lane is full is left with the broker.
 2. aiokafka makes `SourceRecord`s instead of its own records.
 3. Faust commits nothing and seeks nothing: positions belong to the lanes, which commit them in their transactions.
-4. The consumer is `read_committed`, a static member, and never resets a position by itself.
+4. The consumer is `read_committed`, a static member, and never resets a position by itself. A process that loses its
+   seat in the group ends (`streams.seat`).
 5. Lanes are closed before partitions are given up, and opened by themselves once they know where to read.
 
 Long because it is one thought: each override is there because of the others.
@@ -18,7 +19,7 @@ from typing import Any, ClassVar, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import ConsumerStoppedError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust import Schema
 from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
@@ -27,6 +28,7 @@ from faust.types import TP, AppT, Message
 from schemas.errors import FatalError, LogChangedError
 from streams.gates import FetchedBatch, Gate
 from streams.ports import SourceRecord
+from streams.seat import Seat
 from streams.source_records import read_source_records
 
 _FULL_WAIT_SEC = 0.01
@@ -74,6 +76,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:  # noqa: ANN401  Faust's own signature
         super().__init__(*arguments, **keywords)
         self.gates: dict[TP, Gate] = {}
+        self.seat: Seat | None = None
 
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:  # noqa: ANN401, ARG002  Faust's own signature
         return AIOKafkaConsumer(
@@ -85,9 +88,11 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
         )
 
     async def on_start(self) -> None:
-        """The consumer runs and gives source records."""
+        """The consumer runs and gives source records; it has not joined its group yet."""
         await super().on_start()
-        read_source_records(self._ensure_consumer())
+        consumer = self._ensure_consumer()
+        read_source_records(consumer)
+        self.seat = Seat(consumer._coordinator, fail=self._fail)  # noqa: SLF001  aiokafka has no door for it
 
     async def commit(self, offsets: Mapping[TP, int]) -> bool:  # noqa: ARG002  Faust's own signature
         """Nothing: lanes commit in their transactions."""
@@ -134,6 +139,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
             try:
                 fetched = await fetcher.fetched_records(ready, timeout=wait_sec, max_records=max_records)
                 return self._hand_over(consumer, fetched)
+            except NoOffsetForPartitionError:
+                return {}  # a fetch that outlived a rebalance looked at a partition whose lane has not sought yet
             except OffsetOutOfRangeError as error:
                 self._fail(LogChangedError(f"the log no longer holds what we read next: {error}; looked at anew"))
             except KafkaError as error:
@@ -200,6 +207,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is read wit
         """
         opening = self._thread.open_gate(partition, gate, offset)
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(opening, self._thread.thread_loop))
+
+    def give_up_seat(self) -> None:
+        """When the consumer stops, this worker's partitions move to the others at once."""
+        if self._thread.seat is not None:
+            self._thread.seat.give_up()
 
     def vital_signs(self) -> VitalSigns:
         """How the consumer under this one is."""

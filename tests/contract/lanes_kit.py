@@ -227,9 +227,9 @@ class WorkerProcess:
         self._reader.join(10)
         return code
 
-    def stop(self) -> int:
-        """The exit code after SIGTERM."""
-        self._process.terminate()
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """The exit code after a signal."""
+        self._process.send_signal(number)
         return self.wait()
 
     def kill(self) -> None:

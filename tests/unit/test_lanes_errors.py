@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 
 import aiokafka.errors
 import pytest
@@ -11,6 +12,7 @@ import structlog
 
 from schemas.errors import FatalError, FencedError, KafkaUnavailableError
 from streams import patience
+from streams.ending import end_process
 from streams.lane_producer import to_burnline_error
 from streams.log import SaidOnce, configure_logging
 
@@ -68,6 +70,31 @@ def test_every_line_is_json_and_names_stage_and_instance() -> None:
         ("rating", "7", "lane runs"),
         ("rating", "7", "no route"),
     ]
+
+
+def test_a_process_ends_though_its_log_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fenced worker whose log nobody reads any more must not live on."""
+
+    class BrokenPipe(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    class Ended(BaseException):
+        """Stands for the end of the process."""
+
+    def end(code: int) -> None:
+        raise Ended(code)
+
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    monkeypatch.setattr(os, "_exit", end)
+    try:
+        configure_logging(stage="rating", instance="7", level="info", stream=BrokenPipe())
+        with pytest.raises(Ended, match="1"):
+            end_process(FencedError("gone"))
+    finally:
+        root.handlers[:], root.level = before
+        structlog.reset_defaults()
 
 
 def test_a_step_is_repeated_until_kafka_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
