@@ -130,6 +130,22 @@ class LogReader:
             [TopicPartition(self._prefix + topic, part, at) for (topic, part), at in positions.items()]
         )
 
+    def also(self, place: Place, offset: int) -> None:
+        """The partition is read, too, from this offset on. Raises: KafkaUnavailableError."""
+        topic, partition = place
+        try:
+            self._consumer.incremental_assign([TopicPartition(self._prefix + topic, partition, offset)])
+        except KafkaException as error:
+            raise unavailable(error, f"{topic}/{partition}") from error
+
+    def drop(self, place: Place) -> None:
+        """The partition is read no more; the others are as before. Raises: KafkaUnavailableError."""
+        topic, partition = place
+        try:
+            self._consumer.incremental_unassign([TopicPartition(self._prefix + topic, partition)])
+        except KafkaException as error:
+            raise unavailable(error, f"{topic}/{partition}") from error
+
     def seek(self, place: Place, offset: int) -> None:
         """The partition is read from this offset on. Raises: KafkaUnavailableError."""
         topic, partition = place

@@ -13,6 +13,7 @@ from sinks.groups import Limits
 from sinks.inserter import Inserter
 from sinks.log_reader import LogReader
 from sinks.migrate import ensure_database, migrate, migrations
+from sinks.opener import Opener, OpenerDoors
 from sinks.patience import Patience, StopRequested
 from sinks.rated import Doors, RatedWorker
 from sinks.settings import SinkSettings
@@ -96,7 +97,9 @@ def run(
         store = Store(connect, clickhouse.database, name="ledger")
         inserter = Inserter(store, patience, mine, now=lambda: datetime.now(UTC))
         with LogReader(kafka, name=STAGE) as reader:
-            doors = Doors(reader=reader, log=GroupLog(kafka, stop=stop), inserter=inserter, patience=patience)
+            group_log = GroupLog(kafka, stop=stop)
+            opener = Opener(OpenerDoors(reader=reader, log=group_log, store=store, patience=patience), mine)
+            doors = Doors(reader=reader, log=group_log, inserter=inserter, patience=patience, opener=opener)
             RatedWorker(doors, limits, mine).run()
 
     def store_signals() -> None:

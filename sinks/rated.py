@@ -25,6 +25,7 @@ from sinks.group_log import STAGE, GroupLog, last_group, stored_progress
 from sinks.groups import Gathered, Gatherer, Group, Limits, RatedMessage, Span, covered, group_name, part_tokens
 from sinks.inserter import Inserter
 from sinks.log_reader import End, LogReader, Place, Record, TopicFacts
+from sinks.opener import Opener
 from sinks.patience import Patience
 from sinks.rated_log import RATED, rated_message, read_spans
 from sinks.rows import split_by_month, store_rows
@@ -40,6 +41,7 @@ class Doors:
     log: GroupLog
     inserter: Inserter
     patience: Patience
+    opener: Opener
 
 
 class RatedWorker:
@@ -54,6 +56,7 @@ class RatedWorker:
         self._number = 0
         self._progress: dict[int, Progress] = {}
         self._unsaid: set[int] = set()
+        self._starts: dict[int, int] = {}
 
     def run(self) -> None:
         """Ends only by an error or StopRequested. Raises: FencedError, CorruptStateError, LogChangedError."""
@@ -64,6 +67,7 @@ class RatedWorker:
             idle = self._gather(gatherer)
             if gatherer.due(now_us=_now_us()) or (idle and gatherer.moved() and not gatherer.waiting()):
                 self._store(gatherer.close())
+            self._doors.opener.step(self._stored())
             if idle:
                 self._say()
 
@@ -83,9 +87,10 @@ class RatedWorker:
             if not covered(group, self._positions()):
                 self._repeat(group)
         self._epoch += 1
-        starts = {partition: self._start(partition) for partition in range(self._facts.partitions)}
-        doors.reader.assign({(RATED, partition): start for partition, start in starts.items()})
-        return starts
+        self._starts = {partition: self._start(partition) for partition in range(self._facts.partitions)}
+        rated = {(RATED, partition): start for partition, start in self._starts.items()}
+        doors.reader.assign({**rated, **doors.opener.begin(said)})
+        return self._starts
 
     def _same_topic(self, known_ids: Sequence[str]) -> None:
         if any(known and known != self._facts.topic_id for known in known_ids):
@@ -147,7 +152,11 @@ class RatedWorker:
         try:
             while not gatherer.full() and (fact := self._doors.reader.take(wait_sec=wait_sec)) is not None:
                 self._doors.patience.back()
-                wait_sec, nothing = 0.0, False
+                wait_sec = 0.0
+                if fact.topic != RATED:
+                    self._doors.opener.take(fact)
+                    continue
+                nothing = False
                 if isinstance(fact, Record):
                     gatherer.add(rated_message(fact), now_us=_now_us())
                 elif isinstance(fact, End):
@@ -169,7 +178,7 @@ class RatedWorker:
         """The gathered messages are stored; their progress is still to be said."""
         if gathered.rows():
             group, rows = self._group(gathered)
-            signed = late_copies(group, gathered.messages, opened=-1)
+            signed = late_copies(group, gathered.messages, opened=self._doors.opener.opened)
             log, progress = self._doors.log, self._to_say()
             self._doors.patience.until_done(lambda: log.commit(group=group, progress=progress, adjustments=signed))
             self._unsaid.clear()
@@ -220,6 +229,10 @@ class RatedWorker:
         if self._unsaid:
             self._doors.patience.until_done(lambda: self._doors.log.commit(group=None, progress=self._to_say()))
             self._unsaid.clear()
+
+    def _stored(self) -> dict[int, int]:
+        """Up to where each partition is stored, whether that was said or not."""
+        return self._starts | self._positions()
 
     def _positions(self) -> dict[int, int]:
         return {partition: entry.next_offset for partition, entry in self._progress.items()}

@@ -19,11 +19,10 @@ import pyarrow as pa
 from schemas.errors import CorruptStateError
 from sinks.rollups import ROLLUPS, Rollup, difference_sql, repair_sql
 from sinks.rows import MAX_PARTITIONS
-from sinks.store import Store
+from sinks.store import FINAL, Store
 
 MOST_DAYS = 60
 TRIES = 3
-_FINAL: dict[str, str | int] = {"do_not_merge_across_partitions_select_final": 1}
 _MONEY = pa.decimal128(38, 12)
 _SCHEMA = pa.schema(
     [
@@ -74,7 +73,7 @@ def _parameters(days: Sequence[date]) -> dict[str, Any]:
 
 def differences(store: Store, rollup: Rollup, days: Sequence[date]) -> list[Repair]:
     """The days on which the rollup is not the ledger."""
-    rows = store.rows(difference_sql(rollup), _parameters(days), **_FINAL)
+    rows = store.rows(difference_sql(rollup), _parameters(days), **FINAL)
     return [Repair(row[0], rollup.store, *row[1:]) for row in rows]
 
 
@@ -100,7 +99,7 @@ def _equal(store: Store, rollup: Rollup, days: Sequence[date]) -> list[Repair]:
         if not wrong:
             return found
         # A token of its own: two equal differences are two repairs, never one that the engine thinks it knows.
-        settings = _FINAL | {"insert_deduplication_token": uuid.uuid4().hex, "async_insert": 0}
+        settings = FINAL | {"insert_deduplication_token": uuid.uuid4().hex, "async_insert": 0}
         store.run(repair_sql(rollup), _parameters([repair.day for repair in wrong]), **settings)
         wrong = differences(store, rollup, [repair.day for repair in wrong])
     if wrong:

@@ -34,6 +34,8 @@ INSERT_SETTINGS = {
     "input_format_null_as_default": 0,
     "parallel_view_processing": 1,
 }
+FINAL: dict[str, Setting] = {"do_not_merge_across_partitions_select_final": 1}
+"""Settings of a query over the ledger FINAL: a partition holds all rows of its events."""
 QUIET_WAIT_SEC = 30.0
 
 

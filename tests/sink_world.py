@@ -34,8 +34,10 @@ from schemas.internal import (
     Progress,
     batch_header,
     from_arrow_bytes,
+    progress_bytes,
     to_arrow_bytes,
 )
+from schemas.policies import Budget, PolicyChange
 from schemas.topics import BY_NAME
 from schemas.usage import LEAVES
 from sinks.group_log import stored_progress
@@ -226,6 +228,31 @@ class SinkWorld:
         return {
             (at.topic.removeprefix(prefix), at.partition): answer.result(30).offset for at, answer in answers.items()
         }
+
+    def apply(self, *policies: Budget) -> int:
+        """The policies are in `usage.policies`; their policy offset."""
+        change = PolicyChange(change_id=str(next(_names)), actor="test", at="now", files=(), sets=policies)
+        offsets: list[int] = []
+        producer = Producer(self.kafka.to_confluent())
+        topic, value = self.kafka.topic("usage.policies"), change.model_dump_json().encode()
+        producer.produce(topic, value, partition=0, on_delivery=lambda _, message: offsets.append(message.offset()))
+        producer.flush(30)
+        return offsets[0]
+
+    def rating_says(self, *, policy_offset: int, log_time: datetime = DAY, lanes: Sequence[int] = range(4)) -> None:
+        """Rating's word on its lanes: under which policies it works, and the log's time."""
+        producer = Producer(self.kafka.to_confluent())
+        for lane in lanes:
+            said = Progress(
+                stage="rating",
+                topic="usage.events",
+                partition=lane,
+                next_offset=0,
+                policy_offset=policy_offset,
+                log_time_us=int(log_time.timestamp()) * 1_000_000,
+            )
+            producer.produce(self.kafka.topic("internal.progress"), progress_bytes(said), key=said.key(), partition=0)
+        producer.flush(30)
 
     def adjustments(self) -> list[tuple[int, AdjustmentHeaders, pa.RecordBatch]]:
         """What the sink said on `usage.adjustments`, committed: partition, header, rows."""
