@@ -21,7 +21,7 @@ from burnline_client.fields import INPUT_LEAVES, KNOWN, OUTPUT_LEAVES, REQUIRED,
 from burnline_client.identity import time_ordered_id
 from schemas import keys, usage
 from schemas.errors import InvalidMessage
-from schemas.usage_codec import decode
+from schemas.usage_codec import decode, skim
 
 AT = datetime(2026, 11, 22, 9, 15, 3, 120000, tzinfo=UTC)
 LEAST: dict[str, Any] = {"org": "acme", "provider": "openai", "model": "gpt-4o"}
@@ -168,6 +168,20 @@ def test_time_is_written_in_utc_to_the_microsecond() -> None:
     at = datetime(2026, 11, 22, 14, 45, 3, 120001, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     raw = usage_event(source="s", id="1", time=at, fields=LEAST)
     assert json.loads(raw)["time"] == "2026-11-22T09:15:03.120001Z"
+
+
+@given(
+    st.text(
+        st.characters(exclude_categories=["Cs"], min_codepoint=32, exclude_characters='\\"'), min_size=1, max_size=20
+    )
+)
+@example("Zürich 東京 😀\x7f\u2028")
+def test_text_is_raw_utf_8_which_the_fast_path_reads(text: str) -> None:
+    """No escape is written where JSON needs none: rating's fast path reads the event, whatever the language."""
+    raw = usage_event(source="s", id="1", time=AT, fields=LEAST | {"team": text, "tags": {text: text}})
+    assert f'"team":"{text}","tags":{{"{text}":"{text}"}}'.encode() in raw
+    assert b"\\" not in raw
+    assert skim(raw) is not None
 
 
 @given(st.fixed_dictionaries({"org": st.just("o")}, optional={"team": st.just("t"), "credential": st.just("c")}))
