@@ -4,10 +4,12 @@ What a group or an opening leads to on `usage.adjustments` is part of the same t
 
 Laws
 1. Whoever opens the log fences every sink before it: the earlier one's next commit is a FencedError.
-2. A group is recorded together with the progress of the group before it, so the last record says what may be half done.
+2. Whoever was fenced hears it within ASSURE_SEC even if it has nothing to say: `assure` repeats its last word.
+3. A group is recorded together with the progress of the group before it, so the last record says what may be half done.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +28,7 @@ STAGE = "sink"
 GROUPS: Place = ("internal.groups", 0)
 PROGRESS: Place = ("internal.progress", 0)
 ADJUSTMENTS = "usage.adjustments"
+ASSURE_SEC = 5.0
 _CALL_SEC = 10.0
 _FENCED = frozenset(
     {
@@ -44,6 +47,7 @@ class GroupLog:
         self._name = name
         self._stop = stop
         self._producer: Any = None
+        self._committed_sec = 0.0  # monotonic
 
     def open(self) -> None:
         """Every earlier sink is fenced, its open transaction is undone. Raises: KafkaUnavailableError: try again."""
@@ -60,6 +64,7 @@ class GroupLog:
             self._producer = Producer(config, logger=SILENT)
         try:
             self._producer.init_transactions(_CALL_SEC)
+            self._committed_sec = time.monotonic()
         except KafkaException as error:
             _raise_if_final(error.args[0])
             raise unavailable(error, "transactions") from error
@@ -83,10 +88,21 @@ class GroupLog:
                 place = (ADJUSTMENTS, adjustment.partition)
                 self._produce(place, None, adjustment.value, adjustment.kafka_headers())
             self._settle(self._producer.commit_transaction)
+            self._committed_sec = time.monotonic()
         except KafkaException as error:
             _raise_if_final(error.args[0])
             self._abort()
             raise unavailable(error, "transaction") from error
+
+    def assure(self, entry: Progress) -> None:
+        """Nobody has taken over up to ASSURE_SEC ago; where nothing was committed since, `entry` is said again.
+
+        Raises: FencedError: another sink has taken over.
+                KafkaUnavailableError: not known; ask again.
+                StopRequested.
+        """
+        if time.monotonic() - self._committed_sec > ASSURE_SEC:
+            self.commit(group=None, progress=[entry])
 
     def _abort(self) -> None:
         try:

@@ -70,6 +70,7 @@ class RatedWorker:
             self._doors.opener.step(self._stored())
             if idle:
                 self._say()
+                self._doors.patience.until_done(lambda: self._doors.log.assure(self._word()))
 
     def _recover(self) -> Mapping[int, int]:
         """Earlier sinks are fenced, the last group is whole; where each partition goes on."""
@@ -229,6 +230,12 @@ class RatedWorker:
         if self._unsaid:
             self._doors.patience.until_done(lambda: self._doors.log.commit(group=None, progress=self._to_say()))
             self._unsaid.clear()
+
+    def _word(self) -> Progress:
+        """Something true to say again, when there is nothing new."""
+        if not self._progress:
+            self._advance((Span(partition=0, first=self._starts[0], next=self._starts[0]),), ())
+        return next(iter(self._progress.values()))
 
     def _stored(self) -> dict[int, int]:
         """Up to where each partition is stored, whether that was said or not."""

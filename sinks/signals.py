@@ -53,6 +53,7 @@ class SignalWorker:
         self._wait_sec = wait_ms / 1000
         self._log = log
         self._topic_ids: dict[str, str] = {}
+        self._words: dict[Place, Progress] = {}  # what was said of each partition
         self._ends: dict[Place, tuple[int, int]] = {}  # next offset, append time of the newest record
         self._rows: list[SignalRow] = []
         self._nbytes = 0
@@ -84,6 +85,7 @@ class SignalWorker:
                 entry = said.get(place)
                 same = entry is not None and entry.topic_id == facts.topic_id and entry.next_offset <= high
                 starts[place] = max(low, entry.next_offset) if entry is not None and same else low
+                self._words[place] = entry if entry is not None and same else self._word(place, starts[place], 0)
         return starts
 
     def _gather(self) -> None:
@@ -122,20 +124,25 @@ class SignalWorker:
         self._patience.until_done(lambda: self._reader.seek(place, low))
 
     def _say(self) -> None:
+        """Progress is said; where there is none, something is said now and then, so that being fenced is heard."""
+        until_done = self._patience.until_done
         if not self._ends:
+            until_done(lambda: self._progress_log.assure(next(iter(self._words.values()))))
             return
-        entries = [
-            Progress(
-                stage=STAGE,
-                topic=topic,
-                partition=partition,
-                next_offset=next_offset,
-                policy_offset=-1,
-                log_time_us=newest_us,
-                topic_id=self._topic_ids[topic],
-                at_us=time.time_ns() // 1000,
-            )
-            for (topic, partition), (next_offset, newest_us) in self._ends.items()
-        ]
-        self._patience.until_done(lambda: self._progress_log.commit(group=None, progress=entries))
+        entries = [self._word(place, *end) for place, end in self._ends.items()]
+        until_done(lambda: self._progress_log.commit(group=None, progress=entries))
+        self._words |= {(entry.topic, entry.partition): entry for entry in entries}
         self._ends.clear()
+
+    def _word(self, place: Place, next_offset: int, newest_us: int) -> Progress:
+        topic, partition = place
+        return Progress(
+            stage=STAGE,
+            topic=topic,
+            partition=partition,
+            next_offset=next_offset,
+            policy_offset=-1,
+            log_time_us=newest_us,
+            topic_id=self._topic_ids[topic],
+            at_us=time.time_ns() // 1000,
+        )

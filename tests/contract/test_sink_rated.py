@@ -142,6 +142,35 @@ def test_a_second_sink_fences_the_first(world: SinkWorld) -> None:
     assert world.wrong_views() == {}
 
 
+def test_a_zombie_with_nothing_to_store_ends_itself(world: SinkWorld) -> None:
+    """A sink that was stopped while another took over hears it soon after it goes on, without any traffic."""
+    with world.sink() as first:
+        wait_for(lambda: world.logged_count("storing") == 1, what="the first stores")
+        first.send_signal(signal.SIGSTOP)
+        try:
+            with world.sink() as second:
+                wait_for(lambda: world.logged_count("storing") == 2, what="the second stores")
+                first.send_signal(signal.SIGCONT)
+                assert first.wait(30) == 1
+                assert second.poll() is None
+        finally:
+            first.send_signal(signal.SIGCONT)
+    assert [line["error"] for line in world.logged() if line["event"] == "stopped" and "error" in line] == [
+        "FencedError"
+    ]
+
+
+@pytest.mark.parametrize("name", ["sink", "sink-signals"])
+def test_each_worker_hears_that_it_is_fenced(world: SinkWorld, name: str) -> None:
+    """If either of its two transactional ids is taken over, an idle sink ends itself."""
+    with world.sink() as process:
+        wait_for(lambda: world.logged_count("storing") == 1, what="the sink stores")
+        wait_for(lambda: ("usage.rates", 0) in world.progress(), what="both workers have spoken")
+        GroupLog(world.kafka, stop=threading.Event(), name=name).open()
+        assert process.wait(30) == 1
+    assert world.logged()[-1]["error"] == "FencedError"
+
+
 def test_progress_reaches_the_end_behind_markers(world: SinkWorld) -> None:
     """Commit markers and undone transactions at the end do not keep progress from the end offset."""
     with world.sink():
