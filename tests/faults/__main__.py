@@ -40,7 +40,14 @@ def break_each(names: list[str]) -> int:
         mutant = MUTANTS[name]
         directory = Path(tempfile.mkdtemp(prefix="burnline-faults-mutant-"))
         wish = Wish(
-            seed=1, seconds=60, rate_per_sec=100, faults=mutant.faults, session_sec=6, mutant=name, hurry=mutant.hurry
+            seed=1,
+            seconds=60,
+            rate_per_sec=100,
+            faults=mutant.faults,
+            session_sec=6,
+            mutant=name,
+            hurry=mutant.hurry,
+            window=mutant.window,
         )
         result = run(wish, directory, say=lambda _text: None)
         wrong = sorted({one.name for one in result.checks if not one.passed})

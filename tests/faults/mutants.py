@@ -21,6 +21,7 @@ class Mutant:
     faults: tuple[Fault, ...]
     caught_by: frozenset[str]
     hurry: bool = False
+    window: int | None = None
 
 
 ZOMBIE_SEC = 12.5
@@ -69,6 +70,13 @@ MUTANTS: dict[str, Mutant] = {
         patches={"sinks.rated": without.progress_first},
         faults=_several(("sink",), times=5),
         caught_by=frozenset({"I1", "I2", "I4"}),
+    ),
+    "adjustments after the insert": Mutant(
+        what="a late copy is taken back from the budgets after its group is stored, not in one transaction",
+        patches={"sinks.rated": without.adjustments_after_the_insert},
+        faults=_several(("sink",), times=6),
+        caught_by=frozenset({"I5", "I7"}),
+        window=200,
     ),
     "the worker's clock": Mutant(
         what="burn judges by its own clock, not by the log's",

@@ -93,6 +93,24 @@ def progress_first(module: Any) -> None:
     module.RatedWorker._store = store
 
 
+def adjustments_after_the_insert(module: Any) -> None:
+    """What a group leads to on `usage.adjustments` is said in a transaction of its own, after its insert."""
+
+    def store(self: Any, gathered: Any) -> None:
+        if gathered.rows():
+            group, rows = self._group(gathered)
+            signed = module.late_copies(group, gathered.messages, opened=self._doors.opener.opened)
+            log, progress, patience = self._doors.log, self._to_say(), self._doors.patience
+            patience.until_done(lambda: log.commit(group=group, progress=progress))
+            self._unsaid.clear()
+            self._doors.inserter.put(group, rows, in_doubt=False)
+            time.sleep(0.3)
+            patience.until_done(lambda: log.commit(group=None, progress=(), adjustments=signed))
+        self._advance(gathered.spans, gathered.messages)
+
+    module.RatedWorker._store = store
+
+
 def own_clock(module: Any) -> None:
     """Burn hears the time of its own machine."""
     hear = module.Clock.hear
