@@ -28,13 +28,12 @@ def demo(
     The stack lies in .burnline/demo. On a terminal it is left running; without one, or with KEEP=0, it is stopped.
     Exit code 1 when anything differs from the ledger.
     """
-    from deploy.cli.replay import shown_progress
+    from deploy.cli.progress import shown_progress
     from deploy.demo.run import run_demo
     from deploy.stack.down import stop_stack
 
     keep = sys.stdout.isatty() and os.environ.get("KEEP", "1") != "0"
-    with shown_progress(events) as show:
-        outcome = run_demo(DEMO_DIR, events=events, say=say, show=show)
+    outcome = run_demo(DEMO_DIR, events=events, say=say, shown=shown_progress)
     try:
         _show(outcome)
     finally:

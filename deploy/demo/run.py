@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,8 @@ JUDGED_SEC = 100.0
 """Anomalies are judged at full minutes, so the last word on the day takes up to that long and a little more."""
 
 Say = Callable[[str], None]
+Shown = Callable[[int], AbstractContextManager[Callable[[Progress], None]]]
+"""Shows how far a replay of so many rows is, while it runs."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Outcome:
         return all(check.passed for check in self.checks)
 
 
-def run_demo(state_dir: Path, *, events: int, say: Say, show: Callable[[Progress], None] | None) -> Outcome:
+def run_demo(state_dir: Path, *, events: int, say: Say, shown: Shown) -> Outcome:
     """The stack in `state_dir` runs, started afresh, and the day has gone all the way.
 
     Raises: FatalError: a part did not become healthy, or the day did not get through in time.
@@ -69,7 +72,8 @@ def run_demo(state_dir: Path, *, events: int, say: Say, show: Callable[[Progress
     _apply(stack, day, say)
     say("[4/5] replaying the day into usage.events")
     plan = prepare("burnline", [str(day.events)], now=datetime.now(UTC), sets={})
-    outcome = run(plan, stack.kafka(), now=datetime.now(UTC), on_progress=show)
+    with shown(plan.rows) as show:
+        outcome = run(plan, stack.kafka(), now=datetime.now(UTC), on_progress=show)
     say(f"      sent {outcome.sent:,} of {outcome.rows:,} rows, skipped {outcome.skipped_count:,}")
     say("[5/5] waiting until all of it is rated, judged and stored")
     missing = drain(stack.kafka(), timeout_sec=DRAIN_SEC)
