@@ -3,9 +3,7 @@
 import json
 import os
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +14,7 @@ from typer.core import TyperCommand
 from deploy.cli.output import AsJson, StateDir, examples, json_value, put, put_json, say
 
 if TYPE_CHECKING:
-    from producers.outcome import Outcome, Progress
+    from producers.outcome import Outcome
     from producers.plan import Plan
 
 _PAIR = re.compile(r"[a-z_]+=.*", re.DOTALL)
@@ -89,7 +87,7 @@ def replay(
 ) -> None:
     """Send usage from files into usage.events. A second replay of the same files changes nothing.
 
-    Ids come from content, row, --set and shift.
+    Ids come from content, row, --set and shift. Exit code 1 when rows were not acknowledged, or every row was skipped.
     """
     from producers.replay import parse_sets, parse_shift, parse_speed, prepare, run
     from schemas.errors import InputError
@@ -109,6 +107,7 @@ def replay(
     if dry_run:
         _dry_run(plan, now)
         return
+    from deploy.cli.progress import shown_progress
     from deploy.stack.find import connections
 
     kafka = connections(state_dir, os.environ).kafka
@@ -117,8 +116,18 @@ def replay(
     _report(outcome, at_now=at == "now", as_json=as_json)
     if outcome.interrupted:
         raise typer.Exit(130)
-    if outcome.unacknowledged:
+    if outcome.unacknowledged or _nothing_was_usable(sent=outcome.sent, skipped=outcome.skipped_count):
         raise typer.Exit(1)
+
+
+def _nothing_was_usable(*, sent: int, skipped: int) -> bool:
+    """Whether there were rows and every one of them was skipped; then it is said what to do."""
+    if sent or not skipped:
+        return False
+    say("nothing could be sent: every row was skipped, for the reasons above")
+    say("what to do: check that FORMAT is what the files are (burnline replay --help lists them), give what the rows")
+    say("  leave out with --set name=value, and look at the outcome with --dry-run before it is sent")
+    return True
 
 
 def _dry_run(plan: "Plan", now: datetime) -> None:
@@ -143,6 +152,8 @@ def _dry_run(plan: "Plan", now: datetime) -> None:
         count += 1
         put(json.dumps(line, default=json_value, ensure_ascii=False))
     say(f"{count:,} events would be sent, {skipped:,} rows skipped; nothing was sent")
+    if _nothing_was_usable(sent=count, skipped=skipped):
+        raise typer.Exit(1)
 
 
 def _report(outcome: "Outcome", *, at_now: bool, as_json: bool) -> None:
@@ -184,48 +195,6 @@ def told(outcome: "Outcome", *, at_now: bool) -> "Iterator[str]":
         yield f"interrupted; to go on, {again}, nothing counts twice"
     elif at_now:
         yield f"the same again: {shift}"
-
-
-def outages() -> "Callable[[Progress], None]":
-    """Says when a replay begins to wait for Kafka and when it goes on, a line each: for where there is no terminal."""
-    waiting = False
-
-    def show(found: "Progress") -> None:
-        nonlocal waiting
-        if bool(found.waiting_for) == waiting:
-            return
-        waiting = not waiting
-        sent = f"{found.sent:,} of {found.rows:,} rows sent"
-        say(f"waiting for Kafka, {sent} ({found.waiting_for})" if waiting else f"Kafka answers again, {sent}")
-
-    return show
-
-
-@contextmanager
-def shown_progress(rows: int) -> "Iterator[Callable[[Progress], None]]":
-    """Shows how far a replay is, on a terminal; elsewhere only what it waits for."""
-    if not sys.stderr.isatty():
-        yield outages()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("replay"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=rows)
-
-        def show(found: "Progress") -> None:
-            waits = f"waiting: {found.waiting_for}" if found.waiting_for else f"{found.skipped:,} skipped"
-            bar.update(task, completed=found.sent + found.skipped, description=waits)
-
-        yield show
 
 
 def simulate(

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli.replay import outages, told
+from deploy.cli import main
+from deploy.cli.progress import outages
+from deploy.cli.replay import told
 from producers.outcome import Outcome, Progress
 
 ROOT = Path(__file__).parents[2]
+EVENT = (
+    '{"specversion": "1.0", "type": "burnline.usage.v1", "source": "s", "id": "1", "time": "2026-11-20T09:00:00Z",'
+    ' "data": {"org": "acme", "provider": "openai", "model": "gpt-4o", "input_tokens": 1}}\n'
+)
 
 
 def progress(sent: int, waiting_for: str) -> Progress:
@@ -64,3 +70,31 @@ def test_a_whole_replay_to_now_says_how_to_repeat_it() -> None:
     whole = Outcome(import_id="import-1", shift="3600s", rows=9, sent=9)
     assert list(told(whole, at_now=True))[-1] == "the same again: --shift 3600s in place of --at now"
     assert list(told(whole, at_now=False))[-1] == "import import-1"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ('{"no": 1}\n{"no": 2}\n', (1, "nothing could be sent: every row was skipped")),
+        ("", (0, "0 events would be sent, 0 rows skipped")),
+        ('{"no": 1}\n' + EVENT, (0, "1 events would be sent, 1 rows skipped")),
+    ],
+)
+def test_a_replay_of_which_nothing_is_usable_fails_and_says_what_to_do(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    lines: str,
+    expected: tuple[int, str],
+) -> None:
+    """Exit code 1 when every row was skipped; 0 when some were, and it says how many; 0 for an empty file."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(lines)
+    monkeypatch.setattr(sys, "argv", ["burnline", "replay", "burnline", str(path), "--dry-run"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    printed = capsys.readouterr().err
+    code, said = expected
+    assert (end.value.code or 0) == code
+    assert said in printed
+    assert ("what to do: check that FORMAT" in printed) == bool(code)
