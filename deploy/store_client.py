@@ -56,9 +56,16 @@ def rows(
     settings: ClickHouseSettings, query: str, parameters: Mapping[str, object] | None = None
 ) -> list[dict[str, Any]]:
     """The rows of a query as dictionaries. Raises: StoreUnavailableError, QueryError."""
+    return named_rows(settings, query, parameters)[1]
+
+
+def named_rows(
+    settings: ClickHouseSettings, query: str, parameters: Mapping[str, object] | None = None
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """(the columns of a query, also where it has no rows; its rows). Raises: StoreUnavailableError, QueryError."""
     with client(settings) as found:
         result = found.query(query, parameters=dict(parameters or {}), settings=read_only(found))
-        return list(result.named_results())
+        return list(result.column_names), list(result.named_results())
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def report(
     from deploy.csv_safe import to_csv
     from deploy.moments import moment
     from deploy.stack.find import connections
-    from deploy.store_client import rows
+    from deploy.store_client import named_rows, rows
     from schemas.errors import InputError
     from sinks.queries import budgets_left
     from sinks.queries import report as question
@@ -82,11 +82,10 @@ def report(
         limit=limit,
     )
     clickhouse = connections(state_dir, os.environ).clickhouse
-    lines = [without_false_zeros(line) for line in rows(clickhouse, asked.sql, asked.parameters)]
+    head, found = named_rows(clickhouse, asked.sql, asked.parameters)
+    lines = [without_false_zeros(line) for line in found]
     if as_csv:
-        head = list(lines[0]) if lines else []
-        cells = [[json_value(line[name]) if line[name] is not None else None for name in head] for line in lines]
-        sys.stdout.write(to_csv([head, *cells] if head else []))
+        sys.stdout.write(to_csv(csv_lines(head, lines)))
         return
     left = budgets_left(now=now)
     budgets = rows(clickhouse, left.sql, left.parameters)
@@ -102,6 +101,12 @@ def without_false_zeros(line: dict[str, Any]) -> dict[str, Any]:
     if not line["requests"] or line["unpriced_requests"] < line["requests"]:
         return line
     return line | dict.fromkeys(("cost_usd", "list_cost_usd"))
+
+
+def csv_lines(head: Sequence[str], lines: Sequence[dict[str, Any]]) -> list[list[str | None]]:
+    """The report as lines of cells, its head first: also where nothing was used, so that a script finds its columns."""
+    cells = [[json_value(line[name]) if line[name] is not None else None for name in head] for line in lines]
+    return [list(head), *cells]
 
 
 def _zone(name: str) -> ZoneInfo:
