@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from pydantic import ValidationError
 
-from deploy.stack.position_rules import READS, not_in_force
+from deploy.stack.position_rules import SPEAKS, not_in_force
 from deploy.stack.positions import Positions
 from schemas.connection import KafkaSettings
 from schemas.errors import CorruptStateError, KafkaUnavailableError, SettingsError
@@ -136,7 +136,7 @@ def wait_in_force(settings: KafkaSettings, policy_offset: int, *, timeout_sec: f
     Raises: KafkaUnavailableError: Kafka did not answer.
     """
     lanes = {
-        stage: [(topic, partition) for topic in READS[stage] for partition in range(BY_NAME[topic].partitions)]
+        stage: [(topic, partition) for topic in SPEAKS[stage] for partition in range(BY_NAME[topic].partitions)]
         for stage in ("rating", "burn")
     }
     deadline = time.monotonic() + timeout_sec

@@ -16,7 +16,7 @@ from deploy.stack.health import (
     program_check,
     wait_for,
 )
-from deploy.stack.position_rules import READS, silent_since
+from deploy.stack.position_rules import SPEAKS, silent_since
 from deploy.stack.positions import PROGRESS, Positions
 from deploy.stack.programs import STAGES
 from deploy.topics_admin import apply_topics
@@ -71,7 +71,7 @@ class BringUp:
 
     def _speaks(self, positions: Positions, stage: str, spoken_before: int) -> Check:
         """A check that a stage has said on each of its partitions how far it is, since this began."""
-        places = [(topic, partition) for topic in READS[stage] for partition in range(BY_NAME[topic].partitions)]
+        places = [(topic, partition) for topic in SPEAKS[stage] for partition in range(BY_NAME[topic].partitions)]
 
         def check() -> str | None:
             try:

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from deploy.stack.layout import Layout
-from deploy.stack.position_rules import READS, Said, StagePlace
+from deploy.stack.position_rules import SPEAKS, Said, StagePlace
 from deploy.stack.supervisor import ProcessState, Supervisor, restarts
 from schemas.connection import ClickHouseSettings, KafkaSettings
 from schemas.errors import FatalError
@@ -102,7 +102,7 @@ def stage_reason(
         return f"is {'unknown to the supervisor' if state is None else state.state.lower()}"
     if stage == "sink":
         return None
-    for topic in READS[stage]:
+    for topic in SPEAKS[stage]:
         for partition in range(partitions):
             found = said.get((stage, topic, partition))
             if found is None:

@@ -12,19 +12,25 @@ StagePlace = tuple[str, str, int]
 
 SIGNALS = ("usage.rates", "alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value")
 READS: dict[str, tuple[str, ...]] = {
-    "rating": ("usage.events",),
+    "rating": ("usage.events", "usage.adjustments"),
     "burn": ("internal.deltas",),
     "sink": ("internal.rated", "usage.dead_letters", *SIGNALS),
 }
-"""What each stage reads and says its progress on."""
+"""What each stage reads and says its progress on, as fast as it can."""
+SPEAKS: dict[str, tuple[str, ...]] = {"rating": ("usage.events",), "burn": ("internal.deltas",)}
+"""Where a stage says something each second or two, and applies policies, though nothing comes."""
+OPENED = "usage.policies"
+"""What the sink is through with when every budget there is opened from the ledger; it waits for rating to know them."""
 Wave = tuple[tuple[str, tuple[str, ...]], ...]
 WAVES: tuple[Wave, ...] = (
-    (("rating", READS["rating"]),),
-    (("burn", READS["burn"]), ("sink", ("internal.rated", "usage.dead_letters"))),
+    (("rating", ("usage.events",)),),
+    (("sink", ("internal.rated", "usage.dead_letters", OPENED)),),
+    (("rating", ("usage.adjustments",)),),
+    (("burn", READS["burn"]),),
     (("sink", SIGNALS),),
 )
 """In which order stages can be through with everything that was produced before a moment: each wave ends what the wave
-before it wrote."""
+before it wrote. What the ledger takes back or opens goes through rating once more, so burn comes after that."""
 HELD_BACK_US = 7_000_000
 """Burn publishes every 5 s of log time; a little more, because lanes tick once a second."""
 

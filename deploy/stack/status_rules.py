@@ -5,13 +5,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from deploy.stack.health import QUIET_SEC, stage_reason
-from deploy.stack.position_rules import READS, Place, Said, StagePlace, position
+from deploy.stack.position_rules import OPENED, READS, SPEAKS, Place, Said, StagePlace, position
 from deploy.stack.supervisor import ProcessState
 from schemas.topics import PARTITIONS
 
 Health = Literal["ok", "degraded", "down"]
 LATE_SEC = 30.0
 _RUNNING = "RUNNING"
+_POLICIES = {**SPEAKS, "sink": (OPENED,)}
+"""Where a part's word says under which policies it works, or up to which it has opened the budgets."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,9 @@ def _stage(stage: str, seen: Seen) -> Component:
     lags = lagging(seen, stage)
     oldest = [seen.oldest_us[place] for place in lags if place in seen.oldest_us]
     oldest_sec = max(0.0, (seen.now_us - min(oldest)) / 1e6) if oldest else None
-    mine = [] if seen.said is None else [found.progress for place, found in seen.said.items() if place[0] == stage]
+    said = seen.said or {}
+    mine = [found.progress for place, found in said.items() if place[0] == stage and place[1] in READS[stage]]
+    under = [found.progress for place, found in said.items() if place[0] == stage and place[1] in _POLICIES[stage]]
     health, why = _judge(stage, state, seen, oldest_sec)
     known = seen.said is not None and seen.ends is not None
     return Component(
@@ -115,7 +119,7 @@ def _stage(stage: str, seen: Seen) -> Component:
         position=sum(progress.next_offset for progress in mine) if known else None,
         lag=sum(lags.values()) if known else None,
         oldest_unprocessed_sec=oldest_sec,
-        policy_offset=min((progress.policy_offset for progress in mine), default=None),
+        policy_offset=min((progress.policy_offset for progress in under), default=None),
         why=why,
     )
 

@@ -2,7 +2,17 @@
 
 from dataclasses import replace
 
-from deploy.stack.position_rules import WAVES, Behind, Said, StagePlace, behind, not_in_force, silent_since
+from deploy.stack.position_rules import (
+    OPENED,
+    READS,
+    WAVES,
+    Behind,
+    Said,
+    StagePlace,
+    behind,
+    not_in_force,
+    silent_since,
+)
 from deploy.stack.status_rules import Seen, status_of
 from deploy.stack.supervisor import ProcessState, restarts
 from schemas.internal import Progress
@@ -139,7 +149,37 @@ def test_what_retention_took_is_not_waited_for() -> None:
 
 def test_waves_follow_the_way_of_an_event() -> None:
     """Each stage is waited for after the one whose output it reads."""
-    assert [[stage for stage, _topics in wave] for wave in WAVES] == [["rating"], ["burn", "sink"], ["sink"]]
+    assert [[stage for stage, _topics in wave] for wave in WAVES] == [
+        ["rating"],
+        ["sink"],
+        ["rating"],
+        ["burn"],
+        ["sink"],
+    ]
+    waited = {(stage, topic) for wave in WAVES for stage, topics in wave for topic in topics}
+    assert waited == {(stage, topic) for stage, topics in READS.items() for topic in topics} | {("sink", OPENED)}
+
+
+def test_a_partition_without_ticks_may_be_silent() -> None:
+    """Rating says nothing on an empty `usage.adjustments`, which is no fault; a signed row that waits there is lag."""
+    seen = healthy()
+    places = {("usage.adjustments", partition): 0 for partition in range(PARTITIONS)}
+    quiet = replace(seen, ends={**(seen.ends or {}), **places})
+    assert component(quiet, "rating") == ("ok", "")
+    waiting = replace(quiet, ends={**(quiet.ends or {}), ("usage.adjustments", 2): 5})
+    assert next(one.lag for one in status_of(waiting).components if one.name == "rating") == 5
+
+
+def test_the_policies_of_a_part_are_those_it_works_under() -> None:
+    """Of rating those of its lanes of events, whatever an idle lane of adjustments said; of the sink what it opened."""
+    seen = healthy()
+    more = {
+        **(seen.said or {}),
+        ("rating", "usage.adjustments", 0): said(("rating", "usage.adjustments", 0), 1, policy=-1),
+        ("sink", "usage.policies", 0): said(("sink", "usage.policies", 0), 3, policy=2),
+    }
+    shown = {one.name: (one.policy_offset, one.position) for one in status_of(replace(seen, said=more)).components}
+    assert (shown["rating"], shown["sink"]) == ((0, 41), (2, 40))
 
 
 def test_policies_are_in_force_when_every_lane_applied_them() -> None:
