@@ -1,5 +1,6 @@
 """Tells Burnline what a call of a model took; runs in other people's processes and needs none of Burnline's rooms."""
 
+from burnline_client.context import task
 from burnline_client.emitter import UsageEmitter
 from burnline_client.emitter_stats import EmitterStats
 from burnline_client.errors import (
@@ -11,6 +12,7 @@ from burnline_client.errors import (
     UndeliveredError,
 )
 from burnline_client.fields import UsageFields
+from burnline_client.watching import watch
 
 __all__ = [
     "ClosedError",
@@ -22,4 +24,6 @@ __all__ = [
     "UndeliveredError",
     "UsageEmitter",
     "UsageFields",
+    "task",
+    "watch",
 ]
