@@ -48,6 +48,7 @@ def break_each(names: list[str]) -> int:
             mutant=name,
             hurry=mutant.hurry,
             window=mutant.window,
+            settled_sec=15,
         )
         result = run(wish, directory, say=lambda _text: None)
         wrong = sorted({one.name for one in result.checks if not one.passed})

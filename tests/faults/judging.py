@@ -17,11 +17,16 @@ from tests.faults.watching import Watch
 from tests.faults.world import World, wait_until
 
 _HEALTHY_SEC = 120.0
-_SETTLED_SEC = 60.0
+SETTLED_SEC = 60.0
 
 
-def judge(world: World, emitter: Emitter, watch: Watch, limits: Sequence[Limit]) -> tuple[Truth, list[Check]]:
-    """The truth of a drained run, and every invariant but those of the faults themselves."""
+def judge(
+    world: World, emitter: Emitter, watch: Watch, limits: Sequence[Limit], *, settled_sec: float = SETTLED_SEC
+) -> tuple[Truth, list[Check]]:
+    """The truth of a drained run, and every invariant but those of the faults themselves.
+
+    What is said a moment after it is known is waited for, `settled_sec` at most.
+    """
     kafka = world.kafka()
     log = read_log(kafka)
     truth = truth_of(emitter.ops, log)
@@ -31,16 +36,16 @@ def judge(world: World, emitter: Emitter, watch: Watch, limits: Sequence[Limit])
     found += _usage(world, truth)
     found += [_rollup(world, view, rollups.view_sql(view)) for view in rollups.VIEWS]
     found.append(_rollup(world, rollups.ENTITY_VIEW, rollups.entity_sql()))
-    if not wait_until(lambda: _looked(watch), timeout_sec=_SETTLED_SEC, every_sec=1):
+    if not wait_until(lambda: _looked(watch), timeout_sec=SETTLED_SEC, every_sec=1):
         watch.wrong.append("the last look found no answer")
     found.append(check("I4", "what the sink called stored was stored, at every look", watch.checked, watch.wrong))
     sums = sums_of(limits, truth.counted)
-    found.append(_settled(lambda: _budgets(world, sums)))
+    found.append(_settled(lambda: _budgets(world, sums), settled_sec))
     concluded = read_concluded(kafka, rerun.SIGNALS)
     alerts = _alerts(concluded)
     expected = thresholds(limits, sums, began_us=truth.began_us, ended_us=truth.ended_us)
     found += checks.alert_checks(alerts, expected)
-    found.append(_settled(lambda: _stored_alerts(world, alerts)))
+    found.append(_settled(lambda: _stored_alerts(world, alerts), settled_sec))
     found += _again(world, concluded)
     found.append(_healthy(world))
     return truth, found
@@ -126,5 +131,5 @@ def faults_check(suffered: Sequence[Suffered]) -> Check:
     return check("I12", "no two workers side by side; status says so while something is down", len(suffered), wrong)
 
 
-def _settled(make: Callable[[], Check]) -> Check:
-    return checks.eventually(make, lambda passes: wait_until(passes, timeout_sec=_SETTLED_SEC, every_sec=2))
+def _settled(make: Callable[[], Check], settled_sec: float) -> Check:
+    return checks.eventually(make, lambda passes: wait_until(passes, timeout_sec=settled_sec, every_sec=2))

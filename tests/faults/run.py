@@ -11,7 +11,7 @@ from tests.faults.checks import Check, check
 from tests.faults.disk import small_disk
 from tests.faults.emitting import Emitter
 from tests.faults.hurting import Hurting, Suffered
-from tests.faults.judging import faults_check, judge
+from tests.faults.judging import SETTLED_SEC, faults_check, judge
 from tests.faults.ledger import Truth
 from tests.faults.limits import limits_for
 from tests.faults.plan import Fault, kills_in
@@ -43,6 +43,7 @@ class Wish:
     window: int | None = None
     wide: bool = False
     disk_mib: int | None = None
+    settled_sec: float = SETTLED_SEC
 
     def needs(self, *kinds: str) -> bool:
         """Whether any of its faults is of these kinds."""
@@ -94,7 +95,7 @@ def run(wish: Wish, directory: Path, *, say: Say) -> Result:
         drained = world.run("drain", "--timeout", str(_DRAIN_SEC), check=False)
         result.checks.append(check("I0", "everything drains", 1, [] if drained.returncode == 0 else [drained.stderr]))
         say("final read and checks")
-        result.truth, found = judge(world, emitter, watch, limits)
+        result.truth, found = judge(world, emitter, watch, limits, settled_sec=wish.settled_sec)
         result.checks += [*found, faults_check(result.suffered)]
     return result
 
