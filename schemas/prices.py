@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from schemas.money import plain
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES, Name
@@ -47,8 +47,8 @@ class DatedPriceRule(PriceRule):
 
     tier: Name = Field("*", description="a pattern of served tiers; standard where none is said")
     region: Name = Field("*", description="a pattern of places of inference, else of regions")
-    valid_from: AwareDatetime | None = Field(None, description="from then on, inclusive")
-    valid_until: AwareDatetime | None = Field(None, description="up to then, exclusive")
+    valid_from: datetime | None = Field(None, description="from then on, inclusive")
+    valid_until: datetime | None = Field(None, description="up to then, exclusive")
 
     @field_validator("valid_from", "valid_until", mode="before")
     @classmethod
@@ -63,6 +63,8 @@ class DatedPriceRule(PriceRule):
     def _on_a_quarter(cls, value: datetime | None) -> datetime | None:
         if value is None:
             return None
+        if value.tzinfo is None:
+            raise ValueError("say the offset: 2026-01-01T09:00:00+01:00")
         at = value.astimezone(UTC)
         if at.microsecond or int(at.timestamp()) % _QUARTER_SEC:
             raise ValueError("prices change on a quarter of an hour: :00, :15, :30 or :45")

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -25,9 +26,11 @@ def shown(value: object) -> str:
 def _toml(value: object) -> str:
     if isinstance(value, Decimal):
         return format(value, "f") if value.is_finite() and abs(value.adjusted()) < 40 else str(value)
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{key} = {_toml(held)}' for key, held in value.items())} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml(item) for item in value)}]"
-    return json.dumps(value, ensure_ascii=True, default=str)
+    return value.isoformat() if isinstance(value, date) else json.dumps(value, ensure_ascii=True, default=str)
 
 
 def duration_sec(value: object) -> int:
@@ -58,10 +61,15 @@ def shaped(value: object, annotation: Any) -> object:  # noqa: ANN401  a type is
             raise WrongShapeError("write a list in square brackets")
         return tuple(shaped(item, arguments[0]) for item in value)
     if origin is dict:
+        example = "{ input = 2.5 }" if _plain_type(arguments[1]) is Decimal else '{ team = "code" }'
         if not isinstance(value, Mapping):
-            raise WrongShapeError('write a table, like { team = "code" }')
+            raise WrongShapeError(f"write a table, like {example}")
         return {key: shaped(item, arguments[1]) for key, item in value.items()}
     return _PLAIN[annotation](value)
+
+
+def _plain_type(annotation: Any) -> Any:  # noqa: ANN401  a type is a value here
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _text(value: object) -> str:
@@ -93,6 +101,20 @@ def _decimal(value: object) -> Decimal:
     return number
 
 
+def _moment(value: object) -> datetime:
+    """A time as TOML writes it, or in quotes; a date is its midnight UTC."""
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value) if len(value) == 10 else datetime.fromisoformat(value)
+        except ValueError:
+            value = None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time(), UTC)
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise WrongShapeError("write a date like 2026-01-01, or a time with its offset like 2026-01-01T09:00:00+01:00")
+    return value
+
+
 def _ratio(value: object) -> float:
     return float(_decimal(value))
 
@@ -103,4 +125,5 @@ _PLAIN: dict[Any, Callable[[object], object]] = {
     int: _whole,
     float: _ratio,
     Decimal: _decimal,
+    datetime: _moment,
 }

@@ -4,21 +4,25 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from deploy.policy_files.shapes import WrongShapeError, duration, duration_sec, shaped, shown
-from schemas.policies import SCOPE_KEYS, AnyPolicy, Budget, Horizon, Policy, SharedCredentialRule, SpikeRule
+from schemas.policies import SCOPE_KEYS, AnyPolicy, Budget, Horizon, OnePolicy, SharedCredentialRule, SpikeRule
+from schemas.prices import OVERRIDE_LEAVES, Discount, PriceCeiling, PriceOverride
 
-Policies = tuple[Budget | SpikeRule | SharedCredentialRule | Horizon, ...]
-MODELS: dict[str, type[Policy]] = {
+Policies = tuple[OnePolicy, ...]
+MODELS: dict[str, type[BaseModel]] = {
     "budget": Budget,
     "spike_rule": SpikeRule,
     "shared_credential_rule": SharedCredentialRule,
     "horizon": Horizon,
+    "price_override": PriceOverride,
+    "discount": Discount,
+    "price_ceiling": PriceCeiling,
 }
 _DURATIONS = {"live_horizon": "live_horizon_sec"}
-_ADAPTER: TypeAdapter[Budget | SpikeRule | SharedCredentialRule | Horizon] = TypeAdapter(AnyPolicy)
+_ADAPTER: TypeAdapter[OnePolicy] = TypeAdapter(AnyPolicy)
 
 
 def words() -> str:
@@ -87,7 +91,8 @@ def _policy(kind: str, table: Mapping[str, object], org: str | None) -> tuple[An
             values[field] = duration_sec(value) if key in _DURATIONS else shaped(value, fields[field].annotation)
         except WrongShapeError as error:
             mistakes.append(f"{key} = {shown(value)}: {error}")
-    mistakes += _unknown_scope(table.get("scope"))
+    mistakes += _unknown_names("scope", table.get("scope"), SCOPE_KEYS)
+    mistakes += _unknown_names("usd_per_mtok", table.get("usd_per_mtok"), OVERRIDE_LEAVES)
     if mistakes:
         return None, mistakes
     try:
@@ -101,10 +106,10 @@ def _names(field: str) -> list[str]:
     return [*(short for short, long in _DURATIONS.items() if long == field), field]
 
 
-def _unknown_scope(scope: object) -> list[str]:
-    if not isinstance(scope, Mapping):
+def _unknown_names(key: str, table: object, allowed: Iterable[str]) -> list[str]:
+    if not isinstance(table, Mapping):
         return []
-    return [f'unknown key "scope.{key}"; {meant(key, SCOPE_KEYS)}' for key in scope if key not in SCOPE_KEYS]
+    return [f'unknown key "{key}.{name}"; {meant(name, allowed)}' for name in table if name not in allowed]
 
 
 def _sentence(kind: str, table: Mapping[str, object], error: ErrorDetails) -> str:
