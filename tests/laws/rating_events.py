@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
@@ -12,6 +13,7 @@ from schemas.internal import batch_from_headers, from_arrow_bytes
 from schemas.policies import AnyPolicy, InForce, Key, Policies, key_of
 from schemas.usage import MAX_TOKENS
 from streams.ports import Output, SourceBatch, SourceRecord, StepResult
+from streams.rating.preview import priced_lines
 from streams.rating.price_rules import Prices
 from streams.rating.prices import PriceBook
 from streams.rating.stage import RatingLane, RatingStage
@@ -142,8 +144,6 @@ def rfc3339(at_us: int) -> str:
 
 
 def _utc(seconds: int) -> Any:
-    from datetime import UTC, datetime  # noqa: PLC0415  one place
-
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -172,3 +172,12 @@ def usage_events(draw: Callable[[Any], Any], *, ids: Any = few_ids, counts: Any 
         status=draw(st.sampled_from(["ok", "error", None])),
         gateway_cache_hit=draw(st.sampled_from([None, None, False, True])),
     )
+
+
+def priced(prices: Prices, *, at_time: str = NOW_TIME, **data: Any) -> dict[str, Any]:
+    """How one call is priced."""
+    given = {"input_cache_read_tokens": None, "output_reasoning_tokens": None, **data}
+    at_us = int(datetime.fromisoformat(at_time).timestamp()) * 1_000_000
+    (line,) = priced_lines([raw(event(time=at_time, **given))], append_time_us=at_us, prices=prices)
+    pricing: dict[str, Any] = line["pricing"]
+    return pricing
