@@ -3,10 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SERVICE := tests/client_project
+SERVICE_VENV := $(VENV)/client-project
+SERVICE_READY := $(SERVICE_VENV)/.ready
 export PYTHONPATH := $(CURDIR):$(CURDIR)/producers/client
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint schemas lock clean
+PYTHON_OF_SERVICE := env -u PYTHONPATH $(SERVICE_VENV)/bin/python
+.PHONY: help setup demo test test-client test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint schemas lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -25,8 +29,23 @@ $(READY): requirements.lock deploy/stack/kafka-jars.lock
 demo: $(READY) ## start the stack, replay a company's day, show what Burnline found (KEEP=0 stops it afterwards)
 	@$(BIN)/python -m deploy demo
 
-test: $(READY) lint ## run every test that this machine can run
+test: $(READY) lint test-client ## run every test that this machine can run
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+$(SERVICE_VENV)/.packages: $(SERVICE)/requirements.lock
+	@echo "setting up: the packages of openai and anthropic, for a service that uses burnline-client ..."
+	@test -x $(SERVICE_VENV)/bin/python || { mkdir -p $(VENV) && $(PYTHON) -m venv $(SERVICE_VENV); }
+	@$(PYTHON_OF_SERVICE) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(SERVICE)/requirements.lock
+	@touch $@
+
+$(SERVICE_READY): $(SERVICE_VENV)/.packages producers/client/pyproject.toml $(wildcard producers/client/burnline_client/*.py)
+	@rm -rf $(SERVICE_VENV)/source && cp -R producers/client $(SERVICE_VENV)/source
+	@$(PYTHON_OF_SERVICE) -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
+		--force-reinstall $(SERVICE_VENV)/source
+	@touch $@
+
+test-client: $(SERVICE_READY) ## run the tests of a service that uses burnline-client, in an environment of its own
+	@cd $(SERVICE) && env -u PYTHONPATH $(abspath $(SERVICE_VENV))/bin/python -m pytest
 
 test-pure: $(READY) ## run the tests that start no server (seconds)
 	@$(BIN)/python -m pytest -n 2 -m "not real" tests/unit tests/laws tests/golden tests/house tests/scenarios tests/bad_config tests/faults
@@ -58,8 +77,9 @@ lint: $(READY) ## ruff, mypy strict and the import contracts
 schemas: $(READY) ## write the generated JSON Schemas and view DDL again
 	@$(BIN)/python -m schemas.generate
 
-lock: ## resolve the dependencies anew into requirements.lock (needs uv)
+lock: ## resolve the dependencies anew into the two lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header $(SERVICE)/requirements.in -o $(SERVICE)/requirements.lock
 
 clean: ## remove the virtual environment and local state (asks nothing)
 	rm -rf $(VENV) .burnline .mypy_cache .ruff_cache .pytest_cache .hypothesis

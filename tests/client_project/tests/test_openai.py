@@ -1,43 +1,19 @@
 """The official `openai` client, watched: it behaves as before, and each call becomes one event that is right."""
 
 import asyncio
-import gc
 import logging
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from openai import AsyncOpenAI, OpenAI
+from openai import OpenAI
 
 import burnline_client
 import schemas
+from tests.asking import CHAT_LEAVES, KEY, MESSAGES, async_client, client, tokens
 from tests.conftest import Told
-from tests.provider import CHAT_USAGE, WORDS, Stub
-
-MESSAGES: Any = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "a planted secret"}]
-CHAT_LEAVES = {
-    "input_tokens": 100, "input_uncached_tokens": 36, "input_cache_read_tokens": 64,
-    "output_tokens": 20, "output_text_tokens": 15, "output_reasoning_tokens": 5,
-}  # fmt: skip
-KEY = b"sixteen bytes or more"
-
-
-def client(provider: Stub, told: Told, **more: Any) -> OpenAI:
-    """A client that is watched."""
-    made = OpenAI(base_url=f"{provider.url}/v1", api_key="sk-planted", max_retries=more.pop("max_retries", 0))
-    return burnline_client.watch(made, told.emitter, **more)
-
-
-def async_client(provider: Stub, told: Told) -> AsyncOpenAI:
-    """The same with await."""
-    made = AsyncOpenAI(base_url=f"{provider.url}/v1", api_key="sk-planted", max_retries=0)
-    return burnline_client.watch(made, told.emitter)
-
-
-def tokens(event: dict[str, Any]) -> dict[str, int]:
-    """The counts of an event."""
-    return {name: held for name, held in event.items() if name.endswith("_tokens")}
+from tests.provider import WORDS, Stub
 
 
 def test_the_project_keeps_its_own_schemas() -> None:
@@ -79,70 +55,6 @@ def test_no_text_and_no_key_is_in_an_event(provider: Stub, told: Told) -> None:
     assert first["prompt_fingerprint"] == second["prompt_fingerprint"] != other["prompt_fingerprint"]
     assert first["prefix_fingerprint"] == other["prefix_fingerprint"]
     assert first["credential"] == other["credential"]
-
-
-def test_a_stream_is_asked_for_its_usage_and_the_caller_does_not_see_it(provider: Stub, told: Told) -> None:
-    """The usage chunk that the caller did not ask for is hidden from him, and counted."""
-    stream = client(provider, told).chat.completions.create(model="gpt", messages=MESSAGES, stream=True)
-    chunks = list(stream)
-    assert [chunk.choices[0].delta.content for chunk in chunks] == [*WORDS, None]
-    assert [chunk.usage for chunk in chunks if chunk.usage] == []
-    assert provider.asked[0]["stream_options"] == {"include_usage": True}
-    event = told.one()
-    assert tokens(event) == CHAT_LEAVES
-    assert (event["status"], event["usage_source"], event["finish_reason"]) == ("ok", "reported", "stop")
-    assert 0 <= event["ttft_ms"] <= event["latency_ms"]
-
-
-@pytest.mark.parametrize("asks", [True, False])
-def test_what_the_caller_says_of_usage_stands(provider: Stub, told: Told, *, asks: bool) -> None:
-    """Who asks for usage sees it; who refuses it is not overruled, and his call is estimated."""
-    options: Any = {"include_usage": asks}
-    stream = client(provider, told).chat.completions.create(
-        model="gpt", messages=MESSAGES, stream=True, stream_options=options
-    )
-    assert [chunk.usage.total_tokens for chunk in stream if chunk.usage] == [CHAT_USAGE["total_tokens"]] * asks
-    assert provider.asked[0]["stream_options"] == options
-    assert told.one()["usage_source"] == ("reported" if asks else "estimated")
-
-
-def test_a_server_that_refuses_to_be_asked_is_asked_as_the_caller_wrote(provider: Stub, told: Told) -> None:
-    """The call succeeds, and the next one to that server is not asked for usage at all."""
-    watched = client(provider, told)
-    for _ in range(2):
-        chunks = list(watched.chat.completions.create(model="strict", messages=MESSAGES, stream=True))
-        assert len(chunks) == len(WORDS) + 1
-    assert ["stream_options" in asked for asked in provider.asked] == [True, False, False]
-    assert [(event["status"], event["usage_source"]) for event in told.events()] == [("ok", "estimated")] * 2
-
-
-def test_a_stream_that_the_caller_leaves_is_cancelled_and_estimated(provider: Stub, told: Told) -> None:
-    """Three pieces passed: three tokens of output; input is a quarter of the prompt's bytes; the event says so."""
-    stream = client(provider, told).chat.completions.create(model="hangs", messages=MESSAGES, stream=True)
-    for number, _ in enumerate(stream, start=1):
-        if number == 3:
-            break
-    stream.close()
-    event = told.one()
-    assert (event["status"], event["usage_source"], event["output_tokens"]) == ("cancelled", "estimated", 3)
-    assert event["input_tokens"] == -(-(len("system" + "be brief" + "user" + "a planted secret")) // 4)
-
-
-def test_a_stream_that_is_dropped_unread_is_told(provider: Stub, told: Told) -> None:
-    """Whoever forgets a stream is counted all the same."""
-    stream = client(provider, told).chat.completions.create(model="gpt", messages=MESSAGES, stream=True)
-    del stream
-    gc.collect()
-    assert told.one()["status"] == "cancelled"
-
-
-def test_a_stream_that_breaks_is_an_error_with_what_was_seen(provider: Stub, told: Told) -> None:
-    """The provider hangs up without an end: the caller's loop ends as ever, and nothing counts as zero."""
-    stream = client(provider, told).responses.create(model="breaks", input="a planted secret", stream=True)
-    assert len(list(stream)) == 3
-    event = told.one()
-    assert (event["status"], event["tags"]["error_type"]) == ("error", "incomplete")
-    assert (event["usage_source"], event["output_tokens"]) == ("estimated", 2)
 
 
 def test_responses_are_read_plain_and_streamed(provider: Stub, told: Told) -> None:
