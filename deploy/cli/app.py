@@ -2,7 +2,19 @@
 
 import typer
 
-from deploy.cli import alerts, deadletters, demo, policies, query, reconcile_provider, replay, report, stack, topics
+from deploy.cli import (
+    alerts,
+    deadletters,
+    demo,
+    export,
+    policies,
+    query,
+    reconcile_provider,
+    replay,
+    report,
+    stack,
+    topics,
+)
 
 app = typer.Typer(
     help="Who burns how many AI tokens and dollars, while it happens and to the cent.",
@@ -12,5 +24,5 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, stack, topics, policies, replay, report, query, alerts, deadletters, reconcile_provider):
+for module in (demo, stack, topics, policies, replay, report, query, alerts, deadletters, reconcile_provider, export):
     module.register(app)
