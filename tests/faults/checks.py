@@ -15,7 +15,7 @@ from producers.simulator.prices import LEAVES
 from schemas.money import pico_usd
 from schemas.signals import Alert
 from tests.faults.ledger import Truth
-from tests.faults.limits import Expected, LevelKey, PeriodKey, PeriodSum
+from tests.faults.limits import KEEP_US, Expected, LevelKey, PeriodKey, PeriodSum
 from tests.faults.moments import MINUTE_US, micros
 
 Row = Mapping[str, Any]
@@ -120,9 +120,16 @@ def _level(alert: Alert) -> LevelKey:
     return (alert.org, str(alert.budget_id), alert.member or "", start_us, alert.level)
 
 
-def budget_ledger(sums: Mapping[PeriodKey, PeriodSum]) -> dict[PeriodKey, tuple[int, ...]]:
-    """Spent (pico-USD, tokens or requests), requests and unpriced requests of every budget period."""
-    return {key: (total.amount, total.requests, total.unpriced) for key, total in sums.items()}
+def budget_ledger(sums: Mapping[PeriodKey, PeriodSum], *, began_us: int) -> dict[PeriodKey, tuple[int, ...]]:
+    """Spent (pico-USD, tokens or requests), requests and unpriced requests of every budget period that burn keeps.
+
+    A period that had ended KEEP_US before the run has no state: nothing live can fall into it.
+    """
+    return {
+        key: (total.amount, total.requests, total.unpriced)
+        for key, total in sums.items()
+        if total.end_us > began_us - KEEP_US
+    }
 
 
 BUDGETS_SQL = (

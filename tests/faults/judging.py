@@ -40,7 +40,7 @@ def judge(
         watch.wrong.append("the last look found no answer")
     found.append(check("I4", "what the sink called stored was stored, at every look", watch.checked, watch.wrong))
     sums = sums_of(limits, truth.counted)
-    found.append(_settled(lambda: _budgets(world, sums), settled_sec))
+    found.append(_settled(lambda: _budgets(world, sums, truth), settled_sec))
     concluded = read_concluded(kafka, rerun.SIGNALS)
     alerts = _alerts(concluded)
     expected = thresholds(limits, sums, began_us=truth.began_us, ended_us=truth.ended_us)
@@ -87,8 +87,8 @@ def _rollup(world: World, view: str, query: str) -> Check:
     return check("I3", f"{view} equals usage_events", int(row["keys"]), wrong)
 
 
-def _budgets(world: World, sums: Mapping[PeriodKey, PeriodSum]) -> Check:
-    expected = checks.budget_ledger(sums)
+def _budgets(world: World, sums: Mapping[PeriodKey, PeriodSum], truth: Truth) -> Check:
+    expected = checks.budget_ledger(sums, began_us=truth.began_us)
     wrong = checks.compare(expected, checks.budget_rows(_rows(world, checks.BUDGETS_SQL)))
     return check("I7", "budget states equal the ledger", len(expected), wrong)
 

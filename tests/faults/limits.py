@@ -19,6 +19,8 @@ from tests.faults.traffic import ORGS
 
 SHARES = ("0.5", "0.8", "1")
 _PICO = 10**12
+KEEP_US = 49 * 3_600_000_000
+"""How long after its end a period has a state (`streams/burn/budgets.py`, law 5)."""
 SLACK_US = 600_000_000
 """How far from the beginning or end of the run a period's end must be to be surely outside it."""
 
