@@ -48,7 +48,7 @@ def alerts(
             [
                 (str(one["last_change"])[:19], one["status"] + ("" if one["mode"] == "live" else f" ({one['mode']})"),
                  one["severity"], one["org"], f"{one['entity_type']} {one['entity_id']}",
-                 f"{one['rule']} {one['level']}", one["message"])
+                 rule_of(one["rule"], one["level"]), one["message"])
                 for one in listed
             ],
         )  # fmt: skip
@@ -59,6 +59,11 @@ def _follow(kafka: "KafkaSettings", *, as_json: bool) -> None:
 
     for alert in follow(kafka):
         put(alert.model_dump_json() if as_json else line_of(alert))
+
+
+def rule_of(rule: str, level: str) -> str:
+    """A rule and its rung, as in `threshold 0.8`; the rule alone where its only rung has its name."""
+    return rule if level in rule else f"{rule} {level}"
 
 
 def line_of(alert: "Alert") -> str:
