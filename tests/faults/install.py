@@ -17,6 +17,10 @@ def _a_page_a_step(module: Any) -> None:
     module.BurnStage.__init__.__kwdefaults__["step_bytes"] = 1
 
 
+def _a_month_a_part(module: Any) -> None:
+    module.split_by_month.__kwdefaults__["most"] = 1
+
+
 def _window_of(events: str) -> Patch:
     def patch(module: Any) -> None:
         module.RatingStage.__init__.__kwdefaults__["window_events"] = int(events)
@@ -40,7 +44,11 @@ def install() -> None:
     """Modules imported from now on are changed as the environment of this process says."""
     patches: dict[str, list[Patch]] = {}
     if os.environ.get(HURRY):
-        patches = {"streams.burn.checkpoint": [_rounds_all_the_time], "streams.burn.stage": [_a_page_a_step]}
+        patches = {
+            "streams.burn.checkpoint": [_rounds_all_the_time],
+            "streams.burn.stage": [_a_page_a_step],
+            "sinks.rows": [_a_month_a_part],
+        }
     if os.environ.get(WINDOW):
         patches["streams.rating.stage"] = [_window_of(os.environ[WINDOW])]
     if os.environ.get(PROXY):

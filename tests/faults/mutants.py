@@ -28,6 +28,7 @@ ZOMBIE_SEC = 12.5
 
 
 def _several(targets: Sequence[str], *, times: int, kind: str = "kill mid-write") -> tuple[Fault, ...]:
+    """So many faults of a kind, shortly after each other, by turns."""
     hold_sec = ZOMBIE_SEC if kind == "zombie" else 0.0
     return tuple(
         Fault(
@@ -62,7 +63,7 @@ MUTANTS: dict[str, Mutant] = {
     "no token": Mutant(
         what="a repeated insert is not recognised, and nothing reconciles",
         patches={"sinks.store": without.no_token, "sinks.inserter": without.no_reconcile},
-        faults=_several(("sink",), times=6),
+        faults=_several(("sink",), times=5, kind="kill at insert"),
         caught_by=frozenset({"I3"}),
     ),
     "progress before the insert": Mutant(
