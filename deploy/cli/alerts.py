@@ -1,14 +1,17 @@
 """`burnline alerts`: what was raised, from ClickHouse; or what is raised from now on, from Kafka."""
 
 import os
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.output import AsJson, StateDir, examples, plain, put, put_json, put_table
+from deploy.cli.output import AsJson, StateDir, examples, plain, put, put_json, put_table, say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from schemas.connection import KafkaSettings
     from schemas.signals import Alert
 
@@ -57,8 +60,25 @@ def alerts(
 def _follow(kafka: "KafkaSettings", *, as_json: bool) -> None:
     from deploy.alert_feed import follow
 
-    for alert in follow(kafka):
+    for alert in follow(kafka, on_state=_told_state(kafka.bootstrap_servers)):
         put(alert.model_dump_json() if as_json else line_of(alert))
+        sys.stdout.flush()
+
+
+def _told_state(where: str) -> "Callable[[str], None]":
+    """Says when following begins, when Kafka goes away and when it is back, a line each."""
+    begun = False
+
+    def tell(why: str) -> None:
+        nonlocal begun
+        at = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z"
+        if why:
+            say(f"{at} Kafka is away; what is published once it is back will be shown ({why})")
+        else:
+            say(f"{at} Kafka answers again" if begun else f"following the alert topics at {where}; Ctrl-C ends")
+        begun = True
+
+    return tell
 
 
 def rule_of(rule: str, level: str) -> str:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.real
             "http://127.0.0.1:9 does not answer (connection refused); burnline status says what is down",
         ),
         (["replay", "burnline", "a.jsonl"], "no Kafka broker answers at 127.0.0.1:9"),
+        (["alerts", "--follow"], "no Kafka broker answers at 127.0.0.1:9"),
     ],
 )
 def test_what_is_away_is_named_with_what_to_do(
