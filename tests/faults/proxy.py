@@ -1,10 +1,12 @@
 """Stands between the sink and ClickHouse, and misbehaves as it is told: refuses, is slow, loses answers."""
 
 import http.client
+import sys
 import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import unquote_plus
 
 MODES = ("passes", "refuses", "slow", "fails after it committed", "loses the answer")
@@ -27,8 +29,7 @@ class Proxy:
         class Handler(_Handler):
             owner = proxy
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, name="proxy", daemon=True)
 
@@ -91,6 +92,15 @@ class Proxy:
 def _is_ledger_insert(path: str) -> bool:
     said = unquote_plus(path).replace("`", "")
     return "INSERT INTO" in said and "usage_events_store" in said
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients die here, that is what it is for; anything else is told."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
