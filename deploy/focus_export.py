@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import islice
 from typing import Any
 
+from deploy.moments import in_utc
 from deploy.store_client import rows, streamed
 from schemas.connection import ClickHouseSettings
 from schemas.money import pico_usd
@@ -39,7 +40,7 @@ def focus_rows(
     """The rows of [since, until) in order of time. Raises: StoreUnavailableError, QueryError."""
     asked = hours_between(since=since, until=until)
     for found in rows(settings, asked.sql, asked.parameters):
-        hour = _utc(found["t"])
+        hour = in_utc(found["t"])
         within = events_between(since=max(since, hour), until=min(until, hour + _HOUR))
         with streamed(settings, within.sql, within.parameters) as events:
             yield from rows_of(events, exported)
@@ -53,7 +54,7 @@ def rows_of(
     """The rows of some events."""
     gathered = FocusRows()
     price = priced or priced_parts
-    waiting = ({**event, "ts": _utc(event["ts"])} for event in events)
+    waiting = ({**event, "ts": in_utc(event["ts"])} for event in events)
     while some := list(islice(waiting, _CHUNK)):
         for event, parts in zip(some, price(some), strict=True):
             gathered.add(event, parts)
@@ -103,8 +104,3 @@ def _as_event(event: Mapping[str, Any]) -> bytes:
 
 def _decimal(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
-
-
-def _utc(at: datetime) -> datetime:
-    """The time as aware: ClickHouse's driver gives plain times where the column is UTC."""
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

@@ -23,3 +23,8 @@ def moment(text: str, *, now: datetime, zone: ZoneInfo | None = None, flag: str 
     except ValueError:
         raise InputError(f"{flag} {text}: write 24h, 7d, a date like 2026-11-22, or 2026-11-22T09:00:00Z") from None
     return (found if found.tzinfo is not None else found.replace(tzinfo=zone or UTC)).astimezone(UTC)
+
+
+def in_utc(at: datetime) -> datetime:
+    """The time in UTC; a plain one is UTC already: so ClickHouse's driver gives columns of UTC."""
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from deploy.moments import in_utc
 from producers.retry import NotRetried, Retry, newest, retry
 from schemas.errors import Reason
 from schemas.signals import DeadLetter
@@ -48,4 +49,5 @@ def without(found: Judged, letter_ids: Iterable[str], why: str) -> Judged:
 
 def letter_of(row: Mapping[str, Any]) -> DeadLetter:
     """The dead letter of a row of the view, where '' stands for what is missing."""
-    return DeadLetter.model_validate({**row, "key_base64": row["key_base64"] or None})
+    times = {"append_time": in_utc(row["append_time"])}
+    return DeadLetter.model_validate({**row, **times, "key_base64": row["key_base64"] or None})

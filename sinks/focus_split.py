@@ -6,7 +6,6 @@ Laws
 """
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 
 
 def shares(cost_pico_usd: int, weights: Sequence[int]) -> list[int]:
@@ -19,9 +18,8 @@ def shares(cost_pico_usd: int, weights: Sequence[int]) -> list[int]:
         return list(weights)
     if total == 0:
         return [cost_pico_usd, *([0] * (len(weights) - 1))]
-    exact = [Fraction(cost_pico_usd * weight, total) for weight in weights]
-    found = [int(share) for share in exact]
-    by_remainder = sorted(range(len(weights)), key=lambda at: (found[at] - exact[at], at))
+    found, remainders = map(list, zip(*(divmod(cost_pico_usd * weight, total) for weight in weights), strict=True))
+    by_remainder = sorted(range(len(weights)), key=lambda at: -remainders[at])
     for at in by_remainder[: cost_pico_usd - sum(found)]:
         found[at] += 1
     return found

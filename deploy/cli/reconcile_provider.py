@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,7 +48,7 @@ def reconcile_provider(
     Files are what the admin API gave: one page, a list of pages, JSON lines. Group them by model.
     Exit code 0 when all lies within --max-drift, 1 when something drifts or is missing on either side.
     """
-    from deploy.moments import moment
+    from deploy.moments import in_utc, moment
     from deploy.stack.find import connections
     from deploy.store_client import rows
     from producers.provider_reports.reading import read_reports, within
@@ -63,17 +63,12 @@ def reconcile_provider(
     lines: list[Line] = []
     if report.spans:
         asked = ours_between(report.provider, report.spans)
-        found = rows(connections(state_dir, os.environ).clickhouse, asked.sql, asked.parameters)
-        lines = compare(report, ours_from(map(_in_utc, found), report), max_drift=allowed)
+        answered = rows(connections(state_dir, os.environ).clickhouse, asked.sql, asked.parameters)
+        found = [row | {"t": in_utc(row["t"])} for row in answered]
+        lines = compare(report, ours_from(found, report), max_drift=allowed)
     _show(report, lines, as_json=as_json)
     if any(line.verdict != "ok" for line in lines):
         raise typer.Exit(1)
-
-
-def _in_utc(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with an aware time: ClickHouse's driver gives plain times where the column is UTC."""
-    at = row["t"]
-    return row | {"t": at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)}
 
 
 def share(text: str) -> Decimal:
