@@ -1,5 +1,6 @@
 """The stack that is hurt: started by the command line, hurt by signals, with settings of this run only."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -107,8 +108,9 @@ class World(Stack):
 
         def lives() -> bool:
             pid = self.pid(part)
-            if pid is not None and psutil.pid_exists(pid):
-                found.append(psutil.Process(pid))
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if pid is not None and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                    found.append(psutil.Process(pid))
             return bool(found)
 
         if not wait_until(lives, timeout_sec=timeout_sec, every_sec=0.1):
