@@ -4,10 +4,12 @@ import typer
 
 from deploy.cli import (
     alerts,
+    collector,
     deadletters,
     demo,
     export,
     policies,
+    price,
     query,
     reconcile_provider,
     replay,
@@ -24,5 +26,19 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, stack, topics, policies, replay, report, query, alerts, deadletters, reconcile_provider, export):
+for module in (
+    demo,
+    stack,
+    topics,
+    policies,
+    price,
+    replay,
+    collector,
+    report,
+    query,
+    alerts,
+    deadletters,
+    reconcile_provider,
+    export,
+):
     module.register(app)

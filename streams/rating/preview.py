@@ -18,7 +18,7 @@ from streams.ports import SourceRecord
 from streams.rating.charging import Charges, Pricing, charge
 from streams.rating.columns import Columns
 from streams.rating.dead_letters import WHAT_TO_DO
-from streams.rating.decoding import decode_all
+from streams.rating.decoding import Decoded, decode_all
 from streams.rating.judging import judge
 from streams.rating.price_rules import Prices
 from streams.rating.prices import PARTS, PriceBook
@@ -43,15 +43,20 @@ def priced_lines(
 def _lines(values: list[bytes], append_time_us: int, prices: Prices) -> list[dict[str, Any]]:
     records = [SourceRecord(at, append_time_us, None, value, ()) for at, value in enumerate(values)]
     decoded = decode_all(records)
+    lines: dict[int, dict[str, Any]] = {record.offset: _refusal(refusal) for record, refusal in decoded.refused}
+    if decoded.events:
+        lines |= _priced(decoded, prices)
+    return [lines[at] for at in range(len(values))]
+
+
+def _priced(decoded: Decoded, prices: Prices) -> dict[int, dict[str, Any]]:
     columns = Columns(decoded)
     charges = charge(columns, prices)
     judged = judge(columns, charges, decoded.records)
-    lines: dict[int, dict[str, Any]] = {
-        record.offset: _refusal(refusal) for record, refusal in (*decoded.refused, *judged.refused)
-    }
+    lines = {record.offset: _refusal(refusal) for record, refusal in judged.refused}
     for row in judged.valid.tolist():
         lines[decoded.records[row].offset] = _line(decoded.events[row], charges, row)
-    return [lines[at] for at in range(len(values))]
+    return lines
 
 
 def _refusal(refusal: InvalidMessage) -> dict[str, Any]:
