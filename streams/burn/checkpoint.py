@@ -32,7 +32,7 @@ RATE_BYTES_SEC = 65_536
 STEP_BYTES = 4_194_304
 _CROSS_BYTES = 524_288
 _FIRST_LOOK = 256
-_OLDER: tuple[Mapping[str, frozenset[str]], ...] = ({"periods": frozenset({"waited"})},)
+OLDER: tuple[Mapping[str, frozenset[str]], ...] = ({"periods": frozenset({"waited"})},)
 """Columns, per table, that older layouts do not have; pages of those are read, with zeros there."""
 
 
@@ -180,7 +180,7 @@ async def recover(reader: PartitionReader, *, partition: int, next_offset: int) 
 def newest(pieces: Sequence[Piece], *, next_offset: int) -> tuple[BurnState, int] | None:
     """The state of the newest whole round among the pieces and its offset; None where there is no whole one."""
     state = BurnState()
-    known = {layout_of(state), *(layout_of(state, older) for older in _OLDER)}
+    known = {layout_of(state), *(layout_of(state, older) for older in OLDER)}
     rounds: dict[tuple[int, int, int], dict[tuple[str, int], bytes]] = {}
     for piece in pieces:
         if piece.layout in known and piece.offset < next_offset:

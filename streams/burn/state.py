@@ -18,7 +18,6 @@ EntityKey = tuple[str, str, str]
 MemberKey = tuple[str, str, str]
 """org, budget id, member ('' where there is none)."""
 
-_ALL = 2**62
 UNJUDGED = 1
 """A live row came since the windows were last judged."""
 UNSAID = 2
@@ -100,8 +99,8 @@ class BurnState:
         return plan.matched_since <= self.judged_up_to()
 
     def judged_up_to(self) -> int:
-        """Budgets whose `matched_since` is up to here are judged: all of them, until the ledger opens budgets."""
-        return _ALL
+        """Budgets whose `matched_since` is up to here are judged."""
+        return self.opened
 
     def tables(self) -> dict[str, Table]:  # type: ignore[type-arg]  # each has its own key type
         """The tables by name, in the order in which they are written."""

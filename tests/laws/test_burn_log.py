@@ -6,15 +6,17 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from msgspec import structs
 
 from schemas.internal import batch_from_headers, from_arrow_bytes
 from streams.burn.checkpoint import TOPIC, digest
-from streams.ports import Output, SourceBatch, SourceRecord
+from streams.ports import SourceRecord
+from tests.laws.burn_deaths import Recorded, fingerprint, run_plainly, run_with_kills, write_logs
+from tests.laws.test_adjustments import CHANGES, lived
 from tests.scenarios.burn_log import (
     HOUR,
     MINUTE,
@@ -44,19 +46,22 @@ START = us("2026-11-30T21:00:00")  # a month ends within the longer logs
 TEAMS, USERS = ("code", "data", "ops"), tuple(f"user-{index}" for index in range(6))
 
 
-def policies() -> PolicyHistory:
+def changes() -> list[dict[str, Any]]:
     """Budgets of each unit and period; the second change edits one, the third removes one and matches one anew."""
     team = {"kind": "budget", "id": "team", "org": "acme", "scope": {"team": "code"}, "limit": "40"}
     each = {"kind": "budget", "id": "each", "org": "acme", "each": "user", "limit": "3", "period": "hour"}
     calls = {"kind": "budget", "id": "calls", "org": "acme", "limit": "90", "unit": "requests", "period": "day"}
     spike = {"kind": "spike_rule", "org": "acme", "min_excess_usd_per_hour": "1", "min_history_buckets": 3}
-    return PolicyHistory(
-        [
-            {"sets": [team, each, calls, spike]},
-            {"sets": [{**team, "limit": "20"}]},
-            {"sets": [{**each, "period": "day"}], "removes": [("budget", "acme", "calls")]},
-        ]
-    )
+    return [
+        {"sets": [team, each, calls, spike]},
+        {"sets": [{**team, "limit": "20"}]},
+        {"sets": [{**each, "period": "day"}], "removes": [("budget", "acme", "calls")]},
+    ]
+
+
+def policies() -> PolicyHistory:
+    """These changes as a policy log."""
+    return PolicyHistory(changes())
 
 
 def make_log(seed: int, *, batches: int = 40) -> list[SourceRecord]:
@@ -135,67 +140,45 @@ def test_order_of_rows_within_a_batch_does_not_matter(seed: int) -> None:
     assert public(run(new_lane(policies()), records)) == public(run(new_lane(policies()), mixed))
 
 
-def run_with_kills(records: list[SourceRecord], dice: random.Random) -> tuple[list[Output], str]:
-    """The outputs that are seen and the last state, where the worker dies at random and some steps are never committed.
-
-    A step whose transaction was aborted leaves neither outputs nor checkpoint records. Each step writes one page, so
-    rounds are long and pages change while they wait.
-    """
-    reader, seen, done = MemoryReader(), list[Output](), 0
-    lane, position = recovered(policies(), reader, next_offset=0, step_bytes=1)
-    while done < len(records):
-        if position < done:
-            run(lane, records[position:done], per_batch=dice.randrange(1, 40))
-            position = done
-        size = dice.randrange(1, 9)
-        result = lane.step(SourceBatch("internal.deltas", 0, records[done : done + size]))
-        committed = dice.random() > 0.05
-        if committed:
-            reader.keep(result.outputs)
-            seen += result.outputs
-            done += size
-            position = done
-        if not committed or dice.random() < 0.12:
-            if committed and dice.random() < 0.3:
-                reader.keep(lane.checkpoint())
-            if reader.records and dice.random() < 0.3:
-                torn = dice.randrange(len(reader.records))
-                reader.records[torn] = structs.replace(reader.records[torn], value=b"torn")
-            lane, position = recovered(policies(), reader, next_offset=min(done, len(records)), step_bytes=1)
-    run(lane, records[position:])
-    return seen, digest(lane.state)
-
-
 @settings(FEW)
 @given(st.integers(0, 10**6))
 def test_dying_and_recovering_anywhere_changes_nothing(seed: int) -> None:
     """State and outputs of a run with kills, aborted steps and torn checkpoints equal those of one without."""
-    records = make_log(seed)
-    lane = new_lane(policies())
-    expected = public(run(lane, records))
-    seen, last = run_with_kills(records, random.Random(seed))  # noqa: S311  repeatable deaths
-    assert expected == public(seen)
-    assert digest(lane.state) == last
+    log = Recorded(changes(), make_log(seed))
+    expected, state = run_plainly(log)
+    seen, last = run_with_kills(log, random.Random(seed))  # noqa: S311  repeatable deaths
+    assert public(expected) == public(seen)
+    assert state == last
 
 
-def fingerprint(seed: int) -> str:
-    """A hash over the outputs of a run with kills, and its last state."""
-    seen, last = run_with_kills(make_log(seed), random.Random(seed))  # noqa: S311  repeatable deaths
-    return hashlib.blake2b(repr((public(seen), last)).encode()).hexdigest()[:32]
+@settings(FEW)
+@given(st.integers(0, 10**6))
+def test_deaths_amid_corrections_and_openings_change_nothing(seed: int) -> None:
+    """The same over logs in which budgets wait for the ledger, open, and are corrected."""
+    world = lived(random.Random(seed))  # noqa: S311  a repeatable world
+    log = Recorded(CHANGES[: world.policies.latest()[0] + 1], world.deltas)
+    expected, state = run_plainly(log)
+    seen, last = run_with_kills(log, random.Random(seed))  # noqa: S311  repeatable deaths
+    assert public(expected) == public(seen)
+    assert state == last
 
 
-def test_other_hash_seeds_change_nothing() -> None:
-    """Outputs and state do not depend on PYTHONHASHSEED."""
-    code = "from tests.laws.test_burn_log import fingerprint; print(fingerprint(99))"
+def test_another_process_concludes_the_same(tmp_path: Path) -> None:
+    """A fresh process with other hash seeds, another rhythm of checkpoints and deaths in between: byte for byte."""
+    worlds = [lived(random.Random(seed)) for seed in range(3)]  # noqa: S311  repeatable worlds
+    logs = [Recorded(changes(), make_log(seed)) for seed in (99, 100, 101)]
+    logs += [Recorded(CHANGES[: world.policies.latest()[0] + 1], world.deltas) for world in worlds]
+    path = tmp_path / "logs.json"
+    write_logs(path, logs)
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-m", "tests.laws.burn_deaths", str(path)],
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": "4242", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert fingerprint(99) == done.stdout.strip()
+    assert [fingerprint(*run_plainly(log, per_batch=7)) for log in logs] == done.stdout.split()
 
 
 def test_checkpoints_are_spread_and_none_is_written_in_replay() -> None:

@@ -124,6 +124,23 @@ class BurnLog:
         )
         self.records.append(record_of(summed(rows) if rows else None, header, offset=len(self.records)))
 
+    def correct(self, rows: Sequence[Row] = (), *, opened: int = -1) -> None:
+        """One message of `usage.adjustments`, without a time of its own: corrections, or the sums of an opening."""
+        header = BatchHeaders(
+            source_topic="usage.adjustments",
+            source_partition=0,
+            lanes=4,
+            first_offset=0,
+            next_offset=1,
+            log_time_us=0,
+            policy_offset=self.policy_offset,
+            tick=False,
+            rows=len(rows),
+            clock=False,
+            opened=opened,
+        )
+        self.records.append(record_of(summed(rows) if rows else None, header, offset=len(self.records)))
+
     def tick(self, log_us: int) -> None:
         """Every lane says that it is at this log time."""
         for lane in range(self.lanes):

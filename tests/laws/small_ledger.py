@@ -1,0 +1,150 @@
+"""A ledger that plays the sink as `streams` meets it.
+
+It stores rated rows once, publishes the copies that it finds as signed rows, and opens each budget with what it had
+stored before rating knew the budget.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from schemas.internal import (
+    ADJUSTMENT_HEADER,
+    ADJUSTMENT_SCHEMA,
+    OPENING_SCHEMA,
+    AdjustmentHeaders,
+    to_arrow_bytes,
+)
+from schemas.policies import Budget
+from streams.ports import Output
+from streams.rating.adjusting import ADJUSTMENTS_TOPIC
+from tests.scenarios.burn_log import SEC, PolicyHistory
+
+Rated = dict[str, Any]
+
+
+@dataclass
+class Ledger:
+    """The rows that count, each once, and how far budgets are opened."""
+
+    rows: dict[str, Rated] = field(default_factory=dict)
+    opened: int = -1
+    _wanted: int | None = None  # how many rated messages must be stored before the next opening
+
+    def store(self, rows: Sequence[Rated]) -> Output | None:
+        """The rows are stored; what was there already, as signed rows, None where nothing was."""
+        copies = []
+        for row in rows:
+            if row["event_id"] in self.rows:
+                assert row["maybe_duplicate"]
+                copies.append({**row, "sign": -1, "reason": "late_duplicate"})
+            else:
+                self.rows[row["event_id"]] = row
+        if not copies:
+            return None
+        partition = copies[0]["event_partition"]
+        return _message("rows", copies, ADJUSTMENT_SCHEMA, opened=self.opened, partition=partition)
+
+    def opening(self, policies: PolicyHistory, *, named: int, stored: int, rated: int) -> Output | None:
+        """The opening of the next policy offset, None while it has to wait for rating or for its own storing."""
+        since = self.opened + 1
+        if since > policies.latest()[0] or named < since:
+            return None
+        self._wanted = rated if self._wanted is None else self._wanted
+        if stored < self._wanted:
+            return None
+        self.opened, self._wanted = since, None
+        fresh = [
+            entry.policy
+            for entry in policies.at(since).values()
+            if isinstance(entry.policy, Budget) and entry.matched_since == since
+        ]
+        sums = [row for budget in fresh for row in self._sums(budget, since)]
+        return _message("opening", sums, OPENING_SCHEMA, opened=since, partition=0)
+
+    def _sums(self, budget: Budget, since: int) -> list[dict[str, Any]]:
+        groups: dict[tuple[str | None, int], list[Rated]] = {}
+        for row in self.rows.values():
+            if row["policy_offset"] < since and (found := member(budget, row)) is not None:
+                local = row["ts"].astimezone(budget.zone())
+                whole = {"minute": 0, "second": 0, "microsecond": 0}
+                start = local.replace(**whole) if budget.period == "hour" else local.replace(hour=0, **whole)
+                groups.setdefault((found or None, round(start.timestamp()) * SEC), []).append(row)
+        return [_opening_row(budget, since, *key, rows) for key, rows in sorted(groups.items(), key=str)]
+
+
+def member(budget: Budget, row: Rated) -> str | None:
+    """Whose spend the row is in this budget: '' for the budget as a whole, None where it does not count."""
+    if row["org"] != budget.org or any(row[name] != value for name, value in budget.scope.items()):
+        return None
+    return "" if budget.each is None else row[budget.each]
+
+
+def pico_of(row: Rated) -> int:
+    """What a row cost."""
+    return int((row["cost_usd"] or Decimal(0)) * 10**12)
+
+
+def _opening_row(budget: Budget, since: int, who: str | None, day_us: int, rows: Sequence[Rated]) -> dict[str, Any]:
+    micro, pico = divmod(sum(map(pico_of, rows)), 10**6)
+    times = [round(row["ts"].timestamp() * SEC) for row in rows]
+    return {
+        **dict.fromkeys(OPENING_SCHEMA.names, 0),
+        "org": budget.org,
+        "entity_type": "budget",
+        "entity_id": budget.id,
+        "member": who,
+        "bucket_us": day_us,
+        "live": False,
+        "requests": len(rows),
+        "input_tokens": sum(row["input_tokens"] or 0 for row in rows),
+        "output_tokens": sum(row["output_tokens"] or 0 for row in rows),
+        "cost_micro_usd": micro,
+        "cost_pico_remainder": pico,
+        "first_us": min(times),
+        "last_us": max(times),
+        "user_hashes": None,
+        "address_hashes": None,
+        "matched_since": since,
+    }
+
+
+def _message(kind: Any, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, *, opened: int, partition: int) -> Output:
+    header = AdjustmentHeaders(kind=kind, opened=opened, rows=len(rows))
+    value = to_arrow_bytes(pa.RecordBatch.from_pylist(list(rows), schema=schema))
+    return Output(
+        ADJUSTMENTS_TOPIC, value, partition=partition, headers=((ADJUSTMENT_HEADER, msgspec.json.encode(header)),)
+    )
+
+
+def exact_sums(ledger: Ledger, budget: Budget) -> dict[tuple[str, int], int]:
+    """(member, start of its local day or hour) -> what the ledger's rows sum to, in whole units of the budget."""
+    found: dict[tuple[str, int], int] = {}
+    for row in ledger.rows.values():
+        who = member(budget, row)
+        if who is None:
+            continue
+        local = row["ts"].astimezone(budget.zone())
+        amount = {
+            "usd": pico_of(row),
+            "requests": 1,
+            "tokens": (row["input_tokens"] or 0) + (row["output_tokens"] or 0),
+        }
+        key = (who, period_start_us(local, budget.period))
+        found[key] = found.get(key, 0) + amount[budget.unit]
+    return found
+
+
+def period_start_us(local: datetime, period: str) -> int:
+    """The start of the period that holds a local time; without changes of the clocks."""
+    start = local.replace(minute=0, second=0, microsecond=0)
+    if period != "hour":
+        start = start.replace(hour=0)
+    if period == "month":
+        start = start.replace(day=1)
+    return round(start.timestamp()) * SEC

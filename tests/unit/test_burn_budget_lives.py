@@ -1,0 +1,128 @@
+"""Lives of budgets: what is kept of them over a restart, what is said at their end, and how alerts put amounts."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import lz4.block
+import msgspec
+import pytest
+
+from schemas.signals import Alert
+from streams.burn import checkpoint
+from streams.burn.checkpoint import Piece, digest, layout_of
+from streams.burn.stage import BurnLane
+from streams.burn.state import BurnState
+from streams.burn.table import PageBytes
+from streams.ports import SourceRecord
+from tests.scenarios.burn_log import (
+    SEC,
+    BurnLog,
+    MemoryReader,
+    PolicyHistory,
+    Row,
+    alerts,
+    new_lane,
+    public,
+    recovered,
+    run,
+    signals,
+)
+from tests.unit.test_burn_openings import AT, BUDGET, USD, levels, policies, spend, states, waiting_log
+
+LAYOUT_BEFORE_OPENINGS = "a956b0fe55fb70f7"
+
+
+@pytest.mark.parametrize("end", ["removed", "matched anew"])
+def test_budget_that_is_no_more_is_said_to_be_closed(end: str) -> None:
+    """With what it had spent, at once, and only once; its open alerts are resolved."""
+    log = BurnLog(policy_offset=0)
+    log.say(AT, [spend(60)])
+    log.policy_offset = 1
+    log.say(AT + SEC)
+    log.tick(AT + 20 * SEC)
+    history = policies(BUDGET, {**BUDGET, "scope": {"team": "code"}})
+    if end == "removed":
+        history = PolicyHistory([{"sets": [BUDGET]}, {"removes": [("budget", "acme", "b")]}])
+    outputs = run(new_lane(history), log.records)
+    assert [(state.spent, state.status) for state in states(outputs)] == [
+        (Decimal(60), "warned"),
+        (Decimal(60), "closed"),
+    ]
+    assert [said[0] for said in levels(outputs)] == ["firing", "resolved"]
+
+
+def test_budget_that_was_never_said_is_not_said_to_be_closed() -> None:
+    """Removed before its opening: nobody heard of it."""
+    log = waiting_log()
+    log.say(AT + SEC, [spend(60)])
+    log.policy_offset = 1
+    log.tick(AT + 20 * SEC)
+    history = PolicyHistory([{"sets": [BUDGET]}, {"removes": [("budget", "acme", "b")]}])
+    assert signals(run(new_lane(history), log.records)) == []
+
+
+def waiting_lane() -> tuple[BurnLane, BurnLog]:
+    """A lane with an open budget and one that waits, and its log."""
+    log = waiting_log()
+    log.correct(opened=0)
+    log.policy_offset = 1
+    log.say(AT + SEC, [spend(60), Row("acme", "budget", "c", AT, cost_pico=60 * USD)])
+    lane = new_lane(history())
+    run(lane, log.records)
+    return lane, log
+
+
+def history() -> PolicyHistory:
+    """The policies of `waiting_lane`."""
+    return policies(BUDGET, {**BUDGET, "id": "c"})
+
+
+def test_what_is_open_is_in_the_checkpoint() -> None:
+    """A recovered lane judges what its forerunner judged, and waits for what it waited for."""
+    lane, log = waiting_lane()
+    reader = MemoryReader()
+    reader.keep(lane.checkpoint())
+    again, start = recovered(history(), reader, next_offset=3)
+    assert (start, again.state.opened, digest(again.state)) == (3, 0, digest(lane.state))
+    log.correct(opened=1)
+    log.tick(AT + 20 * SEC)
+    assert public(run(lane, log.records[3:])) == public(run(again, log.records[3:]))
+
+
+def test_checkpoint_of_before_openings_is_read() -> None:
+    """Its budgets keep what they counted and crossed, and wait for their opening."""
+    lane, _ = waiting_lane()
+    reader = MemoryReader()
+    reader.keep(lane.checkpoint())
+    reader.records = [_older(record) for record in reader.records]
+    again, start = recovered(history(), reader, next_offset=3)
+    assert (start, again.state.opened) == (3, -1)
+    column = again.state.periods.column
+    assert (column("high").tolist(), column("waited").tolist()) == ([60_000_000, 60_000_000], [0, 0])
+    assert layout_of(BurnState(), checkpoint.OLDER[0]) == LAYOUT_BEFORE_OPENINGS
+
+
+def _older(record: SourceRecord) -> SourceRecord:
+    """The record as it was written before there were openings."""
+    piece = msgspec.msgpack.decode(record.value or b"", type=Piece)
+    body = piece.body
+    if piece.part == "periods":
+        page = msgspec.msgpack.decode(body, type=PageBytes)
+        del page.columns["waited"]
+        body = msgspec.msgpack.encode(page)
+    if piece.part == "cross":
+        held = msgspec.msgpack.decode(lz4.block.decompress(body))
+        del held["opened"]
+        body = lz4.block.compress(msgspec.msgpack.encode(held))
+    older = msgspec.structs.replace(piece, layout=LAYOUT_BEFORE_OPENINGS, body=body)
+    return msgspec.structs.replace(record, value=msgspec.msgpack.encode(older))
+
+
+def test_alert_about_no_money_at_all_reads_well() -> None:
+    """Amounts below a dollar keep four digits; a budget of nothing is called that."""
+    log = BurnLog(policy_offset=0)
+    log.say(AT, [replace(spend(0), cost_pico=81_234_567_890)])
+    said: list[Alert] = alerts(run(new_lane(policies({**BUDGET, "limit": "0", "thresholds": ["1"]})), log.records))
+    assert said[0].message == "org acme has spent 0.08123 USD of a budget of 0 USD: budget b, day from 2026-11-22 (UTC)"
+    said = alerts(run(new_lane(policies({**BUDGET, "limit": "0.1", "thresholds": ["0.8"]})), log.records))
+    assert said[0].message == "org acme has spent 0.08123 of 0.1 USD, past 80% of budget b, day from 2026-11-22 (UTC)"
