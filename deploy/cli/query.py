@@ -5,6 +5,8 @@ import io
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,6 +15,7 @@ import typer
 from deploy.cli.output import StateDir, examples
 
 _MAX_QUERY_BYTES = 1_000_000
+_BARE_DAILY = re.compile(r"\busage_daily\b(?!\s*\()", re.IGNORECASE)
 _OWN_FORMAT = re.compile(r"\bFORMAT\s+\w+\s*;?\s*\Z", re.IGNORECASE)
 
 
@@ -57,7 +60,7 @@ def sql(
     text = _text(query)
     chosen = output or (Format.PRETTY if sys.stdout.isatty() else Format.TSV)
     settings = connections(state_dir, os.environ).clickhouse
-    with client(settings) as found:
+    with _hinted(text), client(settings) as found:
         asked = found.raw_stream(
             text.strip().rstrip(";"), fmt=_SERVER_FORMAT[chosen], settings={**read_only(found), **_exact(chosen)}
         )
@@ -68,6 +71,22 @@ def sql(
             while chunk := stream.read(1 << 16):
                 sys.stdout.buffer.write(chunk)
     sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _hinted(text: str) -> Iterator[None]:
+    """What ClickHouse says of a view that lacks its argument helps nobody: the question is asked as it must be."""
+    from deploy.store_client import QueryError
+
+    try:
+        yield
+    except QueryError as error:
+        if _BARE_DAILY.search(text):
+            hint = (
+                "usage_daily counts days of a time zone: write usage_daily(tz = 'Europe/Berlin'), or take usage_1d_utc"
+            )
+            raise QueryError(f"{hint} ({error})") from error
+        raise
 
 
 def _exact(chosen: Format) -> dict[str, str]:
