@@ -64,8 +64,12 @@ def named_rows(
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """(the columns of a query, also where it has no rows; its rows). Raises: StoreUnavailableError, QueryError."""
     with client(settings) as found:
-        result = found.query(query, parameters=dict(parameters or {}), settings=read_only(found))
-        return list(result.column_names), list(result.named_results())
+        asked: dict[str, Any] = {"parameters": dict(parameters or {}), "settings": read_only(found)}
+        result = found.query(query, **asked)
+        named = list(result.named_results())
+        # Native, the driver's format, has no columns where it has no rows.
+        head = found.raw_query(query, fmt="TSVWithNames", **asked).decode().splitlines() if not named else []
+        return head[0].split("\t") if head else list(result.column_names), named
 
 
 @contextmanager

@@ -94,6 +94,14 @@ def test_replaying_again_changes_nothing(stack: Stack) -> None:
     assert sums_everywhere(stack) == dict.fromkeys(("usage_events", *ROLLUPS), truth())
 
 
+def test_a_csv_report_of_a_time_without_usage_names_its_columns(stack: Stack) -> None:
+    """A script finds the columns that it always finds, and no line."""
+    printed = stack.run(
+        "report", "daily", "--by", "team", "--csv", "--since", "2020-01-01", "--until", "2020-01-02"
+    ).stdout
+    assert [line.split(",")[:3] for line in printed.splitlines()] == [["period", "team", "requests"]]
+
+
 def test_one_dollar_budget_yields_one_alert_per_threshold(tmp_path: Path) -> None:
     """The trace shifted to now breaks a 1-dollar budget: one alert per threshold, readable by a plain consumer."""
     now = datetime.now(UTC)
