@@ -9,12 +9,17 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+import pyarrow as pa
+
 from producers.simulator import Day, simulate
+from schemas.internal import ADJUSTMENT_HEADER, OPENING_SCHEMA, AdjustmentHeaders, to_arrow_bytes
 from schemas.keys import event_key, partition_for
 from schemas.topics import PARTITIONS
 from schemas.usage_codec import decode
 from streams.burn.stage import BurnStage
 from streams.ports import Output, SourceBatch, SourceRecord
+from streams.rating.adjusting import ADJUSTMENTS_TOPIC
 from streams.rating.stage import RatingStage
 from tests.scenarios.burn_log import PolicyHistory
 
@@ -49,6 +54,13 @@ def batches(day: Day) -> Iterator[SourceBatch]:
                 yield SourceBatch("usage.events", partition, records[start : start + PER_BATCH])
 
 
+def empty_opening() -> SourceRecord:
+    """What the ledger says of the first budgets while it is empty."""
+    header = msgspec.json.encode(AdjustmentHeaders(kind="opening", opened=0))
+    nothing = to_arrow_bytes(pa.RecordBatch.from_pylist([], schema=OPENING_SCHEMA))
+    return SourceRecord(0, END_US, None, nothing, [(ADJUSTMENT_HEADER, header)])
+
+
 def alerts_of(day: Day) -> list[dict[str, Any]]:
     """Every alert that burn sends when it reads what rating makes of the day."""
     log = policies(day)
@@ -67,6 +79,8 @@ def alerts_of(day: Day) -> list[dict[str, Any]]:
                 alerts.extend(json.loads(c.value)["data"] for c in concluded if c.topic.startswith("alerts."))
 
     last_us = END_US
+    ledger = RatingStage(log).lane(ADJUSTMENTS_TOPIC, 0)
+    read(ledger.step(SourceBatch(ADJUSTMENTS_TOPIC, 0, [empty_opening()])).outputs, last_us)
     for batch in batches(day):
         last_us = max(last_us, batch.records[-1].append_time_us)
         read(rating[batch.partition].step(batch).outputs, last_us)
