@@ -6,6 +6,7 @@ where it has no rows; a tick sends the same with no rows at all.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Literal
 
 import msgspec
@@ -213,6 +214,18 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> bytes:
         """The record key: one living record per stage and partition."""
         return f"{self.stage}|{self.topic}|{self.partition}".encode()
+
+
+class ReconcileRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator asks of the sink on `internal.requests`, as JSON: compare and repair the days [since, until).
+
+    Asked twice under one id, it is done twice, which changes nothing more.
+    """
+
+    request_id: str
+    since: date
+    until: date
+    kind: Literal["reconcile"] = "reconcile"
 
 
 def progress_bytes(progress: Progress) -> bytes:

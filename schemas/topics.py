@@ -183,5 +183,13 @@ TOPICS: tuple[Topic, ...] = (
         readers=("sink",),
         public=False,
     ),
+    Topic(
+        name="internal.requests",
+        partitions=1,
+        doc="what operators ask of the sink: to reconcile some days",
+        writers=("operators",),
+        readers=("sink",),
+        public=False,
+    ),
 )
 BY_NAME = {topic.name: topic for topic in TOPICS}

@@ -39,6 +39,21 @@ _FENCED = frozenset(
 )
 
 
+def word(place: Place, next_offset: int, *, topic_id: str, policy_offset: int = -1, log_time_us: int = 0) -> Progress:
+    """The sink's word that everything below `next_offset` is done, said now."""
+    topic, partition = place
+    return Progress(
+        stage=STAGE,
+        topic=topic,
+        partition=partition,
+        next_offset=next_offset,
+        policy_offset=policy_offset,
+        log_time_us=log_time_us,
+        topic_id=topic_id,
+        at_us=time.time_ns() // 1000,
+    )
+
+
 class GroupLog:
     """Writes groups and progress under one transactional id; for one thread."""
 

@@ -7,6 +7,7 @@ markers of transactions, where no record ever stands.
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Self
 
 from confluent_kafka import (
@@ -123,6 +124,18 @@ class LogReader:
         if OFFSET_INVALID in (low, high):
             raise KafkaUnavailableError(f"{topic}/{partition}: its offsets are not known yet")
         return low, high
+
+    def offset_at(self, place: Place, at: datetime) -> int:
+        """The first offset that was appended at this time or later, else the end. Raises: KafkaUnavailableError."""
+        topic, partition = place
+        asked = TopicPartition(self._prefix + topic, partition, int(at.timestamp() * 1000))
+        try:
+            [found] = self._consumer.offsets_for_times([asked], timeout=TIMEOUT_SEC)
+        except KafkaException as error:
+            raise unavailable(error, f"{topic}/{partition}") from error
+        if found.error is not None:
+            raise KafkaUnavailableError(f"{topic}/{partition}: {found.error.str()}")
+        return int(found.offset) if found.offset >= 0 else self.bounds(place)[1]
 
     def assign(self, positions: Mapping[Place, int]) -> None:
         """From now on these partitions are read from these offsets."""

@@ -9,7 +9,6 @@
    it is known. So burn sees each opening once, whatever dies.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from schemas.errors import LogChangedError
 from schemas.internal import Progress, progress_from_bytes
 from schemas.policies import Policies, PolicyChange, fold
 from schemas.topics import BY_NAME
-from sinks.group_log import PROGRESS, STAGE, GroupLog
+from sinks.group_log import PROGRESS, GroupLog, word
 from sinks.log_reader import End, LogReader, Place, Record, Vanished
 from sinks.openings import opening, questions
 from sinks.patience import Patience
@@ -140,15 +139,8 @@ class Opener:
                 rows += question.rows(answers)
                 budgets += sum(len(ids) for ids in question.budgets.values())
                 yield
-        said = Progress(
-            stage=STAGE,
-            topic=POLICIES[0],
-            partition=POLICIES[1],
-            next_offset=next_offset,
-            policy_offset=up_to,
-            log_time_us=max(times, default=0),
-            topic_id=self._topic_id,
-            at_us=time.time_ns() // 1000,
+        said = word(
+            POLICIES, next_offset, topic_id=self._topic_id, policy_offset=up_to, log_time_us=max(times, default=0)
         )
         messages = opening(rows, opened=up_to) if up_to > self.opened else []
         until_done(lambda: self._doors.log.commit(group=None, progress=[said], adjustments=messages))

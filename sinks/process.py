@@ -16,6 +16,7 @@ from sinks.migrate import ensure_database, migrate, migrations
 from sinks.opener import Opener, OpenerDoors
 from sinks.patience import Patience, StopRequested
 from sinks.rated import Doors, RatedWorker
+from sinks.reconciler import Reconciler, ReconcilerDoors
 from sinks.settings import SinkSettings
 from sinks.signals import SignalDoors, SignalWorker
 from sinks.store import Connect, Store, connector
@@ -99,7 +100,23 @@ def run(
         with LogReader(kafka, name=STAGE) as reader:
             group_log = GroupLog(kafka, stop=stop)
             opener = Opener(OpenerDoors(reader=reader, log=group_log, store=store, patience=patience), mine)
-            doors = Doors(reader=reader, log=group_log, inserter=inserter, patience=patience, opener=opener)
+            reconciling = ReconcilerDoors(
+                reader=reader,
+                log=group_log,
+                store=store,
+                patience=patience,
+                open_reader=lambda: LogReader(kafka, name=f"{STAGE}-reconcile"),
+                now=lambda: datetime.now(UTC),
+            )
+            hour_utc = sink.reconcile_hour if sink.reconcile_hour >= 0 else None
+            doors = Doors(
+                reader=reader,
+                log=group_log,
+                inserter=inserter,
+                patience=patience,
+                opener=opener,
+                reconciler=Reconciler(reconciling, mine, hour_utc=hour_utc),
+            )
             RatedWorker(doors, limits, mine).run()
 
     def store_signals() -> None:

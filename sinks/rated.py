@@ -21,13 +21,14 @@ from structlog.typing import FilteringBoundLogger
 from schemas.errors import CorruptStateError, KafkaUnavailableError, LogChangedError
 from schemas.internal import Progress
 from sinks.adjustments import late_copies
-from sinks.group_log import STAGE, GroupLog, last_group, stored_progress
+from sinks.group_log import GroupLog, last_group, stored_progress, word
 from sinks.groups import Gathered, Gatherer, Group, Limits, RatedMessage, Span, covered, group_name, part_tokens
 from sinks.inserter import Inserter
 from sinks.log_reader import End, LogReader, Place, Record, TopicFacts
 from sinks.opener import Opener
 from sinks.patience import Patience
 from sinks.rated_log import RATED, rated_message, read_spans
+from sinks.reconciler import Reconciler
 from sinks.rows import split_by_month, store_rows
 
 _IDLE_SEC = 0.1
@@ -42,6 +43,7 @@ class Doors:
     inserter: Inserter
     patience: Patience
     opener: Opener
+    reconciler: Reconciler
 
 
 class RatedWorker:
@@ -68,6 +70,7 @@ class RatedWorker:
             if gatherer.due(now_us=_now_us()) or (idle and gatherer.moved() and not gatherer.waiting()):
                 self._store(gatherer.close())
             self._doors.opener.step(self._stored())
+            self._doors.reconciler.step(self._stored())
             if idle:
                 self._say()
                 self._doors.patience.until_done(lambda: self._doors.log.assure(self._word()))
@@ -90,7 +93,7 @@ class RatedWorker:
         self._epoch += 1
         self._starts = {partition: self._start(partition) for partition in range(self._facts.partitions)}
         rated = {(RATED, partition): start for partition, start in self._starts.items()}
-        doors.reader.assign({**rated, **doors.opener.begin(said)})
+        doors.reader.assign({**rated, **doors.opener.begin(said), **doors.reconciler.begin(said)})
         return self._starts
 
     def _same_topic(self, known_ids: Sequence[str]) -> None:
@@ -156,6 +159,7 @@ class RatedWorker:
                 wait_sec = 0.0
                 if fact.topic != RATED:
                     self._doors.opener.take(fact)
+                    self._doors.reconciler.take(fact)
                     continue
                 nothing = False
                 if isinstance(fact, Record):
@@ -211,15 +215,12 @@ class RatedWorker:
         for span in spans:
             before = self._progress.get(span.partition)
             header = newest.get(span.partition)
-            self._progress[span.partition] = Progress(
-                stage=STAGE,
-                topic=RATED,
-                partition=span.partition,
-                next_offset=span.next,
+            self._progress[span.partition] = word(
+                (RATED, span.partition),
+                span.next,
+                topic_id=self._facts.topic_id,
                 policy_offset=header.policy_offset if header else before.policy_offset if before else -1,
                 log_time_us=header.log_time_us if header else before.log_time_us if before else 0,
-                topic_id=self._facts.topic_id,
-                at_us=_now_us(),
             )
             self._unsaid.add(span.partition)
 

@@ -77,8 +77,12 @@ def differences(store: Store, rollup: Rollup, days: Sequence[date]) -> list[Repa
     return [Repair(row[0], rollup.store, *row[1:]) for row in rows]
 
 
-def reconcile(store: Store, days: Iterable[date], *, reason: str, now: datetime) -> list[Repair]:
+def reconcile(
+    store: Store, days: Iterable[date], *, reason: str, now: datetime, run_id: str | None = None
+) -> list[Repair]:
     """Each rollup equals the ledger on these days; returns what was repaired, and keeps it in `reconciliations`.
+
+    `run_id` says which run it is part of; without, it is one of its own.
 
     Raises: CorruptStateError: a rollup still differs after TRIES repairs.
             StoreUnavailableError: repeat the whole.
@@ -89,7 +93,7 @@ def reconcile(store: Store, days: Iterable[date], *, reason: str, now: datetime)
         for rollup in ROLLUPS:
             repairs += _equal(store, rollup, chunk)
     if repairs:
-        _write_down(store, repairs, reason=reason, now=now)
+        write_down(store, repairs, reason=reason, now=now, run_id=run_id)
     return repairs
 
 
@@ -107,8 +111,11 @@ def _equal(store: Store, rollup: Rollup, days: Sequence[date]) -> list[Repair]:
     return found
 
 
-def _write_down(store: Store, repairs: Sequence[Repair], *, reason: str, now: datetime) -> None:
-    run = uuid.uuid4().hex
+def write_down(
+    store: Store, repairs: Sequence[Repair], *, reason: str, now: datetime, run_id: str | None = None
+) -> None:
+    """The repairs are rows of `reconciliations`. Raises: StoreUnavailableError."""
+    run = run_id or uuid.uuid4().hex
     for days in day_chunks({repair.day for repair in repairs}):
         rows = [
             {

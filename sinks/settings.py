@@ -1,11 +1,11 @@
-"""How the sink gathers its inserts; read from `BURNLINE_SINK_*`."""
+"""How the sink gathers its inserts, and when it reconciles; read from `BURNLINE_SINK_*`."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class SinkSettings(BaseSettings):
-    """How many rows an insert has and how long it waits for them."""
+    """How many rows an insert has and how long it waits for them, and when nightly work is due."""
 
     model_config = SettingsConfigDict(env_prefix="BURNLINE_SINK_", frozen=True)
 
@@ -13,4 +13,7 @@ class SinkSettings(BaseSettings):
     group_bytes: int = Field(64 * 2**20, ge=1, le=2**30, description="Arrow bytes after which a group is inserted")
     group_wait_ms: int = Field(500, ge=1, le=60_000, description="longest wait of a row for its group")
     signal_wait_ms: int = Field(200, ge=1, le=60_000, description="longest wait of a signal for its insert")
+    reconcile_hour: int = Field(
+        3, ge=-1, le=23, description="hour of UTC at which what was touched is compared and repaired; -1: never"
+    )
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")

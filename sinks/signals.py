@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import InvalidMessage, KafkaUnavailableError
 from schemas.internal import Progress
-from sinks.group_log import STAGE, GroupLog, stored_progress
+from sinks.group_log import GroupLog, stored_progress, word
 from sinks.log_reader import End, LogReader, Place, Record
 from sinks.patience import Patience
 from sinks.signal_rows import SignalRow, signal_rows, tables
@@ -85,7 +85,7 @@ class SignalWorker:
                 entry = said.get(place)
                 same = entry is not None and entry.topic_id == facts.topic_id and entry.next_offset <= high
                 starts[place] = max(low, entry.next_offset) if entry is not None and same else low
-                self._words[place] = entry if entry is not None and same else self._word(place, starts[place], 0)
+                self._words[place] = entry if entry is not None and same else self._word(place, starts[place])
         return starts
 
     def _gather(self) -> None:
@@ -129,20 +129,10 @@ class SignalWorker:
         if not self._ends:
             until_done(lambda: self._progress_log.assure(next(iter(self._words.values()))))
             return
-        entries = [self._word(place, *end) for place, end in self._ends.items()]
+        entries = [self._word(place, next_offset, newest) for place, (next_offset, newest) in self._ends.items()]
         until_done(lambda: self._progress_log.commit(group=None, progress=entries))
         self._words |= {(entry.topic, entry.partition): entry for entry in entries}
         self._ends.clear()
 
-    def _word(self, place: Place, next_offset: int, newest_us: int) -> Progress:
-        topic, partition = place
-        return Progress(
-            stage=STAGE,
-            topic=topic,
-            partition=partition,
-            next_offset=next_offset,
-            policy_offset=-1,
-            log_time_us=newest_us,
-            topic_id=self._topic_ids[topic],
-            at_us=time.time_ns() // 1000,
-        )
+    def _word(self, place: Place, next_offset: int, newest_us: int = 0) -> Progress:
+        return word(place, next_offset, topic_id=self._topic_ids[place[0]], log_time_us=newest_us)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
 from pathlib import Path
@@ -32,6 +32,7 @@ from schemas.internal import (
     AdjustmentHeaders,
     BatchHeaders,
     Progress,
+    ReconcileRequest,
     batch_header,
     from_arrow_bytes,
     progress_bytes,
@@ -48,7 +49,8 @@ from tests.stack_clickhouse import ClickHouse
 ROOT = Path(__file__).resolve().parent.parent
 DAY = datetime(2026, 11, 22, tzinfo=UTC)
 TOPICS = (
-    "internal.rated", "internal.progress", "internal.groups", "usage.policies", "usage.adjustments", *SIGNALS,
+    "internal.rated", "internal.progress", "internal.groups", "internal.requests", "usage.policies",
+    "usage.adjustments", *SIGNALS,
 )  # fmt: skip
 SUMMED = ("input_tokens", "output_tokens", *LEAVES)
 _names = iter(range(10**6))
@@ -239,6 +241,17 @@ class SinkWorld:
         producer.flush(30)
         return offsets[0]
 
+    def request_reconcile(self, request_id: str, *, since: date, until: date) -> None:
+        """The sink is asked to reconcile these days."""
+        request = ReconcileRequest(request_id=request_id, since=since, until=until)
+        self.produce("internal.requests", msgspec.json.encode(request))
+
+    def produce(self, topic: str, value: bytes, *, partition: int = 0) -> None:
+        """One record, outside any transaction."""
+        producer = Producer(self.kafka.to_confluent())
+        producer.produce(self.kafka.topic(topic), value, partition=partition)
+        producer.flush(30)
+
     def rating_says(self, *, policy_offset: int, log_time: datetime = DAY, lanes: Sequence[int] = range(4)) -> None:
         """Rating's word on its lanes: under which policies it works, and the log's time."""
         producer = Producer(self.kafka.to_confluent())
@@ -280,6 +293,11 @@ class SinkWorld:
         except KafkaUnavailableError:
             return False
         return all(end == 0 or (place in said and said[place].next_offset >= end) for place, end in self.ends().items())
+
+    def command(self, sql: str) -> None:
+        """The statement is done in this world's database, as its writer."""
+        with self.clickhouse.client(database=self.database) as client:
+            client.command(sql)
 
     def ask(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a query in this world's database."""
