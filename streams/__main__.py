@@ -6,6 +6,7 @@ from typing import cast
 
 from streams.app import MakeStage, run_stage
 from streams.ports import PolicyLog, StageLogic
+from streams.settings import read_settings
 
 STAGES = {"rating": ("streams.rating.stage", "RatingStage"), "burn": ("streams.burn.stage", "BurnStage")}
 
@@ -15,7 +16,8 @@ def stage_maker(name: str) -> MakeStage:
     module, attribute = STAGES[name]
 
     def make(policy_log: PolicyLog) -> StageLogic:
-        return cast("StageLogic", getattr(import_module(module), attribute)(policy_log=policy_log))
+        sizes = {"window_events": read_settings().duplicate_window_events} if name == "rating" else {}
+        return cast("StageLogic", getattr(import_module(module), attribute)(policy_log=policy_log, **sizes))
 
     return make
 

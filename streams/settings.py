@@ -27,6 +27,9 @@ class StreamsSettings(BaseSettings):
     instance: str = Field("0", pattern=r"^[a-zA-Z0-9._-]{1,64}$", description="which of the stage's workers this is")
     fetch_max_bytes: int = Field(4 * 1_048_576, ge=65_536, description="of one partition in one fetch")
     batch_max_records: int = Field(20_000, ge=1, description="records of one batch, one transaction")
+    duplicate_window_events: int = Field(
+        250_000, ge=100, description="rating drops a copy of any of so many events; the sink finds what comes later"
+    )
     session_timeout_sec: float = Field(15.0, ge=6, description="a silent worker loses its partitions after this long")
     tick_interval_sec: float = Field(1.0, gt=0, description="how often a lane with nothing to read says so")
     static_member: bool = Field(

@@ -20,7 +20,6 @@ Patches = Mapping[str, Sequence[Patch]]
 MUTANT = "FAULTS_MUTANT"  # the name of a guard to take away, see mutants.py
 POINTS = "FAULTS_POINTS"  # a directory of armed points, see failpoints.py
 HURRY = "FAULTS_HURRY"  # checkpoints all the time, a page a step; inserts split by month
-WINDOW = "FAULTS_WINDOW_EVENTS"  # how many events rating's duplicate window holds
 PROXY = "FAULTS_CLICKHOUSE_PORT"  # where the sink finds ClickHouse, see proxy.py
 _ROOT = Path(__file__).parents[2]
 

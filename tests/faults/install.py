@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.failpoints import patches_of
-from tests.faults.hook import HURRY, MUTANT, POINTS, PROXY, WINDOW, Patch, change
+from tests.faults.hook import HURRY, MUTANT, POINTS, PROXY, Patch, change
 from tests.faults.mutants import MUTANTS
 
 
@@ -19,13 +19,6 @@ def _a_page_a_step(module: Any) -> None:
 
 def _a_month_a_part(module: Any) -> None:
     module.split_by_month.__kwdefaults__["most"] = 1
-
-
-def _window_of(events: str) -> Patch:
-    def patch(module: Any) -> None:
-        module.RatingStage.__init__.__kwdefaults__["window_events"] = int(events)
-
-    return patch
 
 
 def _through(port: str) -> Patch:
@@ -49,8 +42,6 @@ def install() -> None:
             "streams.burn.stage": [_a_page_a_step],
             "sinks.rows": [_a_month_a_part],
         }
-    if os.environ.get(WINDOW):
-        patches["streams.rating.stage"] = [_window_of(os.environ[WINDOW])]
     if os.environ.get(PROXY):
         patches.setdefault("sinks.process", []).append(_through(os.environ[PROXY]))
     if os.environ.get(MUTANT):

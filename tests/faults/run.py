@@ -106,7 +106,7 @@ def _world(wish: Wish, directory: Path, say: Say) -> Iterator[World]:
     state, settings = directory / "state", {"BURNLINE_STREAMS_SESSION_TIMEOUT_SEC": f"{wish.session_sec:g}"}
     hooks = {hook.MUTANT: wish.mutant} if wish.mutant else {}
     if wish.window is not None:
-        hooks[hook.WINDOW] = str(wish.window)
+        settings["BURNLINE_STREAMS_DUPLICATE_WINDOW_EVENTS"] = str(wish.window)
     if wish.hurry:
         hooks[hook.HURRY] = "1"
     if wish.needs("point", "wedge", "failing agent"):
