@@ -210,6 +210,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     topic_id: str = ""  # Kafka's id of the topic: another id means other records under the same numbers
     at_us: int = 0  # log time at which this was said, for people
     held_back: int = 0  # conclusions that are drawn but not said yet; `drain` waits for them
+    deaths: int = 0  # processes that died on what stands from `next_offset` to `tried_to`, or are at it now
+    tried_to: int = 0
+    alone: bool = False  # it is a single record, and each of them stepped nothing else
+    lost_records: int = 0  # of this partition, in all: retention took them before they were read
 
     def key(self) -> bytes:
         """The record key: one living record per stage and partition."""

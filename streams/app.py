@@ -23,7 +23,7 @@ from schemas.connection import KafkaSettings
 from schemas.errors import FatalError
 from schemas.topics import BY_NAME, TOPICS
 from streams.ending import Stop, end_process
-from streams.lane import PROGRESS_TOPIC, LaneTools
+from streams.lane_tools import PROGRESS_TOPIC, LaneTools
 from streams.lanes import Lanes
 from streams.log import configure_logging
 from streams.patience import until_done

@@ -2,86 +2,39 @@
 
 Steps of a batch, and what a crash between them costs:
 1. The chain is checked: the batch begins where the one before ended. A broken chain ends the process; nothing is lost.
-2. The policy log is waited for; the step runs in the worker thread. A crash repeats both: nothing was sent.
-3. Outputs, the entry in `internal.progress` and the offset commit go into one transaction. A crash before the commit
+2. The first batch after a start, and what has killed a process: progress says in a transaction of its own that a
+   process is about to step it (`streams.attempts`). A crash after it is counted; one before it is not.
+3. The policy log is waited for; the step runs in the worker thread. A crash repeats both: nothing was sent.
+4. Outputs, the entry in `internal.progress` and the offset commit go into one transaction. A crash before the commit
    aborts it (the next owner's fence does), one after it has everything; nothing in between can be seen.
 """
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
+import structlog
 from aiokafka import TopicPartition
 
-from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, TryAgainError
 from schemas.internal import Progress, progress_bytes
-from schemas.keys import partition_for
-from schemas.topics import BY_NAME
+from streams.attempts import MOST_DEATHS, Attempt, Attempts, Deaths
 from streams.gates import FetchedBatch, Gate
 from streams.lane_clock import LaneClock
-from streams.lane_producer import LaneProducer, Message
-from streams.policy_log import KafkaPolicyLog
-from streams.ports import KeepsCheckpoints, LaneLogic, Output, SourceBatch, SourceRecord, StepResult
+from streams.lane_producer import LaneProducer
+from streams.lane_tools import PROGRESS_TOPIC, LaneName, LaneTools, to_messages
+from streams.ports import KeepsCheckpoints, LaneLogic, Output, SetsAside, SourceBatch, SourceRecord, StepResult
 
-PROGRESS_TOPIC = "internal.progress"
-
-
-class Ends(Protocol):
-    """Says where a partition ends now."""
-
-    async def end(self, topic: str, partition: int) -> int:
-        """The high watermark, asked for after this call began."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaneName:
-    """Which lane: of which stage, on which partition; `topic` without prefix, `topic_id` the broker's."""
-
-    stage: str
-    topic: str
-    topic_id: str
-    partition: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaneTools:
-    """What all lanes of a worker share."""
-
-    kafka: KafkaSettings
-    policy_log: KafkaPolicyLog
-    ends: Ends
-    thread: Executor
-    tick_interval_sec: float
-
-
-def to_messages(outputs: Sequence[Output], kafka: KafkaSettings) -> list[Message]:
-    """The outputs with their topics' names on the broker and their partitions; a key decides where nobody said.
-
-    Raises: FatalError: a topic that is not in `schemas/topics.py`, or a partition that it does not have.
-    """
-    messages: list[Message] = []
-    for output in outputs:
-        topic = BY_NAME.get(output.topic)
-        if topic is None:
-            raise FatalError(f"an output is for topic {output.topic!r}, which schemas/topics.py does not declare")
-        partition = output.partition
-        if partition is None:
-            partition = partition_for(output.key or b"", topic.partitions)
-        if not 0 <= partition < topic.partitions:
-            raise FatalError(f"an output is for {output.topic}/{partition}; it has {topic.partitions} partitions")
-        messages.append(Message(kafka.topic(output.topic), partition, output.key, output.value, output.headers))
-    return messages
+Result = TypeVar("Result")
+_LOG = structlog.get_logger()
 
 
 class Lane:
     """Runs a stage's logic over one partition, from `position` on, until it is told to end.
 
-    Below `replay_until` records are replayed: steps run, their outputs are dropped.
+    Below `replay_until` records are replayed: steps run, their outputs are dropped. `deaths` are those at this position
+    before, `lost_records` those of this partition in all.
     `in_hand` are the first and last offset of the batch whose step runs, for whoever reports that it failed.
     """
 
@@ -96,12 +49,18 @@ class Lane:
         position: int,
         replay_until: int,
         progress: Progress | None,
+        deaths: Deaths,
+        lost_records: int,
     ) -> None:
         self.name = name
         self.logic = logic
         self.progress = progress
         self.position = position
         self._replay_until = replay_until
+        self._lost_records = lost_records
+        self._deaths = Deaths()
+        self._deaths_before = deaths.count
+        self._attempts = Attempts(deaths, narrows=isinstance(logic, SetsAside))
         self._tools = tools
         self._producer = producer
         self._gate = gate
@@ -154,18 +113,68 @@ class Lane:
         split = bisect_left(batch.records, self._replay_until, key=lambda record: record.offset)
         if split:
             await self._step(batch.records[:split])
-        if split < len(batch.records):
-            result = await self._step(batch.records[split:])
-            await self._commit(result, next_offset=batch.to_offset)
+        records = batch.records[split:]
+        while records:
+            attempt = self._attempts.next(records)
+            piece = records if attempt is None else records[: attempt.records]
+            records = records[len(piece) :]
+            next_offset = records[0].offset if records else batch.to_offset
+            if attempt is None:
+                await self._commit(await self._step(piece), next_offset=next_offset)
+            else:
+                async with self._tools.one_at_a_time:
+                    await self._attempt(attempt, piece, next_offset=next_offset)
         self.position = batch.to_offset
+
+    async def _attempt(self, attempt: Attempt, records: Sequence[SourceRecord], *, next_offset: int) -> None:
+        """The records are stepped and committed, or set aside; who dies in between is counted."""
+        await self._mark(attempt.deaths)
+        self._say(attempt, records)
+        if attempt.aside and isinstance(self.logic, SetsAside):
+            record = records[0]
+            if attempt.deaths.count > MOST_DEATHS + 1:  # it kills even whoever reads it to set it aside
+                record = SourceRecord(record.offset, record.append_time_us, None, None, ())
+            result = await self._in_thread(self.logic.set_aside, record)
+        else:
+            result = await self._step(records)
+            if len(records) == 1:  # it does not kill, then; what may end the process now is the commit
+                await self._mark(Deaths())
+        self._deaths = self._attempts.left(next_offset)
+        await self._commit(result, next_offset=next_offset)
+        self._deaths = Deaths()
+
+    def _say(self, attempt: Attempt, records: Sequence[SourceRecord]) -> None:
+        """A line about what has killed before, and what becomes of it."""
+        if not self._deaths_before:
+            return
+        never = self._deaths_before >= MOST_DEATHS and not isinstance(self.logic, SetsAside)
+        _LOG.error(
+            "set aside" if attempt.aside else "tries again",
+            topic=self.name.topic,
+            partition=self.name.partition,
+            offset=records[0].offset,
+            records=len(records),
+            reason=f"{self._deaths_before} processes died on it"
+            + (f"; {self.name.stage} never skips a record" if never else ""),
+        )
+
+    async def _mark(self, deaths: Deaths) -> None:
+        """Progress stands where it stood and says the deaths, as if this process had died already."""
+        self._deaths = deaths
+        said = self.progress
+        await self._commit(self._nothing(), next_offset=max(self.position, said.next_offset if said else 0))
+        self._deaths = Deaths()
 
     async def _step(self, records: Sequence[SourceRecord]) -> StepResult:
         batch = SourceBatch(self.name.topic, self.name.partition, records)
         self.in_hand = (records[0].offset, records[-1].offset)
         await self._tools.policy_log.wait_for(self.logic.policy_offset_needed(batch))
-        result = await asyncio.get_running_loop().run_in_executor(self._tools.thread, self.logic.step, batch)
+        result = await self._in_thread(self.logic.step, batch)
         self.in_hand = None
         return result
+
+    async def _in_thread(self, what: Callable[..., Result], *arguments: object) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._tools.thread, what, *arguments)
 
     async def _commit(self, result: StepResult, *, next_offset: int) -> list[int | None]:
         self._clock.advance(result.log_time_us)
@@ -179,6 +188,10 @@ class Lane:
             topic_id=self.name.topic_id,
             at_us=self._clock.log_time_us,
             held_back=result.held_back,
+            deaths=self._deaths.count,
+            tried_to=self._deaths.tried_to,
+            alone=self._deaths.alone,
+            lost_records=self._lost_records,
         )
         said = Output(PROGRESS_TOPIC, progress_bytes(progress), key=progress.key(), partition=0)
         source = TopicPartition(self._tools.kafka.topic(self.name.topic), self.name.partition)
@@ -192,7 +205,7 @@ class Lane:
         """The logic's checkpoint, if it keeps any and stands where progress says it stands."""
         said = self.progress
         if isinstance(self.logic, KeepsCheckpoints) and said is not None and self.caught_up():
-            outputs = await asyncio.get_running_loop().run_in_executor(self._tools.thread, self.logic.checkpoint)
+            outputs = await self._in_thread(self.logic.checkpoint)
             result = StepResult(outputs, said.log_time_us, said.policy_offset)
             await self._commit(result, next_offset=said.next_offset)
 
@@ -216,9 +229,7 @@ class Lane:
         seen = self._gate.seen
         if self._ending or seen.handed != self.position or seen.position < max(end, self._replay_until):
             return
-        result = await asyncio.get_running_loop().run_in_executor(
-            self._tools.thread, self.logic.tick, self._clock.tick_time_us()
-        )
+        result = await self._in_thread(self.logic.tick, self._clock.tick_time_us())
         if result is None:
             await self._pass_markers(seen.position)
             return
@@ -227,12 +238,11 @@ class Lane:
 
     async def _pass_markers(self, position: int) -> None:
         """Progress and committed offset are at `position`: between there and what was said stand only markers."""
+        if position > (self.progress.next_offset if self.progress else 0):
+            await self._commit(self._nothing(), next_offset=position)
+
+    def _nothing(self) -> StepResult:
+        """No conclusions: what was said stands."""
         said = self.progress
-        if position > (0 if said is None else said.next_offset):
-            nothing = StepResult(
-                (),
-                log_time_us=self._clock.log_time_us,
-                policy_offset=-1 if said is None else said.policy_offset,
-                held_back=0 if said is None else said.held_back,
-            )
-            await self._commit(nothing, next_offset=position)
+        policy_offset, held_back = (said.policy_offset, said.held_back) if said else (-1, 0)
+        return StepResult((), self._clock.log_time_us, policy_offset, held_back)

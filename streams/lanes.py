@@ -17,10 +17,12 @@ from faust.types import TP
 
 from schemas.errors import FatalError
 from schemas.internal import Progress, latest_progress
+from streams.attempts import Deaths
 from streams.gates import FetchedBatch, Gate
-from streams.lane import PROGRESS_TOPIC, Lane, LaneName, LaneTools
+from streams.lane import Lane
 from streams.lane_producer import LaneProducer
 from streams.lane_start import LogNow, Recorded, Start, choose_start
+from streams.lane_tools import PROGRESS_TOPIC, LaneName, LaneTools
 from streams.patience import until_done
 from streams.ports import LaneLogic, PartitionReader, StageLogic
 from streams.readers import LogEnds
@@ -157,6 +159,8 @@ class Lanes:
                 position=position,
                 replay_until=start.offset,
                 progress=progress,
+                deaths=_deaths(progress, start),
+                lost_records=(progress.lost_records if progress else 0) + start.lost_records,
             )
             self._gates[gate] = lane
             await self._consumer().open_gate(TP(self._tools.kafka.topic(topic), partition), gate, position)
@@ -225,3 +229,10 @@ class Lanes:
                 if its_task is task and lane.in_hand is not None:
                     error.add_note(f"batch of {lane.name.topic}/{lane.name.partition}: offsets {lane.in_hand}")
             self._fail(error)
+
+
+def _deaths(progress: Progress | None, start: Start) -> Deaths:
+    """How many processes died where this lane begins."""
+    if progress is None or progress.next_offset != start.offset:
+        return Deaths()
+    return Deaths(progress.deaths, progress.tried_to, progress.alone)

@@ -117,6 +117,15 @@ class KeepsCheckpoints(Protocol):
         ...
 
 
+@runtime_checkable
+class SetsAside(Protocol):
+    """A lane's logic that can go on without a record; others must never skip one."""
+
+    def set_aside(self, record: SourceRecord) -> StepResult:
+        """The conclusions without the record, which is said to have killed its step: a dead letter."""
+        ...
+
+
 class StageLogic(Protocol):
     """Makes the logic of each lane; `name` is in the transactional ids, the group and progress."""
 

@@ -44,6 +44,7 @@ NAME = "rating"
 SOURCE_TOPIC = "usage.events"
 SEEN_TOPIC = "internal.seen"
 WINDOW_EVENTS = 250_000
+_KILLED = InvalidMessage(Reason.POISON, "", "each process that rated this record, and nothing else with it, died")
 _REFUSALS = {
     Verdict.CONFLICT: InvalidMessage(
         Reason.CONFLICTING_DUPLICATE, "id", "an event of this source and id was counted with another content"
@@ -145,6 +146,14 @@ class RatingLane:
         refused.sort(key=lambda pair: pair[0].offset)
         outputs.extend(dead_letter(*pair, topic=batch.topic, partition=batch.partition) for pair in refused)
         return StepResult(outputs, self._log_time_us, self._policy_offset)
+
+    def set_aside(self, record: SourceRecord) -> StepResult:
+        """The record is a dead letter and counts for nothing; the log moves on past it."""
+        self._move(record.append_time_us)
+        self._next_offset = record.offset + 1
+        heading = self._batch(first_offset=record.offset, next_offset=self._next_offset, tick=False)
+        letter = dead_letter(record, _KILLED, topic=SOURCE_TOPIC, partition=self.partition)
+        return StepResult([*delta_messages(heading, None), letter], self._log_time_us, self._policy_offset)
 
     def _admit(self, columns: Columns, valid: Ints) -> "_Admitted":
         """Those of the valid rows that are new to the duplicate window, which now holds them."""

@@ -4,19 +4,22 @@ Arguments: the instance, then more topics that it reads in silence: it says noth
 """
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
 
 from schemas.topics import BY_NAME
 from streams.app import run_stage
-from streams.ports import Output, PartitionReader, PolicyLog, SourceBatch, StepResult
+from streams.ports import Output, PartitionReader, PolicyLog, SourceBatch, SourceRecord, StepResult
 
 STAGE = "counting"
 SOURCE = "usage.events"
 OUT = "internal.rated"
 BROADCAST = "internal.deltas"
 CHECKPOINTS = "internal.checkpoints"
+KILLS = b"kills"
+"""A value that ends the process that steps it, as a lack of memory would."""
 REPLAYED = 7
 """Each lane begins this many offsets early, as a stage does that rebuilds state by replaying."""
 
@@ -46,6 +49,8 @@ class CountingLane:
     def step(self, batch: SourceBatch) -> StepResult:
         """The batch's offsets, and its log time to everybody."""
         records = batch.records
+        if any(record.value == KILLS for record in records):
+            os._exit(9)
         self._stepped_to = records[-1].offset + 1
         values = [int(record.value or b"0") for record in records]
         said = {"offsets": [record.offset for record in records], "to": records[-1].offset + 1, "sum": sum(values)}
@@ -54,6 +59,12 @@ class CountingLane:
         return StepResult(
             [*outputs, *self._everybody(first_us, log_time_us)], log_time_us, self._policy_log.latest()[0]
         )
+
+    def set_aside(self, record: SourceRecord) -> StepResult:
+        """Its offset, apart from those that were counted."""
+        said = {"offsets": [], "aside": record.offset, "to": record.offset + 1, "sum": 0}
+        output = Output(OUT, json.dumps(said).encode(), partition=self._partition)
+        return StepResult([output], record.append_time_us, self._policy_log.latest()[0])
 
     def tick(self, log_time_us: int) -> StepResult:
         """The log time to everybody."""

@@ -221,6 +221,10 @@ class WorkerProcess:
         """SIGCONT."""
         self._process.send_signal(signal.SIGCONT)
 
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
     def wait(self, timeout_sec: float = 30.0) -> int:
         """The exit code, once it has ended."""
         code = self._process.wait(timeout_sec)

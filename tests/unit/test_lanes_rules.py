@@ -8,9 +8,9 @@ from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, LogChangedError
 from schemas.internal import Progress
 from schemas.keys import partition_for
-from streams.lane import to_messages
 from streams.lane_clock import LaneClock
 from streams.lane_start import LogNow, Recorded, choose_start
+from streams.lane_tools import to_messages
 from streams.ports import Output
 
 KAFKA = KafkaSettings(topic_prefix="eu.")

@@ -1,0 +1,67 @@
+"""What lanes are made of and share: names, tools, and where outputs go."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.connection import KafkaSettings
+from schemas.errors import FatalError
+from schemas.keys import partition_for
+from schemas.topics import BY_NAME
+from streams.lane_producer import Message
+from streams.policy_log import KafkaPolicyLog
+from streams.ports import Output
+
+PROGRESS_TOPIC = "internal.progress"
+
+
+class Ends(Protocol):
+    """Says where a partition ends now."""
+
+    async def end(self, topic: str, partition: int) -> int:
+        """The high watermark, asked for after this call began."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaneName:
+    """Which lane: of which stage, on which partition; `topic` without prefix, `topic_id` the broker's."""
+
+    stage: str
+    topic: str
+    topic_id: str
+    partition: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaneTools:
+    """What all lanes of a worker share."""
+
+    kafka: KafkaSettings
+    policy_log: KafkaPolicyLog
+    ends: Ends
+    thread: Executor
+    tick_interval_sec: float
+    one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from an attempt's mark to its commit: a process that dies then died of nothing else."""
+
+
+def to_messages(outputs: Sequence[Output], kafka: KafkaSettings) -> list[Message]:
+    """The outputs with their topics' names on the broker and their partitions; a key decides where nobody said.
+
+    Raises: FatalError: a topic that is not in `schemas/topics.py`, or a partition that it does not have.
+    """
+    messages: list[Message] = []
+    for output in outputs:
+        topic = BY_NAME.get(output.topic)
+        if topic is None:
+            raise FatalError(f"an output is for topic {output.topic!r}, which schemas/topics.py does not declare")
+        partition = output.partition
+        if partition is None:
+            partition = partition_for(output.key or b"", topic.partitions)
+        if not 0 <= partition < topic.partitions:
+            raise FatalError(f"an output is for {output.topic}/{partition}; it has {topic.partitions} partitions")
+        messages.append(Message(kafka.topic(output.topic), partition, output.key, output.value, output.headers))
+    return messages
