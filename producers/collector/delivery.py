@@ -1,0 +1,115 @@
+"""Records to Kafka, and the word of Kafka that they stand there: what `202 Accepted` rests on.
+
+Laws
+1. `deliver` returns when every record is acknowledged by all in-sync replicas, and raises otherwise. After it has
+   raised some of the records may stand there all the same: the caller sends all of them again, under the same ids.
+2. What is under way is bounded, in bytes and in time.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from producers.sending import HEADERS, producer_config
+from producers.stamp import Event
+from schemas.connection import KafkaSettings
+from schemas.errors import InputError, KafkaUnavailableError
+
+_log = logging.getLogger(__name__)
+_POLL_SEC = 0.1
+
+
+class Delivery:
+    """The door to one topic. Thread-safe where it says so; `close` ends it."""
+
+    def __init__(self, kafka: KafkaSettings, *, topic: str = "usage.events", timeout_sec: float = 10.0) -> None:
+        self._topic = kafka.topic(topic)
+        self._where = kafka.bootstrap_servers
+        self.trouble = ""
+        settings: dict[str, Any] = {
+            **producer_config(kafka),
+            "client.id": "burnline-collector",
+            "linger.ms": 5,
+            "message.timeout.ms": int(timeout_sec * 1000),
+            "queue.buffering.max.kbytes": 65_536,
+            "error_cb": self._note,
+        }
+        self._producer = Producer(settings, logger=_log)
+        self._stop = threading.Event()
+        self._poller = threading.Thread(target=self._poll, name="burnline-collector", daemon=True)
+        self._poller.start()
+
+    async def deliver(self, events: Sequence[Event]) -> None:
+        """Every event stands in the topic.
+
+        Raises: KafkaUnavailableError: Kafka has not said so in time, or takes no more now. InputError: it refuses one.
+        """
+        if not events:
+            return
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(loop, len(events))
+        for place, event in enumerate(events):
+            try:
+                self._producer.produce(self._topic, event.value, event.key, on_delivery=waiting.settle, headers=HEADERS)
+            except BufferError:
+                waiting.leave(len(events) - place, "the queue to Kafka is full")
+                break
+            except KafkaException as error:
+                waiting.leave(len(events) - place, error.args[0].str())
+                break
+        failure = await waiting.done
+        if failure is None:
+            self.trouble = ""
+            return
+        if failure == KafkaError.MSG_SIZE_TOO_LARGE:
+            raise InputError("Kafka refuses a message of this size")
+        raise KafkaUnavailableError(f"Kafka at {self._where} did not acknowledge: {self.trouble or failure}")
+
+    def close(self) -> None:
+        """What is under way is settled, and the connection is closed."""
+        self._producer.flush(10)
+        self._stop.set()
+        self._poller.join()
+
+    def _poll(self) -> None:
+        while not self._stop.is_set():
+            self._producer.poll(_POLL_SEC)
+
+    def _note(self, error: KafkaError) -> None:
+        self.trouble = error.str()
+
+
+class _Waiting:
+    """Records of one request that Kafka has not settled yet; `done` becomes None, or why one of them failed."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, count: int) -> None:
+        self._loop = loop
+        self._left = count
+        self._failure: str | int | None = None
+        self._lock = threading.Lock()
+        self.done: asyncio.Future[str | int | None] = loop.create_future()
+
+    def settle(self, error: KafkaError | None, _message: Message) -> None:
+        """One record is settled; from the thread that polls."""
+        why: str | int | None = None
+        if error is not None:
+            too_large = error.code() == KafkaError.MSG_SIZE_TOO_LARGE
+            why = KafkaError.MSG_SIZE_TOO_LARGE if too_large else error.str()
+        self.leave(1, why)
+
+    def leave(self, count: int, why: str | int | None) -> None:
+        """So many records are settled, or will never be sent."""
+        with self._lock:
+            self._left -= count
+            self._failure = self._failure or why
+            is_over = self._left == 0
+        if is_over:
+            self._loop.call_soon_threadsafe(self._finish)
+
+    def _finish(self) -> None:
+        if not self.done.done():
+            self.done.set_result(self._failure)
