@@ -46,6 +46,7 @@ class Component:
     oldest_unprocessed_sec: float | None
     policy_offset: int | None
     why: str
+    lost_records: int = 0  # that retention took before they were read, ever
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def _stage(stage: str, seen: Seen) -> Component:
     under = [found.progress for place, found in said.items() if place[0] == stage and place[1] in _POLICIES[stage]]
     health, why = _judge(stage, state, seen, oldest_sec)
     known = seen.said is not None and seen.ends is not None
+    lost = sum(progress.lost_records for progress in mine)
     return Component(
         name=stage,
         health=health,
@@ -120,7 +122,8 @@ def _stage(stage: str, seen: Seen) -> Component:
         lag=sum(lags.values()) if known else None,
         oldest_unprocessed_sec=oldest_sec,
         policy_offset=min((progress.policy_offset for progress in under), default=None),
-        why=why,
+        why="; ".join(filter(None, (why, f"it has lost {lost:,} records to retention" if lost else ""))),
+        lost_records=lost,
     )
 
 
@@ -130,6 +133,8 @@ def _judge(stage: str, state: ProcessState | None, seen: Seen, oldest_sec: float
         return ("degraded" if state is not None and state.state == "STARTING" else "down"), f"{_state(state)}{reason}"
     if seen.said is None:
         return "degraded", "its position is not known while Kafka does not answer"
+    if (died := _died(stage, seen.said)) is not None:
+        return "degraded", died
     silent = stage_reason(stage, state, seen.said, PARTITIONS, now_us=seen.now_us)
     if silent is not None:
         return "degraded", silent
@@ -149,6 +154,16 @@ def _stands_still(stage: str, seen: Seen) -> str | None:
         silent_us = waits_us if said is None else min(waits_us, seen.now_us - said.said_at_us)
         if silent_us > QUIET_SEC * 1e6:
             return f"has not moved on {place[1]}/{place[2]} for {silent_us / 1e6:.0f} s, though records wait there"
+    return None
+
+
+def _died(stage: str, said: Mapping[StagePlace, Said]) -> str | None:
+    """Where processes of a stage die again and again; the one that is at it now does not count."""
+    for (of, topic, partition), found in sorted(said.items()):
+        deaths = found.progress.deaths - 1
+        if of == stage and deaths > 0:
+            at = found.progress.next_offset
+            return f"{deaths} processes died on what stands in {topic}/{partition} from {at:,} on"
     return None
 
 

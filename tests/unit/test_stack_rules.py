@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import msgspec
+
 from deploy.stack.position_rules import (
     OPENED,
     READS,
@@ -215,3 +217,29 @@ def test_old_words_do_not_count_after_a_restart() -> None:
         ("rating", *places[1]): replace(said(("rating", *places[1]), 1), offset=100),
     }
     assert silent_since("rating", spoken, 100, places) == [places[0], places[2]]
+
+
+def test_deaths_on_the_same_records_are_said() -> None:
+    """The process that is at them now is none; one that died before is, though the stage speaks and is up to date."""
+    place = ("burn", "internal.deltas", 2)
+    for deaths, expected in (
+        (1, ("ok", "")),
+        (2, ("degraded", "1 processes died on what stands in internal.deltas/2 ")),
+    ):
+        seen = healthy()
+        spoken = dict(seen.said or {})
+        spoken[place] = replace(spoken[place], progress=msgspec.structs.replace(spoken[place].progress, deaths=deaths))
+        health, why = component(replace(seen, said=spoken), "burn")
+        assert (health, why.split("from")[0]) == expected
+
+
+def test_lost_records_are_said_for_good() -> None:
+    """What retention took before it was read is no fault of now, but never hidden either."""
+    seen = healthy()
+    spoken = dict(seen.said or {})
+    for partition, lost in ((1, 4), (3, 1000)):
+        place = ("rating", "usage.events", partition)
+        spoken[place] = replace(
+            spoken[place], progress=msgspec.structs.replace(spoken[place].progress, lost_records=lost)
+        )
+    assert component(replace(seen, said=spoken), "rating") == ("ok", "it has lost 1,004 records to retention")
