@@ -1,6 +1,10 @@
 """The door to ClickHouse for questions: read only, errors as one sentence."""
 
+import http.client
 import logging
+import ssl
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,8 +17,12 @@ from schemas.errors import BurnlineError, StoreUnavailableError
 
 # What the driver logs, it also raises, and our sentence says it.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
-CONNECT_TIMEOUT_SEC = 10
-QUERY_TIMEOUT_SEC = 300
+ANSWER_TIMEOUT_SEC = 10.0
+"""Who does not say that it lives within this time hangs, or is far too busy to ask."""
+OWN_TIMEOUT_SEC = 60.0
+"""For the questions that Burnline itself asks."""
+QUERY_TIMEOUT_SEC = 300.0
+"""For a person's own query, and for long exports."""
 
 
 class QueryError(BurnlineError):
@@ -22,26 +30,27 @@ class QueryError(BurnlineError):
 
 
 @contextmanager
-def client(settings: ClickHouseSettings) -> Iterator[Any]:
-    """A connection in our database for questions.
+def client(settings: ClickHouseSettings, *, timeout_sec: float = QUERY_TIMEOUT_SEC) -> Iterator[Any]:
+    """A connection in our database for questions, each of which may take `timeout_sec`.
 
     Raises, also within the block: StoreUnavailableError: no answer. QueryError: ClickHouse refuses a query.
     """
+    _lives(settings)
     try:
         found = clickhouse_connect.get_client(
             **settings.to_client(),
             database=settings.database,
-            connect_timeout=CONNECT_TIMEOUT_SEC,
-            send_receive_timeout=QUERY_TIMEOUT_SEC,
+            connect_timeout=max(1, round(ANSWER_TIMEOUT_SEC)),
+            send_receive_timeout=timeout_sec,
             autogenerate_session_id=False,
             client_name="burnline",
         )
     except driver.Error as error:
-        raise _told(error, settings) from error
+        raise _told(error, settings, timeout_sec) from error
     try:
         yield found
     except driver.Error as error:
-        raise _told(error, settings) from error
+        raise _told(error, settings, timeout_sec) from error
     finally:
         found.close()
 
@@ -63,7 +72,7 @@ def named_rows(
     settings: ClickHouseSettings, query: str, parameters: Mapping[str, object] | None = None
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """(the columns of a query, also where it has no rows; its rows). Raises: StoreUnavailableError, QueryError."""
-    with client(settings) as found:
+    with client(settings, timeout_sec=OWN_TIMEOUT_SEC) as found:
         asked: dict[str, Any] = {"parameters": dict(parameters or {}), "settings": read_only(found)}
         result = found.query(query, **asked)
         named = list(result.named_results())
@@ -84,7 +93,20 @@ def streamed(
             yield (dict(zip(names, row, strict=True)) for block in blocks for row in block)
 
 
-def _told(error: Exception, settings: ClickHouseSettings) -> StoreUnavailableError | QueryError:
+def _lives(settings: ClickHouseSettings) -> None:
+    """ClickHouse says that it lives. Raises: StoreUnavailableError: it does not, soon."""
+    url = f"{settings.url.rstrip('/')}/ping"
+    trust = ssl.create_default_context(cafile=str(settings.ca_file)) if settings.ca_file else None
+    try:
+        with urllib.request.urlopen(url, timeout=ANSWER_TIMEOUT_SEC, context=trust):  # noqa: S310  the settings allow http(s) only
+            return
+    except urllib.error.HTTPError:
+        return  # it answers; what it says to a real question is said there
+    except (OSError, http.client.HTTPException) as error:
+        raise _told(error, settings, ANSWER_TIMEOUT_SEC) from error
+
+
+def _told(error: Exception, settings: ClickHouseSettings, timeout_sec: float) -> StoreUnavailableError | QueryError:
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if "DB::Exception" in said or "Code: " in said:
         start = said.find("DB::Exception:")
@@ -92,4 +114,6 @@ def _told(error: Exception, settings: ClickHouseSettings) -> StoreUnavailableErr
         refused = said[start + len("DB::Exception:") :].strip() if start >= 0 else said
         return QueryError(f"ClickHouse refuses the query: {refused}")
     reason = "connection refused" if "Connection refused" in said else said[:200]
+    if "timed out" in said.lower():
+        reason = f"nothing came within {timeout_sec:g} s: it hangs or is too busy; see burnline status"
     return StoreUnavailableError(f"ClickHouse at {settings.url} does not answer ({reason})")

@@ -11,6 +11,7 @@ from deploy.cli import (
     policies,
     price,
     query,
+    reconcile,
     reconcile_provider,
     replay,
     report,
@@ -38,6 +39,7 @@ for module in (
     query,
     alerts,
     deadletters,
+    reconcile,
     reconcile_provider,
     export,
 ):
