@@ -5,7 +5,7 @@ Laws
 2. Rows, `--set` and shifts that differ have ids that differ; so a replay under another shift is another import.
 3. An event that has an id of its own keeps it where nothing is set and time is not moved; otherwise the id gets a
    suffix that is made from `--set` and shift, so that equal ids stay equal and meet no event of another replay.
-4. What is returned passes the contract.
+4. What is returned passes the contract, and holds nothing that looks like a secret (`schemas/secrets.py`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,6 +21,7 @@ from producers.dialect import Draft
 from producers.shift import shift_text
 from schemas.errors import InputError, InvalidMessage, Reason
 from schemas.keys import event_key
+from schemas.secrets import holds_secret, without_secrets
 from schemas.signals import rfc3339
 from schemas.usage import USAGE_TYPE, UsageData
 from schemas.usage_codec import decode
@@ -143,9 +144,21 @@ def stamp(draft: Draft, stamping: Stamping, *, salt: bytes) -> Event:
         value = msgspec.json.encode(event)
     except (UnicodeEncodeError, OverflowError) as error:
         raise InvalidMessage(Reason.INVALID_UTF8, "", str(error)) from None
+    if holds_secret(value):
+        event = _without_secrets(event)
+        value = msgspec.json.encode(event)
     data = decode(value).data
     key = event_key(org=data.org, team=data.team, credential=data.credential)
-    return Event(draft.row, key, value, at, source, event["id"])
+    return Event(draft.row, key, value, at, event["source"], event["id"])
+
+
+def _without_secrets(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with every secret taken out of its names; ids that held one are told apart by a hash."""
+    clean: dict[str, Any] = msgspec.json.decode(without_secrets(msgspec.json.encode(event))[0])
+    for name in ("source", "id"):
+        if clean[name] != event[name]:
+            clean[name] = blake2b(event[name].encode(), digest_size=16).hexdigest()
+    return clean
 
 
 def _identity(draft: Draft, stamping: Stamping, salt: bytes) -> str:

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.secrets import holds_secret, without_secrets
 from schemas.usage import MAX_EVENT_BYTES, UsageData, UsageEvent
 
 PLACEHOLDER = re.compile(r"\[redacted(, \d+ bytes)?\]")
@@ -25,13 +26,6 @@ _NAME_CHARS = 256
 _TEXT_CHARS = 1024
 _LONGEST_NUMBER = 32
 _LIKE_A_NAME = re.compile(rb"[A-Za-z_][A-Za-z0-9_.\-]{0,63}")
-_SECRET = re.compile(
-    rb"\b(?:sk|rk|pk|gsk|xai|hf|pplx)[-_][A-Za-z0-9_\-]{16,}"
-    rb"|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_\-]{30,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"
-    rb"|\bxox[abeoprs]-[A-Za-z0-9\-]{10,}|\beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}(?:\.[A-Za-z0-9_\-]*)?"
-    rb"|(?i:\bbearer)\s+[A-Za-z0-9._~+/=\-]{8,}|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-)
-"""Keys as providers and code hosts write them, JSON web tokens, bearer headers, private keys."""
 _TOKEN = re.compile(
     rb'(?P<string>"(?:[^"\\]|\\.)*+(?:"|\\?\Z))|(?P<mark>[{}\[\]:,])'
     rb"|(?P<plain>true\b|false\b|null\b|-?[0-9][0-9.eE+\-]*)|(?P<space>[ \t\r\n]+)|(?P<other>[^\"{}\[\]:, \t\r\n]+)",
@@ -59,16 +53,11 @@ def redacted(raw: bytes, *, data_only: bool = False) -> Redacted:
     if len(raw) > _MAX_SCANNED_BYTES:
         scan = _Scan(zone)
         return Redacted(scan.run(raw[:_KEPT_WHEN_CUT_BYTES]), scan.taken_out, cut=True)
-    if b"\\" not in raw and not _SECRET.search(raw) and _only_known(raw, zone):
+    if b"\\" not in raw and not holds_secret(raw) and _only_known(raw, zone):
         return Redacted(raw, 0, cut=False)
     scan = _Scan(zone)
     kept = scan.run(raw)
     return Redacted(kept[:MAX_EVENT_BYTES], scan.taken_out, cut=len(kept) > MAX_EVENT_BYTES)
-
-
-def without_secrets(text: str) -> str:
-    """A name or a header with anything in it that looks like a secret taken out."""
-    return _SECRET.sub(b"[redacted]", text.encode(errors="replace")).decode(errors="replace")
 
 
 def like_a_name(text: str) -> bool:
@@ -185,7 +174,7 @@ class _Scan:
             if len(inner) <= _NAME_CHARS:
                 self._name = "tag"
                 return self._clean(token)
-        elif _LIKE_A_NAME.fullmatch(inner) and not _SECRET.search(inner):
+        elif _LIKE_A_NAME.fullmatch(inner) and not holds_secret(inner):
             self._name = inner.decode()
             return token
         self._name = ""
@@ -214,7 +203,7 @@ class _Scan:
         return b"0" if listed else self._take_out(token)
 
     def _clean(self, token: bytes) -> bytes:
-        clean, secrets = _SECRET.subn(b"[redacted]", token)
+        clean, secrets = without_secrets(token)
         self.taken_out += secrets
         return clean
 

@@ -8,7 +8,8 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
 from schemas.errors import InvalidMessage, Reason
-from schemas.redaction import like_a_name, placeholder, redacted, without_secrets
+from schemas.redaction import like_a_name, placeholder, redacted
+from schemas.secrets import named_without_secrets
 from schemas.signals import DEAD_LETTER_TYPE, CloudSignal, DeadLetter
 from schemas.usage import UsageEvent
 from streams.ports import Headers, Output, SourceRecord
@@ -57,7 +58,7 @@ def dead_letter(record: SourceRecord, refusal: InvalidMessage, *, topic: str, pa
         append_time=append_time,
         reason=refusal.reason,
         path=path,
-        message=f"{without_secrets(said)[:_MAX_MESSAGE_CHARS]}; what to do: {WHAT_TO_DO[refusal.reason]}",
+        message=f"{named_without_secrets(said)[:_MAX_MESSAGE_CHARS]}; what to do: {WHAT_TO_DO[refusal.reason]}",
         key_base64=_clean_key(record.key),
         value_base64=b64encode(kept.value).decode(),
         value_bytes=len(value),
@@ -80,12 +81,12 @@ def _clean_path(path: str) -> str:
     """The path of a field; of names that the sender chose (tags, unknown fields) only those that look like names."""
     parts = path.split(".")
     clean = [part if part == "[key]" or part.isdecimal() or like_a_name(part) else "[redacted]" for part in parts]
-    return without_secrets(".".join(clean))[:_MAX_HEADER_CHARS] if len(parts) <= _DEEPEST else "[redacted]"
+    return named_without_secrets(".".join(clean))[:_MAX_HEADER_CHARS] if len(parts) <= _DEEPEST else "[redacted]"
 
 
 def _clean_key(key: bytes | None) -> str | None:
     """The record's key, unless it looks like a secret or is too long for a name."""
-    if key is None or len(key) > _MAX_KEY_BYTES or without_secrets(_decoded(key)) != _decoded(key):
+    if key is None or len(key) > _MAX_KEY_BYTES or named_without_secrets(_decoded(key)) != _decoded(key):
         return None
     return b64encode(key).decode()
 
@@ -101,5 +102,5 @@ def _clean_headers(headers: Headers) -> dict[str, str]:
         value = content or b""
         known = name in _KEPT_HEADERS and len(value) <= _MAX_HEADER_CHARS
         clean = name if like_a_name(name) else "[redacted]"
-        kept[clean] = without_secrets(_decoded(value)) if known else placeholder(len(value))
+        kept[clean] = named_without_secrets(_decoded(value)) if known else placeholder(len(value))
     return kept

@@ -116,7 +116,7 @@ leaf_counts = st.dictionaries(st.sampled_from(LEAVES), st.integers(0, 10**9), ma
 money = st.none() | st.integers(0, 10**17).map(lambda pico: Decimal(pico).scaleb(-12))
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(leaf_counts, money, money, st.dictionaries(st.sampled_from(LEAVES), st.integers(0, 10**17)))))
 def test_any_ledger_adds_up(
     events: list[tuple[dict[str, int], Decimal | None, Decimal | None, dict[str, int]]],
@@ -132,6 +132,7 @@ def test_any_ledger_adds_up(
     assert found["Tokens"] == sum(sum(counts.values()) for counts, _, _, _ in events)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**24), st.lists(st.integers(0, 10**18), min_size=1, max_size=15))
 def test_shares_add_up(cost: int, weights: list[int]) -> None:
     """Shares add up to the cost, none is negative, and each is within one pico-USD of its exact part."""
