@@ -30,10 +30,12 @@ class Stack:
             "PYTHONPATH": f"{ROOT}:{ROOT / 'producers/client'}",
         }
 
-    def run(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, check: bool = True, timeout_sec: float = 300) -> subprocess.CompletedProcess[str]:
         """One call of `burnline` against this stack."""
         command = [sys.executable, "-m", "deploy", *args]
-        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            command, env=self.environment(), capture_output=True, text=True, timeout=timeout_sec, check=False
+        )
         if check and done.returncode != 0:
             pytest.fail(
                 f"burnline {' '.join(args)} ended with {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"

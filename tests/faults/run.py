@@ -21,7 +21,7 @@ from tests.faults.watching import Watch
 from tests.faults.world import World, wait_sec
 
 Say = Callable[[str], None]
-_DRAIN_SEC = 300
+_DRAIN_SEC = 900
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ def run(wish: Wish, directory: Path, *, say: Say) -> Result:
         _suffer(world, emitter, watch, result, say)
         emitter.write(directory / "ops.jsonl")
         say(f"draining {len(emitter.ops):,} operations")
-        drained = world.run("drain", "--timeout", str(_DRAIN_SEC), check=False)
+        drained = world.run("drain", "--timeout", str(_DRAIN_SEC), check=False, timeout_sec=_DRAIN_SEC + 60)
         result.checks.append(check("I0", "everything drains", 1, [] if drained.returncode == 0 else [drained.stderr]))
         say("final read and checks")
         result.truth, found = judge(world, emitter, watch, limits, settled_sec=wish.settled_sec)
