@@ -146,5 +146,7 @@ def doctor(state_dir: StateDir = None, as_json: AsJson = False) -> None:
             put(f"{finding.verdict:<8} {finding.what}: {finding.says}")
             if finding.mend:
                 put(f"         mend: {finding.mend}")
+        if any(finding.verdict != "ok" for finding in findings):
+            put("what each fault looks like, what follows and what to do: docs/operating.md")
     if any(finding.verdict == "wrong" for finding in findings):
         raise typer.Exit(1)
