@@ -15,22 +15,52 @@ from schemas.errors import InputError, InvalidMessage
 from tests.laws.rating_events import batch, new_lane, records
 
 FOLDER = Path(__file__).parents[1] / "golden" / "dialects"
-_STRING = re.compile(r'(?:"(?P<name>[^"\\]{1,60})"\s*:\s*)?(?P<value>"(?:[^"\\]|\\.)*")(?!\s*:)')
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"(?P<names>\s*:)?')
 _SETS = "org=acme time=2026-11-22T09:00:00Z"
-PROMPT = "canary of a prompt: tell me about the merger; " * 12
+PROMPT = "canary of a prompt: tell me about the merger; " * 24
 SHORT = "canary of a prompt"
 SECRET = "sk-proj-canary1234567890abcdef"
-NAMES = {
-    "anthropic": {"id", "model"},
-    "cohere": {"id", "finish_reason"},
-    "gemini": {"responseId"},
-    "litellm": {"api_key", "call_type", "litellm_call_id", "request_id", "session_id", "trace_id"},
-    "openai": {"id", "model"},
-    "openmeter": {"id", "source", "subject", "type"},
-}
+NAMES: dict[str, set[str]] = {
+    "anthropic": {
+        "id", "inference_geo", "model", "service_tier", "stop_reason", "type",
+    },
+    "bedrock": {
+        "RequestId", "arn", "modelId", "region", "requestId", "stopReason",
+    },
+    "claude-code": {
+        "agentId", "cwd", "gitBranch", "id", "model", "requestId", "service_tier", "sessionId", "stop_reason",
+        "version",
+    },
+    "codex": {
+        "cli_version", "cwd", "forked_from_id", "id", "model", "model_provider", "originator",
+    },
+    "cohere": {
+        "finish_reason", "id",
+    },
+    "gemini": {
+        "finishReason", "modelVersion", "model_version", "responseId", "response_id", "trafficType",
+    },
+    "litellm": {
+        "agent_id", "api_key", "call_type", "custom_llm_provider", "end_user", "litellm_call_id", "model",
+        "model_group", "purpose", "request_id", "request_tags", "service_tier", "session_id", "task",
+        "team_id", "trace_id", "user", "user_agent", "user_api_key_alias", "user_api_key_hash",
+        "user_api_key_project_id", "user_api_key_team_alias", "user_api_key_team_id", "user_api_key_user_id",
+    },
+    "openai": {
+        "finish_reason", "id", "model", "service_tier",
+    },
+    "openmeter": {
+        "id", "model", "provider", "route", "source", "subject", "team", "type",
+    },
+    "otel": {
+        "cloud.region", "deployment.environment.name", "error.type", "gen_ai.agent.name",
+        "gen_ai.conversation.id", "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.request.model",
+        "gen_ai.response.finish_reasons", "gen_ai.response.id", "gen_ai.response.model",
+        "openai.request.service_tier", "openai.response.service_tier", "service.name", "spanId", "traceId",
+        "user.id",
+    },
+}  # fmt: skip
 """By format, the fields whose string becomes a name in the event: what stands there is never content."""
-
-
 _LOGS = {"claude-code", "codex"}
 
 
@@ -44,13 +74,19 @@ def _format(case: Path) -> str:
     return case.relative_to(FOLDER).parts[0]
 
 
-def _planted(case: Path, canary: str) -> Iterator[tuple[str | None, str]]:
-    """(name of the field, the file with the canary in place of one string), for every string."""
+def _planted(case: Path, canary: str) -> Iterator[tuple[str, str]]:
+    """(name of the field before it, the file with the canary in place of one string), for every string."""
     text = case.read_text()
     rows_stand_alone = case.suffix == ".jsonl" and _format(case) not in _LOGS
-    for piece in text.splitlines() if rows_stand_alone else [text]:
+    for piece in text.splitlines(keepends=True) if rows_stand_alone else [text]:
+        name = attribute = ""
         for found in _STRING.finditer(piece):
-            yield found["name"], piece[: found.start("value")] + json.dumps(canary) + piece[found.end("value") :]
+            if found["names"]:
+                name = found.group().rstrip(" :")[1:-1]
+                continue
+            attribute = found.group()[1:-1] if name == "key" else attribute
+            of = attribute if name == "stringValue" else name  # OTLP names attributes by a string beside the value
+            yield of, piece[: found.start()] + json.dumps(canary) + piece[found.end() :]
 
 
 def _outputs(case: Path, text: str) -> Iterator[bytes]:
@@ -60,7 +96,7 @@ def _outputs(case: Path, text: str) -> Iterator[bytes]:
     stamping = Stamping(format=_format(case), sets=given, shift=timedelta(0), import_id="import-1")
     values = []
     try:
-        for row in FORMATS[_format(case)].read(text.splitlines()):
+        for row in FORMATS[_format(case)].read(text.splitlines(keepends=True)):
             if isinstance(row, Skipped):
                 yield f"{row.reason} {row.message}".encode()
                 continue
