@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from litellm.integrations.custom_logger import CustomLogger
 
 from burnline_client.context import checked, current, joined
-from burnline_client.environment import shared_emitter
+from burnline_client.environment import fingerprint_key, shared_emitter
 from burnline_client.litellm_usage import READ_BACK, call_of
 from burnline_client.outbox import Emitter, Outbox
+from burnline_client.prompts import fingerprints
 from burnline_client.values import name, nested
 
 if TYPE_CHECKING:
@@ -43,12 +44,16 @@ _READ = (
 class BurnlineLogger(CustomLogger):  # type: ignore[misc]  # litellm is not installed where this is checked
     """Tells an emitter of each call that LiteLLM logs; without one, the emitter that the environment describes.
 
-    `fields` are fields of every event; what LiteLLM says of a call wins.
+    `fields` are fields of every event; what LiteLLM says of a call wins. `key` is the secret for fingerprints of
+    prompts, else what BURNLINE_FINGERPRINT_KEY_FILE holds; where LiteLLM hides messages there are none.
     Raises: InvalidUsageError: a field, or the environment, cannot be used.
     """
 
-    def __init__(self, emitter: Emitter | None = None, **fields: Unpack[UsageFields]) -> None:
+    def __init__(
+        self, emitter: Emitter | None = None, *, key: bytes | None = None, **fields: Unpack[UsageFields]
+    ) -> None:
         super().__init__()
+        self._key = key if key is not None else fingerprint_key()
         self._outbox = Outbox(emitter if emitter is not None else shared_emitter(), events_of=_events)
         self._fields = checked(dict(fields))
 
@@ -73,7 +78,7 @@ class BurnlineLogger(CustomLogger):  # type: ignore[misc]  # litellm is not inst
             payload = kwargs.get("standard_logging_object")
             if not isinstance(payload, dict) or name(payload.get("call_type")) in READ_BACK:
                 return
-            logged = _Logged(payload, joined(self._fields, current()))
+            logged = _Logged(payload, joined(self._fields, current()), self._key)
             self._outbox.opened(logged, lambda: None)
             self._outbox.put(logged)
         except Exception:  # noqa: BLE001  a bug of ours must not fail the gateway's call
@@ -81,11 +86,13 @@ class BurnlineLogger(CustomLogger):  # type: ignore[misc]  # litellm is not inst
 
 
 class _Logged:
-    """A payload on its way, without what is not read of it."""
+    """A payload on its way, without what is not read of it; its messages stay only until their fingerprint is made."""
 
     held_bytes = 2048
 
-    def __init__(self, payload: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    def __init__(self, payload: Mapping[str, Any], fields: Mapping[str, Any], key: bytes | None) -> None:
+        self.key = key
+        self.messages = payload.get("messages") if key else None
         self.payload = {field: payload[field] for field in _READ if field in payload}
         self.payload["metadata"] = copy.copy(nested(payload.get("metadata")))
         self.fields = fields
@@ -98,7 +105,7 @@ def _events(logged: _Logged) -> list[dict[str, Any]]:
     if call.id is not None:
         fields["id"] = call.id
     fields["time"] = call.time or logged.started_at
-    return [fields]
+    return [{**fields, **fingerprints({"messages": logged.messages}, logged.key)}]
 
 
 def __getattr__(wanted: str) -> Any:  # noqa: ANN401  a module's own names

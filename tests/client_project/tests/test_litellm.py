@@ -19,7 +19,7 @@ def logged(told: Told) -> Told:
     """What LiteLLM's calls became; the logger is the only callback."""
     from burnline_client.litellm_logger import BurnlineLogger  # noqa: PLC0415  it needs litellm
 
-    litellm.callbacks = [BurnlineLogger(told.emitter, team="gateway")]
+    litellm.callbacks = [BurnlineLogger(told.emitter, key=b"sixteen bytes or more", team="gateway")]
     return told
 
 
@@ -57,6 +57,7 @@ def test_calls_of_litellm_are_told_once_each(provider: Stub, logged: Told) -> No
     assert found["down"]["status"] == "error"
     for kind in ("plain", "awaited", "streamed"):
         event = found[kind]
+        assert event["prompt_fingerprint"] == found["plain"]["prompt_fingerprint"]
         assert (event["provider"], event["team"], event["status"]) == ("openai", "gateway", "ok")
         assert (event["input_tokens"], event["input_cache_read_tokens"], event["output_tokens"]) == (100, 64, 20)
 
