@@ -78,7 +78,7 @@ class BringUp:
                 silent = silent_since(stage, positions.progress(), spoken_before, places)
             except KafkaUnavailableError as error:
                 return str(error)
-            return f"waiting for its first word on {len(silent)} partitions" if silent else None
+            return f"waiting until it works on {len(silent)} more partitions" if silent else None
 
         return check
 

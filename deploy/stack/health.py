@@ -76,7 +76,7 @@ def program_check(supervisor: Supervisor, name: str) -> Check:
 
     def check() -> str | None:
         state = supervisor.processes().get(name)
-        return None if state is not None and state.state == "RUNNING" else "waiting for its first seconds to pass"
+        return None if state is not None and state.state == "RUNNING" else "waiting to see that it stays up"
 
     return check
 
