@@ -113,6 +113,9 @@ TABLES: Mapping[str, pa.Schema] = {
             ("value_base64", pa.string()),
             ("value_bytes", pa.int64()),
             ("headers", _STRINGS),
+            ("dialect", pa.string()),
+            ("redacted_values", pa.int64()),
+            ("cut", pa.bool_()),
         ]
     ),
 }

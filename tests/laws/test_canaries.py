@@ -61,6 +61,8 @@ NAMES: dict[str, set[str]] = {
     },
 }  # fmt: skip
 """By format, the fields whose string becomes a name in the event: what stands there is never content."""
+TEXTS = {("user_agent", PROMPT)}
+"""The one field that a text of any length can stand in, cut: a header that programs write."""
 _LOGS = {"claude-code", "codex"}
 
 
@@ -120,7 +122,7 @@ def test_no_prompt_and_no_secret_passes_a_dialect(case: Path) -> None:
         (name, canary[:10])
         for canary in (PROMPT, SECRET)
         for name, text in _planted(case, canary)
-        if any(b"canary" in said for said in _outputs(case, text))
+        if (name, canary) not in TEXTS and any(b"canary" in said for said in _outputs(case, text))
     ]
     assert leaks == []
 
