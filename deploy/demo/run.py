@@ -75,9 +75,7 @@ def run_demo(state_dir: Path, *, events: int, say: Say, shown: Shown) -> Outcome
     with shown(plan.rows) as show:
         outcome = run(plan, stack.kafka(), now=datetime.now(UTC), on_progress=show)
     say(f"      sent {outcome.sent:,} of {outcome.rows:,} rows, skipped {outcome.skipped_count:,}")
-    say(
-        "[5/5] waiting until all of it is rated, judged and stored: a minute or two, as anomalies are judged each minute"
-    )
+    say("[5/5] waiting until all of it is rated, judged and stored; anomalies are judged once a minute")
     missing = drain(stack.kafka(), timeout_sec=DRAIN_SEC)
     if missing:
         raise FatalError(f"not through after {DRAIN_SEC:.0f} s: {'; '.join(map(str, missing))}")
