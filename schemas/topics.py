@@ -75,6 +75,7 @@ TOPICS: tuple[Topic, ...] = (
         writers=("operators",),
         readers=("rating", "burn", "sink", "operators"),
         retention_ms=-1,
+        max_message_bytes=8 * _MIB,  # one change may hold ten thousand budgets
     ),
     Topic(
         name="usage.adjustments",
