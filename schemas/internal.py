@@ -213,6 +213,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     deaths: int = 0  # processes that died on what stands from `next_offset` to `tried_to`, or are at it now
     tried_to: int = 0
     alone: bool = False  # it is a single record, and each of them stepped nothing else
+    state_id: str = ""  # the same of the topic in which the stage keeps its own state
     lost_records: int = 0  # of this partition, in all: retention took them before they were read
 
     def key(self) -> bytes:

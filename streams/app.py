@@ -34,7 +34,7 @@ from streams.readers import KafkaReader, LogEnds
 from streams.settings import FETCH_MAX_WAIT_MS, LANE_DEPTH, StreamsSettings, read_kafka_settings, read_settings
 from streams.topic_facts import TopicFacts
 from streams.transport import BatchSchema, LaneKeeper
-from streams.watch import watch_consumer
+from streams.watch import KnownTopics, watch_consumer, watch_topics
 
 MakeStage = Callable[[PolicyLog], StageLogic]
 SCHEME = "burnline"
@@ -150,7 +150,8 @@ async def _run(  # noqa: PLR0913, PLR0917  called in one place
 ) -> None:
     stage = make_stage(policy_log)
     facts = TopicFacts(kafka)
-    await until_done(lambda: facts.require(needed_topics(stage.name, stage.source_topics)))
+    needed = needed_topics(stage.name, stage.source_topics)
+    topics = KnownTopics(await until_done(lambda: facts.require(needed)))
     await until_done(ends.start)
     await until_done(policy_log.start)
     policy_log.on_error(end_process)
@@ -175,16 +176,17 @@ async def _run(  # noqa: PLR0913, PLR0917  called in one place
         )
         app.lanes = lanes
         _LOG.info("starts", group=group, policy_offset=policy_log.latest()[0])
-        watch: asyncio.Task[None] | None = None
+        watches = [asyncio.create_task(watch_topics(lambda: facts.require(needed), topics, fail=end_process))]
         try:
             await app.start()
             ask_broker = partial(ends.end, stage.source_topics[0], 0)
-            watch = asyncio.create_task(watch_consumer(app.consumer.vital_signs, ask_broker, fail=end_process))
+            signs = app.consumer.vital_signs
+            watches.append(asyncio.create_task(watch_consumer(signs, ask_broker, fail=end_process)))
             await app.wait_until_stopped()
         except KafkaError as error:
             raise FatalError(f"the consumer cannot start: {error!r}") from error
         finally:
-            if watch is not None:
+            for watch in watches:
                 watch.cancel()
             await lanes.close()
             if stop.for_good:

@@ -189,6 +189,7 @@ class Lane:
             at_us=self._clock.log_time_us,
             held_back=result.held_back,
             deaths=self._deaths.count,
+            state_id=self.name.state_id,
             tried_to=self._deaths.tried_to,
             alone=self._deaths.alone,
             lost_records=self._lost_records,

@@ -16,11 +16,16 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogNow:
-    """The partition as it is: its first offset, its end (the high watermark), the id of its topic."""
+    """The partition as it is: its first offset, its end (the high watermark), the id of its topic.
+
+    `state` is the topic of the stage's own state, where it has one, and `state_id` its id.
+    """
 
     begin: int
     end: int
     topic_id: str
+    state: str = ""
+    state_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +44,9 @@ def choose_start(where: str, recorded: Recorded, log: LogNow) -> Start:
     Raises: LogChangedError: the topic is another one than the positions belong to, or ends below them.
     """
     progress = recorded.progress
-    if progress is not None and progress.topic_id and log.topic_id and progress.topic_id != log.topic_id:
-        raise LogChangedError(
-            f"{where} was deleted and created anew: its id is {log.topic_id}, but the position "
-            f"{progress.next_offset} of stage {progress.stage} belongs to id {progress.topic_id}; give this stack "
-            f"a new group prefix and topic prefix, or restore the topic"
-        )
+    if progress is not None:
+        _require_same(where, progress, now=log.topic_id, then=progress.topic_id)
+        _require_same(log.state, progress, now=log.state_id, then=progress.state_id)
     known = [
         offset
         for offset in (recorded.committed, None if progress is None else progress.next_offset)
@@ -59,3 +61,12 @@ def choose_start(where: str, recorded: Recorded, log: LogNow) -> Start:
             f"from the log, or the topic was deleted and created anew"
         )
     return Start(offset=max(position, log.begin), lost_records=max(0, log.begin - position))
+
+
+def _require_same(where: str, progress: Progress, *, now: str, then: str) -> None:
+    if now and then and now != then:
+        raise LogChangedError(
+            f"{where} was deleted and created anew: its id is {now}, but the position {progress.next_offset} of stage "
+            f"{progress.stage} on {progress.topic}/{progress.partition} belongs to id {then}; give this stack a new "
+            f"group prefix and topic prefix, or restore the topic"
+        )

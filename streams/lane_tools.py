@@ -9,7 +9,7 @@ from typing import Protocol
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError
 from schemas.keys import partition_for
-from schemas.topics import BY_NAME
+from schemas.topics import BY_NAME, TOPICS
 from streams.lane_producer import Message
 from streams.policy_log import KafkaPolicyLog
 from streams.ports import Output
@@ -27,12 +27,16 @@ class Ends(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class LaneName:
-    """Which lane: of which stage, on which partition; `topic` without prefix, `topic_id` the broker's."""
+    """Which lane: of which stage, on which partition; `topic` without prefix, `topic_id` the broker's.
+
+    `state_id` is that of the topic in which the stage keeps its own state; "" where it has none.
+    """
 
     stage: str
     topic: str
     topic_id: str
     partition: int
+    state_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,12 @@ class LaneTools:
     tick_interval_sec: float
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from an attempt's mark to its commit: a process that dies then died of nothing else."""
+
+
+def state_topic(stage: str) -> str | None:
+    """The topic that a stage both writes and reads, beside progress: without it, it does not know what it did."""
+    mine = (topic.name for topic in TOPICS if stage in topic.writers and stage in topic.readers)
+    return next((name for name in mine if name != PROGRESS_TOPIC), None)
 
 
 def to_messages(outputs: Sequence[Output], kafka: KafkaSettings) -> list[Message]:

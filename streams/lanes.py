@@ -8,7 +8,7 @@ A crash anywhere here has changed nothing but the fence.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import structlog
@@ -16,22 +16,20 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from schemas.errors import FatalError
-from schemas.internal import Progress, latest_progress
-from streams.attempts import Deaths
+from schemas.internal import Progress
 from streams.gates import FetchedBatch, Gate
 from streams.lane import Lane
 from streams.lane_producer import LaneProducer
-from streams.lane_start import LogNow, Recorded, Start, choose_start
-from streams.lane_tools import PROGRESS_TOPIC, LaneName, LaneTools
+from streams.lane_start import Start
+from streams.lane_tools import LaneName, LaneTools, state_topic
 from streams.patience import until_done
 from streams.ports import LaneLogic, PartitionReader, StageLogic
 from streams.readers import LogEnds
+from streams.recorded import Place, RecordedPositions, deaths_at
 from streams.settings import LANE_DEPTH
 from streams.topic_facts import TopicFacts
 
 _LOG = structlog.get_logger()
-Place = tuple[str, int]
-"""(topic without prefix, partition)"""
 
 
 class GateOpener(Protocol):
@@ -64,13 +62,14 @@ class Lanes:
         self._consumer = consumer
         self._fail = fail
         self._group = f"{tools.kafka.group_prefix}{stage.name}"
+        self._state = state_topic(stage.name)
+        self._recorded = RecordedPositions(stage.name, tools.kafka, ends=ends, reader=reader, facts=facts)
         self._names = {tools.kafka.topic(topic): topic for topic in stage.source_topics}
         self._opening: asyncio.Task[None] | None = None
         self._lanes: dict[Place, tuple[Lane, asyncio.Task[None]]] = {}
         self._gates: dict[Gate, Lane] = {}
         self._parked: dict[Place, tuple[LaneLogic, Progress]] = {}
         self._closed = False
-        self.lost_records = 0
 
     def begin(self, partitions: frozenset[TP]) -> None:
         """Lanes for exactly these partitions are being opened, in the background."""
@@ -114,16 +113,27 @@ class Lanes:
         producers = {place: self._producer(place) for place in places}
         try:
             await asyncio.gather(*(until_done(producer.start) for producer in producers.values()))
-            ids = await until_done(lambda: self._facts.require(self._stage.source_topics))
-            progress = await until_done(self._progress)
+            named = [*self._stage.source_topics, *([self._state] if self._state else [])]
+            ids = await until_done(lambda: self._facts.require(named))
+            progress = await until_done(self._recorded.progress)
             opened = (
-                self._open(place, producers.pop(place), progress.get(place), ids[place[0]])
+                self._open(self._name(place, ids), producers.pop(place), progress.get(place))
                 for place in sorted(producers)
             )
             await asyncio.gather(*opened)
         finally:
             for producer in producers.values():
                 await producer.stop()
+
+    def _name(self, place: Place, ids: Mapping[str, str]) -> LaneName:
+        topic, partition = place
+        return LaneName(
+            stage=self._stage.name,
+            topic=topic,
+            topic_id=ids[topic],
+            partition=partition,
+            state_id=ids[self._state] if self._state else "",
+        )
 
     def _producer(self, place: Place) -> LaneProducer:
         kafka = self._tools.kafka
@@ -134,24 +144,14 @@ class Lanes:
             group=self._group,
         )
 
-    async def _progress(self) -> dict[Place, Progress]:
-        """This stage's newest progress on each partition of its sources."""
-        records = await self._reader.read(PROGRESS_TOPIC, 0)
-        newest = latest_progress([record.value for record in records if record.value is not None])
-        return {
-            (topic, partition): progress
-            for (stage, topic, partition), progress in newest.items()
-            if stage == self._stage.name
-        }
-
-    async def _open(self, place: Place, producer: LaneProducer, progress: Progress | None, topic_id: str) -> None:
-        topic, partition = place
+    async def _open(self, name: LaneName, producer: LaneProducer, progress: Progress | None) -> None:
+        place = topic, partition = name.topic, name.partition
         try:
-            start = await self._start(place, progress, topic_id)
+            start = await self._recorded.start(name, progress)
             logic, position = await self._logic(place, progress, start)
             gate = Gate(LANE_DEPTH)
             lane = Lane(
-                LaneName(stage=self._stage.name, topic=topic, topic_id=topic_id, partition=partition),
+                name,
                 self._tools,
                 logic=logic,
                 producer=producer,
@@ -159,7 +159,7 @@ class Lanes:
                 position=position,
                 replay_until=start.offset,
                 progress=progress,
-                deaths=_deaths(progress, start),
+                deaths=deaths_at(start, progress),
                 lost_records=(progress.lost_records if progress else 0) + start.lost_records,
             )
             self._gates[gate] = lane
@@ -174,27 +174,6 @@ class Lanes:
         task.add_done_callback(self._ended)
         self._lanes[place] = (lane, task)
         _LOG.info("lane runs", topic=topic, partition=partition, position=position, next_offset=start.offset)
-
-    async def _start(self, place: Place, progress: Progress | None, topic_id: str) -> Start:
-        topic, partition = place
-        committed = await until_done(lambda: self._facts.committed(self._group, topic, partition))
-        log = LogNow(
-            begin=await until_done(lambda: self._ends.begin(topic, partition)),
-            end=await until_done(lambda: self._ends.end(topic, partition)),
-            topic_id=topic_id,
-        )
-        where = f"{self._tools.kafka.topic(topic)}/{partition}"
-        start = choose_start(where, Recorded(committed=committed, progress=progress), log)
-        if start.lost_records:
-            self.lost_records += start.lost_records
-            _LOG.error(
-                "lost_records",
-                topic=topic,
-                partition=partition,
-                lost_records=start.lost_records,
-                reason="retention took them before they were read",
-            )
-        return start
 
     async def _logic(self, place: Place, progress: Progress | None, start: Start) -> tuple[LaneLogic, int]:
         """The lane's logic and where it begins to read: as it was parked if nobody moved on since, else recovered."""
@@ -229,10 +208,3 @@ class Lanes:
                 if its_task is task and lane.in_hand is not None:
                     error.add_note(f"batch of {lane.name.topic}/{lane.name.partition}: offsets {lane.in_hand}")
             self._fail(error)
-
-
-def _deaths(progress: Progress | None, start: Start) -> Deaths:
-    """How many processes died where this lane begins."""
-    if progress is None or progress.next_offset != start.offset:
-        return Deaths()
-    return Deaths(progress.deaths, progress.tried_to, progress.alone)

@@ -64,6 +64,19 @@ def test_a_topic_that_was_made_anew_ends_the_worker(place: Place, workers: list[
     assert f"{place.kafka.topic(counting.SOURCE)}/0 was deleted and created anew" in line["reason"]
 
 
+def test_a_topic_that_is_made_anew_under_a_running_worker_ends_it(place: Place, workers: list[CountingWorker]) -> None:
+    """Source or not: a client goes on with the new one as if nothing had happened."""
+    place.create_topics()
+    workers.append(CountingWorker(place, "0"))
+    workers[0].wait_said("lane runs", times=4)
+    for done in place.admin.delete_topics([place.kafka.topic("usage.policies")], operation_timeout=30).values():
+        done.result(30)
+    place.create_topics(["usage.policies"])
+    assert workers[0].wait() == 1
+    (line,) = workers[0].said("ends")
+    assert (line["error"], "was deleted and created anew" in line["reason"]) == ("LogChangedError", True)
+
+
 def test_a_position_above_the_end_ends_the_worker(place: Place, workers: list[CountingWorker]) -> None:
     """A log that is shorter than what was read from it is not the log that was read."""
     place.create_topics()
@@ -87,6 +100,7 @@ def test_records_that_retention_took_are_counted_as_lost(place: Place, workers: 
     (line,) = workers[0].wait_said("lost_records")
     assert (line["partition"], line["lost_records"]) == (0, 4)
     place.wait_done()
+    assert place.progress()[0].lost_records == 4
     assert [offset for said in place.read_json(counting.OUT, 0) for offset in said["offsets"]] == [6, 7, 8, 9]
     assert place.committed(0) == 10
 

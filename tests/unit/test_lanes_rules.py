@@ -1,5 +1,8 @@
 """The pure rules of lanes: where to begin, what a tick may claim, where an output goes."""
 
+from dataclasses import replace
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +13,7 @@ from schemas.internal import Progress
 from schemas.keys import partition_for
 from streams.lane_clock import LaneClock
 from streams.lane_start import LogNow, Recorded, choose_start
-from streams.lane_tools import to_messages
+from streams.lane_tools import state_topic, to_messages
 from streams.ports import Output
 
 KAFKA = KafkaSettings(topic_prefix="eu.")
@@ -103,6 +106,21 @@ def test_an_output_goes_where_its_key_belongs_under_the_prefix() -> None:
     )
     assert (said.topic, said.partition) == ("eu.internal.deltas", 3)
     assert keyed.partition == partition_for(b"acme", 4)
+
+
+def test_a_stage_that_lost_its_own_state_does_not_go_on() -> None:
+    """Rating's window and burn's checkpoints: who reads an empty topic of the same name does not know what it did."""
+    assert [state_topic(stage) for stage in ("rating", "burn", "counting")] == [
+        "internal.seen",
+        "internal.checkpoints",
+        None,
+    ]
+    said = msgspec.structs.replace(_progress(5), state_id="then")
+    log = replace(_log(), state="internal.seen", state_id="now")
+    with pytest.raises(LogChangedError, match=r"internal\.seen was deleted and created anew: its id is now"):
+        choose_start("t/0", Recorded(committed=5, progress=said), log)
+    log = replace(log, state_id="then")
+    assert choose_start("t/0", Recorded(committed=5, progress=said), log).offset == 5
 
 
 @pytest.mark.parametrize("output", [Output("no.such", b""), Output("internal.deltas", b"", partition=4)])

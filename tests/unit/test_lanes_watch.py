@@ -3,7 +3,7 @@
 from faust.types import TP
 
 from streams.transport import VitalSigns
-from streams.watch import SILENT_SEC, Pulse, missing_signs
+from streams.watch import SILENT_SEC, KnownTopics, Pulse, missing_signs
 
 
 def _signs(*, rejoins: bool = False, **answered_ms: int) -> VitalSigns:
@@ -33,3 +33,14 @@ def test_without_a_broker_nothing_is_late() -> None:
     assert pulse.look(_signs(rejoins=True, p0=1), now_sec=0) is None
     assert pulse.look(None, now_sec=SILENT_SEC * 10) is None
     assert pulse.look(_signs(rejoins=True, p0=1), now_sec=SILENT_SEC * 10 + 1) is None
+
+
+def test_a_topic_with_another_id_is_another_topic() -> None:
+    """Missing once may be a broker that starts; missing twice, or back under another id, it is not ours any more."""
+    known = KnownTopics({"a": "1", "b": "2"})
+    assert known.changed({"a": "1", "b": "2"}) is None
+    assert known.changed(None) is None
+    assert known.changed({"a": "1", "b": "2"}) is None
+    assert known.changed(None) is None
+    assert str(known.changed(None)) == "topics that we read or write were deleted"
+    assert str(known.changed({"a": "1", "b": "3"})) == "b was deleted and created anew: its id is 3, it was 2"

@@ -1,0 +1,71 @@
+"""What is recorded about a stage's partitions, read before its lanes begin; what was lost is said."""
+
+import structlog
+
+from schemas.connection import KafkaSettings
+from schemas.internal import Progress, latest_progress
+from streams.attempts import Deaths
+from streams.lane_start import LogNow, Recorded, Start, choose_start
+from streams.lane_tools import PROGRESS_TOPIC, LaneName, state_topic
+from streams.patience import until_done
+from streams.ports import PartitionReader
+from streams.readers import LogEnds
+from streams.topic_facts import TopicFacts
+
+Place = tuple[str, int]
+"""(topic without prefix, partition)"""
+_LOG = structlog.get_logger()
+
+
+class RecordedPositions:
+    """Reads a stage's progress and committed offsets. Nobody may move them meanwhile: fence first."""
+
+    def __init__(
+        self, stage: str, kafka: KafkaSettings, *, ends: LogEnds, reader: PartitionReader, facts: TopicFacts
+    ) -> None:
+        self._stage = stage
+        self._kafka = kafka
+        self._ends = ends
+        self._reader = reader
+        self._facts = facts
+        self._state = kafka.topic(state_topic(stage) or "")
+
+    async def progress(self) -> dict[Place, Progress]:
+        """The stage's newest progress on each partition of its sources."""
+        records = await self._reader.read(PROGRESS_TOPIC, 0)
+        newest = latest_progress([record.value for record in records if record.value is not None])
+        return {(topic, partition): said for (stage, topic, partition), said in newest.items() if stage == self._stage}
+
+    async def start(self, name: LaneName, progress: Progress | None) -> Start:
+        """Where the lane begins. Lost offsets and lost records are said; waits while no broker answers.
+
+        Raises: LogChangedError: the positions belong to another topic.
+        """
+        topic, partition = name.topic, name.partition
+        group = f"{self._kafka.group_prefix}{self._stage}"
+        committed = await until_done(lambda: self._facts.committed(group, topic, partition))
+        log = LogNow(
+            begin=await until_done(lambda: self._ends.begin(topic, partition)),
+            end=await until_done(lambda: self._ends.end(topic, partition)),
+            topic_id=name.topic_id,
+            state=self._state,
+            state_id=name.state_id,
+        )
+        where = f"{self._kafka.topic(topic)}/{partition}"
+        start = choose_start(where, Recorded(committed=committed, progress=progress), log)
+        line = _LOG.bind(topic=topic, partition=partition)
+        said = None if progress is None else progress.next_offset
+        if said != committed:
+            why = "both were committed together: one was reset, has expired or was lost"
+            line.warning("positions disagree", committed=committed, progress=said, begins=start.offset, reason=why)
+        if start.lost_records:
+            why = "retention took them before they were read"
+            line.error("lost_records", lost_records=start.lost_records, reason=why)
+        return start
+
+
+def deaths_at(start: Start, progress: Progress | None) -> Deaths:
+    """How many processes died on what stands where a lane begins."""
+    if progress is None or progress.next_offset != start.offset:
+        return Deaths()
+    return Deaths(progress.deaths, progress.tried_to, progress.alone)
