@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from random import Random
 from typing import Any
+from zlib import crc32
 
 from confluent_kafka import Producer
 
@@ -86,7 +87,7 @@ class Emitter:
             else:
                 self.outcomes[op.number] = Outcome(error=str(error))
 
-        producer = self._producers[self._dice.random() < _CARELESS_SHARE]
+        producer = self._producers[self._careless(op)]
         headers = [(OP_HEADER, str(op.number).encode())]
         while True:
             try:
@@ -95,6 +96,12 @@ class Emitter:
                 producer.poll(0.1)
             else:
                 return
+
+    def _careless(self, op: Op) -> bool:
+        """What speaks of an earlier event goes the way which that went, so that it comes soon after it; copies any."""
+        if op.event is None or op.kind in {"copy", "spelled otherwise"}:
+            return self._dice.random() < _CARELESS_SHARE
+        return crc32(op.event.id.encode()) < _CARELESS_SHARE * 2**32
 
     def write(self, path: Path) -> None:
         """Every operation and its outcome are in a file, one JSON line each."""

@@ -3,9 +3,11 @@
 Laws
 1. The log decides which copy was first and when each record came; the operations decide what it says.
 2. Every record of the log is exactly one of: counted, a copy of a counted one, a dead letter with one reason.
-3. An operation that Kafka acknowledged stands in the log where Kafka said, as it was sent; else records were lost.
+3. What contradicts an event that has left rating's duplicate window may be taken for a copy of it: `doubtful`.
+4. An operation that Kafka acknowledged stands in the log where Kafka said, as it was sent; else records were lost.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +16,7 @@ from producers.simulator.prices import LEAVES
 from tests.faults.moments import instant
 from tests.faults.traffic import Event, Op
 
+WINDOW = 250_000
 MAX_AHEAD_US = 300_000_000
 LIVE_HORIZON_US = 3_600_000_000
 Place = tuple[int, int]
@@ -55,15 +58,21 @@ class Truth:
     counted: list[Counted] = field(default_factory=list)
     copies: list[Place] = field(default_factory=list)
     dead: dict[Place, str] = field(default_factory=dict)
+    doubtful: dict[Place, str] = field(default_factory=dict)
     records: int = 0
     began_us: int = 0
     ended_us: int = 0
 
 
-def truth_of(ops: Sequence[Op], records: Iterable[LogRecord]) -> Truth:
-    """The truth of a log; `ops[i].number` is i + 1. `records` of a partition come in offset order."""
+def truth_of(ops: Sequence[Op], records: Iterable[LogRecord], *, window: int = WINDOW) -> Truth:
+    """The truth of a log; `ops[i].number` is i + 1. `records` of a partition come in offset order.
+
+    `window` is how many events rating's duplicate window holds.
+    """
     truth = Truth()
     held: dict[tuple[int, str], Event] = {}
+    counted: Counter[int] = Counter()
+    number: dict[tuple[int, str], int] = {}
     appended: list[int] = []
     for record in records:
         truth.records += 1
@@ -77,9 +86,12 @@ def truth_of(ops: Sequence[Op], records: Iterable[LogRecord]) -> Truth:
             truth.dead[place] = "in_the_future"
         elif before is None:
             held[record.partition, event.id] = event
+            number[record.partition, event.id] = counted[record.partition]
+            counted[record.partition] += 1
             truth.counted.append(_counted(event, record))
         elif (reason := _against(event, before)) is not None:
-            truth.dead[place] = reason
+            gone = counted[record.partition] - number[record.partition, event.id] > window
+            (truth.doubtful if gone else truth.dead)[place] = reason
         else:
             truth.copies.append(place)
     truth.began_us, truth.ended_us = min(appended, default=0), max(appended, default=0)

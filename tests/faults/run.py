@@ -12,7 +12,7 @@ from tests.faults.disk import small_disk
 from tests.faults.emitting import Emitter
 from tests.faults.hurting import Hurting, Suffered
 from tests.faults.judging import SETTLED_SEC, faults_check, judge
-from tests.faults.ledger import Truth
+from tests.faults.ledger import WINDOW, Truth
 from tests.faults.limits import limits_for
 from tests.faults.plan import Fault, kills_in
 from tests.faults.proxy import Proxy
@@ -95,7 +95,9 @@ def run(wish: Wish, directory: Path, *, say: Say) -> Result:
         drained = world.run("drain", "--timeout", str(_DRAIN_SEC), check=False, timeout_sec=_DRAIN_SEC + 60)
         result.checks.append(check("I0", "everything drains", 1, [] if drained.returncode == 0 else [drained.stderr]))
         say("final read and checks")
-        result.truth, found = judge(world, emitter, watch, limits, settled_sec=wish.settled_sec)
+        result.truth, found = judge(
+            world, emitter, watch, limits, window=wish.window or WINDOW, settled_sec=wish.settled_sec
+        )
         result.checks += [*found, faults_check(result.suffered)]
     return result
 

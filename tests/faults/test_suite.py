@@ -78,6 +78,15 @@ def test_a_record_that_stands_twice_in_the_log_counts_once(truth: Truth) -> None
     assert len(repeated.copies) == len(truth.copies) + len(again)
 
 
+def test_a_contradiction_from_beyond_the_window_is_doubtful_and_no_other() -> None:
+    """With a window of one event, contradictions of older ones may be dead letters or copies; nothing else changes."""
+    ops = ops_of(7)
+    whole, narrow = truth_of(ops, log_of(ops)), truth_of(ops, log_of(ops), window=1)
+    assert narrow.doubtful
+    assert {**narrow.dead, **narrow.doubtful} == whole.dead
+    assert (narrow.counted, narrow.copies) == (whole.counted, whole.copies)
+
+
 def test_an_acknowledged_record_that_is_gone_or_another_is_found() -> None:
     """What Kafka acknowledged must stand where it said, as it was sent."""
     ops = ops_of(3, 50)
