@@ -18,9 +18,10 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
-from producers.collector.bodies import DOORS, Door
+from producers.collector.bodies import DOORS, PROTOBUF, Door
 from producers.collector.grants import Grant, GrantFile
 from producers.collector.intake import Judged, Refused, judge
+from producers.collector.otlp_protobuf import partial_success
 from producers.collector.problems import CONTENT_TYPE, Problem, away, busy
 from producers.stamp import Event
 from schemas.errors import InputError, KafkaUnavailableError, SettingsError
@@ -97,7 +98,7 @@ class Collector:
             await self._deliver(judged)
         finally:
             self._waiting_bytes -= size
-        return _answer(judged, door)
+        return _answer(judged, door, request.content_type)
 
     def _who(self, request: web.Request) -> Grant:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -141,11 +142,15 @@ def _too_large(limit: int) -> Problem:
     return Problem(413, f"a body has at most {limit} bytes; send fewer events at once")
 
 
-def _answer(judged: Judged, door: Door) -> web.Response:
+def _answer(judged: Judged, door: Door, kind: str) -> web.Response:
     told = [_told(one) for one in judged.refused[:_MAX_TOLD]]
     if door.is_otlp:
         first = f"; first: {judged.refused[0].reason}: {judged.refused[0].message}" if told else ""
-        said = {"rejectedSpans": len(judged.refused), "errorMessage": f"spans without usable usage{first}"[:500]}
+        why = f"spans without usable usage{first}"[:500]
+        if kind == PROTOBUF:
+            answer = partial_success(len(judged.refused), why)
+            return web.Response(status=200, body=answer, content_type=PROTOBUF)
+        said = {"rejectedSpans": len(judged.refused), "errorMessage": why}
         return _json(200, {"partialSuccess": said} if told else {})
     counts = {"accepted": len(judged.events), "passed_over": judged.passed_over, "refused_count": len(judged.refused)}
     if told and not judged.events:

@@ -4,7 +4,7 @@
 |---|---|
 | /v1/events | CloudEvents: one (`application/cloudevents+json`), a batch (`-batch+json`), binary mode (`ce-` headers) |
 | /v1/litellm | what LiteLLM's generic_api callback posts: one payload, an array, or JSON lines |
-| /v1/traces | OTLP/HTTP with JSON: spans of OpenTelemetry's GenAI conventions |
+| /v1/traces | OTLP/HTTP, protobuf or JSON: spans of OpenTelemetry's GenAI conventions |
 
 Events of type burnline.usage.v1 are read as they are; others as OpenMeter's.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import msgspec
 
 from producers import burnline_lines
+from producers.collector.otlp_protobuf import NotProtobufError, traces_of
 from producers.collector.problems import Problem
 from producers.dialect import Row, Skipped
 from producers.dialects import litellm, openmeter, otel
@@ -24,10 +25,7 @@ from schemas.usage import USAGE_TYPE
 _JSON = "application/json"
 _ONE, _BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 _NDJSON = ("application/x-ndjson", "application/jsonl", "application/ndjson")
-_OTLP_HINT = (
-    "send JSON: OTEL_EXPORTER_OTLP_PROTOCOL=http/json, or an OpenTelemetry Collector between with "
-    "exporters: otlphttp: {encoding: json}"
-)
+PROTOBUF = "application/x-protobuf"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +89,14 @@ def _litellm(body: bytes, kind: str, _headers: Mapping[str, str]) -> Iterator[Ro
 
 
 def _otlp(body: bytes, kind: str, _headers: Mapping[str, str]) -> Iterator[Row]:
+    if kind == PROTOBUF:
+        try:
+            traces = traces_of(body)
+        except NotProtobufError as error:
+            raise Problem(400, f"the body is no ExportTraceServiceRequest: {error}") from error
+        return otel.read([msgspec.json.encode(traces).decode()])
     if kind != _JSON:
-        raise Problem(415, f"content type {kind or 'none'}: {_OTLP_HINT}")
+        raise Problem(415, f"content type {kind or 'none'}: send {PROTOBUF} or {_JSON}")
     return otel.read(_text(body).splitlines())
 
 

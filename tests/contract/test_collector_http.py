@@ -111,7 +111,8 @@ def test_what_is_not_taken_says_what_to_do(tmp_path: Path, broker: str) -> None:
                 (400, "no JSON array", await caller.post(b"[secret", BATCH)),
                 (413, "2000 bytes", await caller.post(b"x" * 3000)),
                 (415, "cloudevents-batch", await caller.post(b"secret", "text/plain")),
-                (415, "http/json", await caller.post(b"\x00", "application/x-protobuf", path="/v1/traces")),
+                (415, "x-protobuf", await caller.post(b"secret", "text/plain", path="/v1/traces")),
+                (400, "ExportTrace", await caller.post(b"secret", "application/x-protobuf", path="/v1/traces")),
                 (404, "/v1/events", await caller.post(event(), path="/v2/events")),
             ]
             for status, said, (got, headers, problem) in cases:

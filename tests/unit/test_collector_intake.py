@@ -135,11 +135,12 @@ def test_otlp_spans_come_in_and_sums_are_passed_over() -> None:
         ("/v1/events", "text/plain", 415, "application/cloudevents-batch"),
         ("/v1/events", "", 415, "application/cloudevents"),
         ("/v1/litellm", "text/plain", 415, "application/x-ndjson"),
-        ("/v1/traces", "application/x-protobuf", 415, "http/json"),
+        ("/v1/traces", "text/plain", 415, "application/x-protobuf"),
+        ("/v1/traces", "application/x-protobuf", 400, "ExportTraceServiceRequest"),
     ],
 )
 def test_a_content_type_that_is_not_read_says_what_to_send(path: str, kind: str, status: int, said: str) -> None:
-    """415, and how to send it instead."""
+    """The status, and how to send it instead."""
     with pytest.raises(Problem, match=said) as no:
         posted(path, b"{}", kind)
     assert no.value.status == status

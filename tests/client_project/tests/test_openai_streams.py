@@ -57,8 +57,9 @@ def test_a_stream_that_the_caller_leaves_is_cancelled_and_estimated(provider: St
     assert event["input_tokens"] == -(-(len("system" + "be brief" + "user" + "a planted secret")) // 4)
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_stream_that_is_dropped_unread_is_told(provider: Stub, told: Told) -> None:
-    """Whoever forgets a stream is counted all the same."""
+    """Whoever forgets a stream, and with it an open connection, is counted all the same."""
     stream = client(provider, told).chat.completions.create(model="gpt", messages=MESSAGES, stream=True)
     del stream
     gc.collect()
