@@ -37,10 +37,7 @@ def test_every_topic_is_kept_as_long_as_the_document_says() -> None:
 def test_every_table_that_expires_is_in_the_document() -> None:
     """Each TTL of the migrations stands in the document with its days."""
     sql = "\n".join(path.read_text() for path in sorted((ROOT / "sinks" / "migrations").glob("*.sql")))
-    found = re.findall(
-        r"CREATE TABLE IF NOT EXISTS (\w+)_store\n\((?:(?!CREATE TABLE).)*?^TTL .*?INTERVAL (\d+) DAY",
-        sql,
-        re.DOTALL | re.MULTILINE,
-    )
+    table = r"CREATE TABLE IF NOT EXISTS (\w+)_store\n\((?:(?!CREATE TABLE).)*?^TTL .*?INTERVAL (\d+) DAY"
+    found = re.findall(table, sql, re.DOTALL | re.MULTILINE)
     assert [f"| `{name}` | {days} days |" in TEXT for name, days in found] == [True] * len(found)
     assert len(found) == sql.count("\nTTL ") == 2
