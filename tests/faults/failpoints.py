@@ -92,12 +92,13 @@ _SIGNALS = "sinks.signals"
 
 def _lane_points(part: str) -> list[Point]:
     point = partial(Point, part=part)
+    start = partial(point, reach=START)
     module, step = _STAGES[part]
     return [
         point(name="a batch came, before its chain is checked", module=_LANE, function="Lane._take", when="before"),
         point(name="chain checked, before policies are waited for", module=_LANE, function="Lane._step", when="before"),
-        point(name="before its death is counted", module=_LANE, function="Lane._mark", when="before", reach=START),
-        point(name="counted, before it is tried", module=_LANE, function="Lane._mark", when="after", reach=START),
+        start(name="before its death is counted", module=_LANE, function="Lane._mark", when="before"),
+        start(name="counted, before it is tried", module=_LANE, function="Lane._mark", when="after"),
         point(name="policies there, before the step", module=module, function=step, when="before"),
         point(name="after the step", module=_LANE, function="Lane._step", when="after"),
         point(name="before the transaction", module=_PRODUCER, function="LaneProducer._commit", when="before"),
@@ -109,12 +110,12 @@ def _lane_points(part: str) -> list[Point]:
         ),
         point(name="committed, before it is known", module=_PRODUCER, function="LaneProducer.commit", when="after"),
         point(name="after the commit", module=_LANE, function="Lane._take", when="after"),
-        point(name="before the fence", module=_PRODUCER, function="LaneProducer.start", when="before", reach=START),
-        point(name="fenced, before positions", module=_RECORDED, function="RecordedPositions.progress", when="before", reach=START),
-        point(name="positions read", module=_RECORDED, function="RecordedPositions.progress", when="after", reach=START),
-        point(name="before it recovers", module=_LANES, function="Lanes._logic", when="before", reach=START),
-        point(name="recovered, before its gate", module=_LANES, function="Lanes._logic", when="after", reach=START),
-        point(name="gate open, before it runs", module=_LANE, function="Lane.run", when="before", reach=START),
+        start(name="before the fence", module=_PRODUCER, function="LaneProducer.start", when="before"),
+        start(name="fenced, before positions", module=_RECORDED, function="RecordedPositions.progress", when="before"),
+        start(name="positions read", module=_RECORDED, function="RecordedPositions.progress", when="after"),
+        start(name="before it recovers", module=_LANES, function="Lanes._logic", when="before"),
+        start(name="recovered, before its gate", module=_LANES, function="Lanes._logic", when="after"),
+        start(name="gate open, before it runs", module=_LANE, function="Lane.run", when="before"),
     ]  # fmt: skip
 
 
