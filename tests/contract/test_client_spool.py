@@ -1,4 +1,7 @@
-"""The emitter with a spool: what `emit` returned for arrives, though the broker stands still and the emitter dies."""
+"""The emitter with a spool: what `emit` returned for arrives, though the broker stands still and the emitter dies.
+
+Long because each test brings the program that it kills.
+"""
 
 import json
 import os
