@@ -58,8 +58,9 @@ class UsageEmitter:
     `spool_dir` is a folder on a local disk where events stand until Kafka has them, at most `spool_max_bytes`; one
     folder serves one Kafka and any number of processes. `spool_sync` says what survives a power loss: `always` all that
     `emit` returned for, `interval` (default) what is older than 1 s, `never` what the system wrote by itself.
-    `when_full` is what `emit` does when neither disk nor memory has room: `wait` (the default without a spool), at most
-    `queue_wait_sec`, then QueueFullError; `raise` it at once; `drop` (the default with a spool) counts and tells.
+    `when_full` is what `emit` does when neither disk nor memory has room: `wait` (the default without a spool, or with
+    `queue_wait_sec`), at most `queue_wait_sec`, then QueueFullError; `raise` it at once; `drop` (the default with a
+    spool) counts and tells.
     `close_timeout_sec`: how long `close` waits for Kafka; 30 s, with a spool 5 s.
     Raises: ValueError: settings contradict each other. OSError: `spool_dir` cannot be made or used.
     """
