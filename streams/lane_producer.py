@@ -108,6 +108,13 @@ class LaneProducer:
         self, producer: AIOKafkaProducer, messages: Sequence[Message], positions: Mapping[TopicPartition, int]
     ) -> list[int | None]:
         await producer.begin_transaction()
+        # One thing after the other: aiokafka would register partitions, positions and messages at the same time. A
+        # broker that checks an append against a transaction which changes meanwhile, or two appends of one at once,
+        # calls that NOT_ENOUGH_REPLICAS to old clients, and the messages are sent again after a pause.
+        # Source: https://cwiki.apache.org/confluence/display/KAFKA/KIP-890%3A+Transactions+Server-Side+Defense
+        for message in messages:
+            producer._txn_manager.maybe_add_partition_to_txn(TopicPartition(message.topic, message.partition))  # noqa: SLF001  aiokafka has no door for it
+        await producer.send_offsets_to_transaction(dict(positions), self._group)
         sent = [
             await producer.send(
                 message.topic,
@@ -119,7 +126,7 @@ class LaneProducer:
             for message in messages
         ]
         # Every delivery is awaited before the commit: aiokafka would commit without a message that was refused.
-        *acks, _ = await asyncio.gather(*sent, producer.send_offsets_to_transaction(dict(positions), self._group))
+        acks = await asyncio.gather(*sent)
         await producer.commit_transaction()
         return [ack.timestamp * 1000 if ack.timestamp_type == _LOG_APPEND_TIME else None for ack in acks]
 

@@ -46,3 +46,5 @@ def test_a_lane_without_ticks_says_once_that_it_is_past_the_markers(place: Place
     assert said.count(f"{counting.STAGE}|{SILENT}|2".encode()) <= 4  # before and after the first step, commit, markers
     assert [key for key in said if SILENT.encode() in key and not key.endswith(b"|2")] == []
     require_exact(place)
+    # Nothing was sent twice: the broker says so, wrongly, to who registers and sends at the same time.
+    assert [line for line in worker.lines if "NotEnoughReplicas" in line["event"]] == []
