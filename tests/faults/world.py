@@ -27,6 +27,8 @@ COMMANDS = {
     "sink": ("sinks",),
 }
 _NOTHING = threading.Event()
+_TRIES = 3
+_UP_SEC = 600.0
 
 
 def wait_sec(seconds: float) -> None:
@@ -76,8 +78,12 @@ class World(Stack):
         return look(self.found())
 
     def up(self) -> None:
-        """It runs and is healthy; ports are free ones."""
-        self.run("up", "--state-dir", str(self.state_dir), "--kafka-port", "0", "--clickhouse-port", "0")
+        """It runs and is healthy; ports are free ones. A machine with too much to do is given three tries."""
+        words = ("up", "--state-dir", str(self.state_dir), "--kafka-port", "0", "--clickhouse-port", "0")
+        for _ in range(_TRIES - 1):
+            if self.run(*words, check=False, timeout_sec=_UP_SEC).returncode == 0:
+                return
+        self.run(*words, timeout_sec=_UP_SEC)
 
     def down(self) -> None:
         """No process of it lives."""
