@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from schemas.secrets import pseudonym
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
 from schemas.usage_codec import UsageDataStruct
 from streams.rating.decoding import Decoded
@@ -26,6 +27,7 @@ class Columns:
         self.tuples: list[tuple[Any, ...]] = [msgspec.structs.astuple(event.data) for event in events]
         transposed = zip(*self.tuples, strict=True) if events else ((),) * len(DATA_FIELDS)
         self.data: dict[str, tuple[Any, ...]] = dict(zip(DATA_FIELDS, transposed, strict=True))
+        self.data["credential"] = _without_secrets(self.data["credential"])
         self.source = [event.source for event in events]
         self.id = [event.id for event in events]
         self.event_us = decoded.event_us
@@ -87,3 +89,11 @@ class Columns:
     def output(self) -> Tokens:
         """The output side."""
         return complete_tokens(self.numbers("output_tokens"), [self.numbers(name) for name in OUTPUT_LEAVES])
+
+
+def _without_secrets(credentials: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    """The ids of keys; a key itself, sent as its own id, gets a name that does not give it away."""
+    named = {one: pseudonym(one) for one in set(credentials) if one is not None}
+    if all(one == name for one, name in named.items()):
+        return credentials
+    return tuple(None if one is None else named[one] for one in credentials)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.redaction import redacted
 from schemas.usage import UsageData, UsageEvent
-from tests.laws.rating_events import batch, dead_letters_of, event, new_lane, raw, record, step
+from tests.laws.rating_events import batch, dead_letters_of, deltas_of, event, new_lane, raw, record, rows_of, step
 
 CANARY = "canary of a prompt: tell me about the merger"
 SECRETS = [
@@ -114,3 +114,14 @@ def test_an_unknown_field_is_a_tag_without_text() -> None:
         "x_new_name": "eu-west", "x_new_count": "5", "x_messages": f"[redacted, {len(CANARY) + 4} characters]",
         "x_note": f"[redacted, {len(CANARY) + 2} characters]",
     }  # fmt: skip
+
+
+def test_a_key_sent_as_its_own_id_is_named_without_giving_it_away() -> None:
+    """Rows and sums of an event whose credential is the secret itself hold a name of it, one for each key, always."""
+    keys = [SECRETS[0], SECRETS[0] + "x", "key-41"]
+    result = step(new_lane(), [raw(event(str(at), credential=key)) for at, key in enumerate([*keys, SECRETS[0]])])
+    assert [one for output in result.outputs for secret in SECRETS if secret.encode() in (one := output.value)] == []
+    first, second, plain, again = [row["credential"] for row in rows_of(result)]
+    assert (plain, again) == ("key-41", first)
+    assert len({first, second, plain}) == 3
+    assert {"key-41", first, second} <= {row["entity_id"] for row in deltas_of(result)}

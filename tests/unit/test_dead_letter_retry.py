@@ -133,3 +133,9 @@ def test_what_would_be_refused_again_is_not_sent() -> None:
         "its bytes are no event",
         "still refused, out_of_range",
     ]
+
+
+def test_what_a_policy_may_have_mended_is_sent() -> None:
+    """Prices may come from policies, which only rating itself knows: a call that was too dear is tried again."""
+    found = judged(letters(raw(event("i", output_tokens=10**12))), now=datetime(2026, 11, 22, 12, tzinfo=UTC))
+    assert ([one.id for one in found.retries], found.refused) == (["i"], [])
