@@ -28,7 +28,9 @@ _SUMS = (
     " sum(v.input_cache_read_tokens) AS input_cache_read_tokens,"
     " sum(v.input_cache_write_5m_tokens) + sum(v.input_cache_write_30m_tokens) + sum(v.input_cache_write_1h_tokens)"
     " + sum(v.input_cache_write_12h_tokens) + sum(v.input_cache_write_other_tokens) AS input_cache_write_tokens,"
-    " sum(v.output_tokens) AS output_tokens, count() AS requests, sum(toDecimal128(v.cost_usd, 12)) AS cost_usd"
+    " sum(v.output_tokens) AS output_tokens, countIf(NOT (v.status IN ('error', 'blocked')"
+    " AND ifNull(v.input_tokens, 0) + ifNull(v.output_tokens, 0) = 0)) AS requests,"
+    " sum(toDecimal128(v.cost_usd, 12)) AS cost_usd"
 )
 
 
@@ -50,7 +52,8 @@ def ours_between(provider: str, spans: Sequence[Span]) -> Query:
     """Our sums by bucket of time and model over all that the spans cover; of calls that reached the provider.
 
     Columns: `t` (start of an hour, or of a minute where the spans need it), `model`, the classes. What the gateway
-    answered from its own cache is left out: the provider never saw it.
+    answered from its own cache is left out: the provider never saw it. Nor is a call that failed without using
+    anything a request.
     """
     whole_hours = all(_on_hour(one.start) and _on_hour(one.end) for one in spans)
     bucket = "toStartOfHour(v.ts)" if whole_hours else "toStartOfMinute(v.ts)"

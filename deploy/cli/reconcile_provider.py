@@ -52,6 +52,7 @@ def reconcile_provider(
     from deploy.stack.find import connections
     from deploy.store_client import rows
     from producers.provider_reports.reading import read_reports, within
+    from schemas.errors import InputError
     from sinks.provider_reconcile import compare, ours_between, ours_from
 
     now, allowed = datetime.now(UTC), share(max_drift)
@@ -60,12 +61,12 @@ def reconcile_provider(
         since=moment(since, now=now) if since else None,
         until=moment(until, now=now, flag="--until") if until else None,
     )
-    lines: list[Line] = []
-    if report.spans:
-        asked = ours_between(report.provider, report.spans)
-        answered = rows(connections(state_dir, os.environ).clickhouse, asked.sql, asked.parameters)
-        found = [row | {"t": in_utc(row["t"])} for row in answered]
-        lines = compare(report, ours_from(found, report), max_drift=allowed)
+    if not report.spans:
+        raise InputError("the reports cover no day in that time, so there is nothing to compare")
+    asked = ours_between(report.provider, report.spans)
+    answered = rows(connections(state_dir, os.environ).clickhouse, asked.sql, asked.parameters)
+    found = [row | {"t": in_utc(row["t"])} for row in answered]
+    lines = compare(report, ours_from(found, report), max_drift=allowed)
     _show(report, lines, as_json=as_json)
     if any(line.verdict != "ok" for line in lines):
         raise typer.Exit(1)
