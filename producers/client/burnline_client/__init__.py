@@ -12,7 +12,7 @@ from burnline_client.errors import (
     UndeliveredError,
 )
 from burnline_client.fields import UsageFields
-from burnline_client.watching import watch
+from burnline_client.watching import flush, watch
 
 __all__ = [
     "ClosedError",
@@ -24,6 +24,7 @@ __all__ = [
     "UndeliveredError",
     "UsageEmitter",
     "UsageFields",
+    "flush",
     "task",
     "watch",
 ]

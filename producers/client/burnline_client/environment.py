@@ -92,6 +92,14 @@ class SharedEmitter:
         if self._emitter is not None:
             self._emitter.before_close(act)
 
+    def ready(self) -> None:
+        """This process has its emitter; called where it may be made: not in the last moments of a process."""
+        self._mine()
+
+    def flush(self, timeout_sec: float = 30.0) -> int:
+        """What this process emitted is acknowledged, or the time is over; returns how many events still wait."""
+        return self._mine().flush(timeout_sec)
+
     def emit(self, **fields: Any) -> str:  # noqa: ANN401  UsageFields, id and time
         """The event is on its way to Kafka; returns its id. Raises: EmitterError: as `UsageEmitter.emit` does."""
         return self._mine().emit(**fields)

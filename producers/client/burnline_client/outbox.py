@@ -52,12 +52,17 @@ class Outbox:
     """
 
     def __init__(self, emitter: Emitter, *, events_of: Callable[[Any], list[dict[str, Any]]]) -> None:
-        self._emitter = emitter
+        self.emitter = emitter
         self._events_of = events_of
         self.lost = 0
         self._open: dict[int, Callable[[], None]] = {}
+        self._make_ready()
         self._start()
         getattr(emitter, "before_close", atexit.register)(self.close)
+
+    def _make_ready(self) -> None:
+        """An emitter that is made anew in each process is made now, not in the last moments of the process."""
+        getattr(self.emitter, "ready", lambda: None)()
 
     def _start(self) -> None:
         self._pid = os.getpid()
@@ -78,6 +83,10 @@ class Outbox:
             return
         if os.getpid() != self._pid:
             self._open.clear()
+            try:
+                self._make_ready()
+            except Exception:  # noqa: BLE001  the caller's call goes on; what cannot be told is counted
+                _log.exception("no emitter for this process")
             self._start()
         with self._lock:
             taken = not (self._closed or self._waiting_bytes > _MAX_BYTES or self._calls.full())
@@ -127,7 +136,7 @@ class Outbox:
         parent: str | None = None
         for fields in self._events_of(call):
             about = fields if parent is None else {**fields, "parent_event_id": parent}
-            told = self._emitter.emit(**{"time": call.started_at, **about})
+            told = self.emitter.emit(**{"time": call.started_at, **about})
             parent = parent or told
 
     def _lose(self, why: str) -> None:

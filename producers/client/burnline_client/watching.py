@@ -14,6 +14,7 @@ Laws
 
 from __future__ import annotations
 
+import time as clock
 import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -61,6 +62,19 @@ def watch(
     door = _async_door(watched, send) if iscoroutinefunction(http.send) else _door(watched, send)
     http.send = door
     return client
+
+
+def flush(timeout_sec: float = 30.0) -> bool:
+    """Whether every call of a watched client that has ended is acknowledged by Kafka, within the time.
+
+    For processes that end without Python's exit handlers (`os._exit`, children of multiprocessing, functions that are
+    frozen between calls); others need it not.
+    """
+    give_up_at = clock.monotonic() + timeout_sec
+    handed_over = [outbox.flush(max(0.0, give_up_at - clock.monotonic())) for outbox in list(_outboxes.values())]
+    emitters = {id(outbox.emitter): outbox.emitter for outbox in _outboxes.values() if hasattr(outbox.emitter, "flush")}
+    waiting = [emitter.flush(max(0.0, give_up_at - clock.monotonic())) for emitter in emitters.values()]
+    return all(handed_over) and not any(waiting)
 
 
 def _outbox(emitter: Emitter, key: bytes | None) -> Outbox:

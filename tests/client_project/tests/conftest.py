@@ -18,13 +18,13 @@ class Told:
     """What a client's emitter delivered."""
 
     def __init__(self, broker: str) -> None:
-        self._broker = broker
+        self.broker = broker
         self.emitter = UsageEmitter(bootstrap_servers=broker, source="checkout", defaults={"org": "acme"})
 
     def raw(self) -> list[bytes]:
         """Every event as it travelled, in the order of its time; closes the emitter."""
         self.emitter.close(30)
-        consumer = Consumer({"bootstrap.servers": self._broker, "group.id": "look"})
+        consumer = Consumer({"bootstrap.servers": self.broker, "group.id": "look"})
         try:
             partitions = [TopicPartition(TOPIC, p, 0) for p in consumer.list_topics(TOPIC).topics[TOPIC].partitions]
             ends = {p.partition: consumer.get_watermark_offsets(p)[1] for p in partitions}

@@ -1,6 +1,7 @@
 """LiteLLM itself with our logger: each call is one event, however it was made. Runs where LiteLLM is installed."""
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.conftest import Told
 from tests.provider import CHAT_USAGE, Stub
 
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # it would fetch prices
 litellm: Any = pytest.importorskip("litellm", reason="litellm is not installed (340 MB; pip install litellm)")
 pytestmark = pytest.mark.filterwarnings("default")
 
