@@ -69,7 +69,7 @@ def prepare(  # noqa: PLR0913  the arguments of one command, all but two by name
     last: datetime | None = None
     for file in files:
         passing = Digested(file.lines())
-        for item in _rows_of(chosen, passing, file.name):
+        for item in rows_of(chosen, passing, file.name):
             rows += 1
             at_row = None if isinstance(item, Skipped) else item.time or default
             if at_row is not None:
@@ -101,7 +101,7 @@ def read(plan: Plan, *, now: datetime) -> Iterator[Event | Skipped]:
     salt = plan.stamping.salt()
     read_before: set[bytes] = set()
     for file in plan.files:
-        for item in _rows_of(plan.dialect, file.lines(), file.name):
+        for item in rows_of(plan.dialect, file.lines(), file.name):
             if isinstance(item, Skipped):
                 yield replace(item, file=file.name)
                 continue
@@ -123,7 +123,8 @@ def read(plan: Plan, *, now: datetime) -> Iterator[Event | Skipped]:
             yield event
 
 
-def _rows_of(chosen: Dialect, lines: Iterable[str], name: str) -> Iterator[Row]:
+def rows_of(chosen: Dialect, lines: Iterable[str], name: str) -> Iterator[Row]:
+    """The rows of a file. Raises: InputError: it cannot be of this format; the message names it."""
     try:
         yield from chosen.read(lines)
     except InputError as error:

@@ -45,6 +45,7 @@ def register(app: typer.Typer) -> None:
             "burnline report daily --by team,model --since 7d",
             "burnline report monthly --tz Europe/Berlin --csv > november.csv",
             "burnline report run --by agent --json",
+            "burnline report daily --local claude-code ~/.claude --by model",
         ),
     )(report)
 
@@ -56,6 +57,10 @@ def report(
     until: Annotated[str | None, typer.Option(help="Up to then, exclusive.")] = None,
     tz: Annotated[str, typer.Option(help="Time zone of days, and of dates without one.")] = "UTC",
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many lines.")] = 10_000,
+    local: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--local", metavar="FORMAT PATH", help="Read log files (FORMAT as in replay); no stack."),
+    ] = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV that is safe to open in a spreadsheet.")] = False,
@@ -73,14 +78,17 @@ def report(
         raise InputError("--json and --csv: choose one")
     now = datetime.now(UTC)
     zone = _zone(tz)
-    asked = question(
-        period.value,
-        by=[name.strip() for name in (by or "").split(",") if name.strip()],
-        since=moment(since, now=now, zone=zone) if since else None,
-        until=moment(until, now=now, zone=zone, flag="--until") if until else None,
-        tz=tz,
-        limit=limit,
-    )
+    names = [name.strip() for name in (by or "").split(",") if name.strip()]
+    begin = moment(since, now=now, zone=zone) if since else None
+    end = moment(until, now=now, zone=zone, flag="--until") if until else None
+    if local is not None:
+        from deploy.cli.local import show_local
+        from deploy.local_lines import Asked
+
+        wanted = Asked(period=period.value, by=tuple(names), since=begin, until=end, zone=zone)
+        show_local(local, wanted, limit=limit, as_json=as_json, as_csv=as_csv)
+        return
+    asked = question(period.value, by=names, since=begin, until=end, tz=tz, limit=limit)
     clickhouse = connections(state_dir, os.environ).clickhouse
     head, found = named_rows(clickhouse, asked.sql, asked.parameters)
     lines = [without_false_zeros(line) for line in found]
@@ -92,7 +100,7 @@ def report(
     if as_json:
         put_json({"rows": lines, "budgets": budgets})
         return
-    _show_lines(lines)
+    show_lines(lines)
     _show_budgets(budgets)
 
 
@@ -118,7 +126,8 @@ def _zone(name: str) -> ZoneInfo:
         raise InputError(f"--tz {name}: write an IANA time zone like Europe/Berlin or UTC") from None
 
 
-def _show_lines(lines: Sequence[dict[str, Any]]) -> None:
+def show_lines(lines: Sequence[dict[str, Any]]) -> None:
+    """The lines as a table; the columns that fit on a terminal."""
     if not lines:
         put("nothing was used in that time")
         return

@@ -66,6 +66,8 @@ def side_of(usage: Json, side: Side) -> dict[str, int]:
         base = 0
     fields = {side.total: base, side.rest: base}
     for part, held in found:
+        if not held and not part.of_which and not part.less:
+            continue  # nothing of it changes anything
         own = held - sum(_first(usage, (path,)) or 0 for path in part.less)
         for leaf, path in part.of_which:
             inner = _first(usage, (path,)) or 0

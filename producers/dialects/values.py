@@ -21,6 +21,7 @@ _UNITS = ((10**11, 1_000_000), (10**14, 1_000))
 """Numbers below the first are seconds, below the second milliseconds; then come micro- and nanoseconds."""
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,99}")
 _NAME = re.compile(r"[^\x00-\x1f]{1,256}")
+_NAME_LENGTH = 256
 _MAX_USD = Decimal(10**6)
 
 
@@ -38,6 +39,11 @@ def count(holder: Json, *path: str) -> int | None:
 
     Raises: InvalidMessage: what stands there is no count of tokens.
     """
+    if len(path) == 1:
+        held = holder.get(path[0])
+        if held is None or (type(held) is int and 0 <= held <= MAX_TOKENS):  # nearly always
+            return held
+        return as_count(held, path[0])
     value: Any = holder
     for name in path:
         if value is None:
@@ -71,7 +77,11 @@ def amount(value: object) -> float | None:
 
 def name(value: object) -> str | None:
     """The value as a name of the contract; None where it is none: empty, too long, not plain text."""
-    return value if isinstance(value, str) and _NAME.fullmatch(value) else None
+    if not isinstance(value, str):
+        return None
+    if value.isprintable():  # nearly every name; it has no control character then
+        return value if 0 < len(value) <= _NAME_LENGTH else None
+    return value if _NAME.fullmatch(value) else None
 
 
 def label(value: object) -> str | None:

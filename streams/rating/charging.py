@@ -166,15 +166,18 @@ def _chosen(columns: Columns, prices: Prices) -> _Chosen:
     flat: list[Rates] = []
     listed: list[Rates] = []
     base = np.full(len(distinct), -1, np.int64)
+    places: dict[tuple[int, int], int] = {}  # by identity: a backfill asks for the same rates at many times
     stepped: list[int] = []
     for at, row in enumerate(first_rows(quote, len(distinct)).tolist()):
         said = {name: code.values[code.codes[row]] for name, code in codes.items() if code.codes[row] >= 0}
         found = prices.quote(_question(said, int(columns.event_us[row] // SLOT_US)))
         quotes.append(found)
         if found.effective is not None:
-            base[at] = len(flat)
-            flat.extend(found.effective.tiers)
-            listed.extend(found.listed.tiers if found.listed is not None else [_NO_RATES] * len(found.effective.tiers))
+            steps = found.effective.tiers
+            base[at] = places.setdefault((id(found.effective), id(found.listed)), len(flat))
+            if base[at] == len(flat):
+                flat.extend(steps)
+                listed.extend(found.listed.tiers if found.listed is not None else [_NO_RATES] * len(steps))
             stepped.extend([at] if found.effective.starts else [])
     rate = base[quote]
     for at in stepped:

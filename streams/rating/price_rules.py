@@ -66,6 +66,7 @@ class Prices:
         for rule in self._rules:
             self._by_org[rule.org].append(rule)
         self._quotes: dict[Question, Quote] = {}
+        self._built: dict[tuple[int, int], Quote] = {}  # by identity of list rates, which a quote keeps, and rule
         self.version = book.version + _marked(self._rules)
 
     def under(self, policies: Policies) -> "Prices":
@@ -91,6 +92,7 @@ class Prices:
         if question not in self._quotes:
             if len(self._quotes) >= _CACHED:
                 self._quotes.clear()
+                self._built.clear()
             self._quotes[question] = self._quote(question)
         return self._quotes[question]
 
@@ -119,12 +121,12 @@ class Prices:
         listed = self._listed(asked)
         matching = [rule for rule in self._by_org.get(asked.org, ()) if _matches(rule, asked)]
         override = _best(rule for rule in matching if isinstance(rule, PriceOverride))
-        if isinstance(override, PriceOverride):
-            return Quote(_overridden(listed, override), listed, override)
         discount = _best(rule for rule in matching if isinstance(rule, Discount))
-        if isinstance(discount, Discount) and listed is not None:
-            return Quote(_discounted(listed, discount), listed, discount)
-        return Quote(listed, listed)
+        rule = override or (discount if listed is not None else None)
+        key = (id(listed), id(rule))
+        if key not in self._built:
+            self._built[key] = _under(listed, rule)
+        return self._built[key]
 
 
 def _marked(rules: tuple[PriceRule, ...]) -> str:
@@ -166,6 +168,15 @@ def _specificity(rule: PriceRule) -> tuple[object, ...]:
         patterns += [rule.tier, rule.region]
         since = _us(rule.valid_from, 0)
     return (*(("*" not in text and "?" not in text, len(text.replace("*", ""))) for text in patterns), since, rule.id)
+
+
+def _under(listed: ModelRates | None, rule: PriceRule | None) -> Quote:
+    """List rates under the rule that is for them."""
+    if isinstance(rule, PriceOverride):
+        return Quote(_overridden(listed, rule), listed, rule)
+    if isinstance(rule, Discount) and listed is not None:
+        return Quote(_discounted(listed, rule), listed, rule)
+    return Quote(listed, listed)
 
 
 def _overridden(listed: ModelRates | None, override: PriceOverride) -> ModelRates:

@@ -12,19 +12,20 @@ prices are looked up per quarter of an hour, not per hour; an unknown service ti
 This file is long because finding a model, its price at a time and its flat rates is one thought.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property
 
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot
-from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
+from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TieredPrices
 
 from schemas.usage import INPUT_LEAVES, LEAVES
 from streams.rating.price_content import book_version
-from streams.rating.price_corrections import CORRECTIONS, Correction, corrected, corrections_of
-from streams.rating.price_regions import Uplift, uplift_of
+from streams.rating.price_corrections import Correction, corrected, corrections_of
+from streams.rating.price_regions import UPLIFTS, Uplift, uplift_of
 from streams.rating.price_units import minimum_audio_sec, scaled_rate, unit_rates
 
 SLOT_US = 900_000_000
@@ -125,6 +126,7 @@ class PriceBook:
         self._snapshot = DataSnapshot(self.providers, from_auto_update=False)
         self._models: dict[tuple[str, str], tuple[Provider, ModelInfo] | None] = {}
         self._rates: dict[tuple[str, str, str | None, str | None, str | None, int], ModelRates | None] = {}
+        self._starts: dict[int, list[int] | None] = {}
         self._ceilings: dict[str, Ceiling] = {}
 
     @cached_property
@@ -147,8 +149,7 @@ class PriceBook:
         if found is None:
             return None
         places = (inference_region, region)
-        changes = _depends_on_time(*found) or any(places)
-        key = (provider, model, tier, *places, slot if changes else -1)
+        key = (provider, model, tier, *places, self._period(*found, slot))
         if key not in self._rates:
             if len(self._rates) >= self._cached_names:
                 self._rates.clear()
@@ -200,6 +201,14 @@ class PriceBook:
             known = ceiling.input_usd_per_mtok and ceiling.output_usd_per_mtok
             self._ceilings[provider] = ceiling if known else self._highest_of_all
         return self._ceilings[provider]
+
+    def _period(self, owner: Provider, info: ModelInfo, slot: int) -> int:
+        """A number that is equal for all slots between two changes of a model's price."""
+        known = id(info)  # models live as long as the book
+        if known not in self._starts:
+            self._starts[known] = _starts(owner, info)
+        starts = self._starts[known]
+        return slot if starts is None else -1 - bisect_right(starts, slot)
 
     @cached_property
     def highest_unit_rates(self) -> dict[str, Decimal]:
@@ -298,11 +307,15 @@ def _spellings(provider: str, model: str) -> Iterator[str]:
             yield model.removeprefix(prefix)
 
 
-def _depends_on_time(owner: Provider, info: ModelInfo) -> bool:
-    variants = info.price_variants or ()
-    if any(owner.id == some.provider and info.id in some.models for some in CORRECTIONS):
-        return True
-    return not isinstance(info.prices, ModelPrice) or any(variant.constraint is not None for variant in variants)
+def _starts(owner: Provider, info: ModelInfo) -> list[int] | None:
+    """The slots from which on a model may have another price, ascending; None where the hour of the day decides."""
+    dated = [*(info.prices if isinstance(info.prices, list) else ()), *(info.price_variants or ())]
+    constraints = [some.constraint for some in dated if some.constraint is not None]
+    if not all(isinstance(some, StartDateConstraint) for some in constraints):
+        return None
+    days = {some.start_date for some in constraints if isinstance(some, StartDateConstraint)}
+    days |= {some.since for some in corrections_of(owner.id, info.id)} | {some.since for some in UPLIFTS}
+    return sorted((datetime.combine(day, time(), UTC) - _EPOCH) // timedelta(microseconds=SLOT_US) for day in days)
 
 
 def _ceiling(providers: list[Provider]) -> Ceiling:
