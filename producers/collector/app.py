@@ -35,7 +35,8 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Delivering(Protocol):
     """What brings events to Kafka."""
 
-    trouble: str
+    async def works(self) -> bool:
+        """Whether Kafka answers."""
 
     async def deliver(self, events: list[Event]) -> None:
         """Every event is acknowledged. Raises: KafkaUnavailableError, InputError."""
@@ -78,9 +79,8 @@ class Collector:
         return app
 
     async def _health(self, _request: web.Request) -> web.Response:
-        trouble = self._delivery.trouble
-        said = {"status": "ok"} if not trouble else {"status": "waiting", "kafka": trouble}
-        return _json(503 if trouble else 200, said)
+        works = await self._delivery.works()
+        return _json(200 if works else 503, {"status": "ok" if works else "waiting for Kafka"})
 
     async def _take(self, request: web.Request) -> web.Response:
         door = DOORS[request.path]

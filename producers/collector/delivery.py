@@ -21,6 +21,7 @@ from schemas.errors import InputError, KafkaUnavailableError
 
 _log = logging.getLogger(__name__)
 _POLL_SEC = 0.1
+_PROBE_SEC = 2.0
 
 
 class Delivery:
@@ -68,6 +69,16 @@ class Delivery:
         if failure == KafkaError.MSG_SIZE_TOO_LARGE:
             raise InputError("Kafka refuses a message of this size")
         raise KafkaUnavailableError(f"Kafka at {self._where} did not acknowledge: {self.trouble or failure}")
+
+    async def works(self) -> bool:
+        """Whether Kafka answers; it is asked only where it did not answer last."""
+        if self.trouble:
+            try:
+                await asyncio.to_thread(self._producer.list_topics, self._topic, timeout=_PROBE_SEC)
+                self.trouble = ""
+            except KafkaException as error:
+                self.trouble = self.trouble or error.args[0].str()
+        return not self.trouble
 
     def close(self) -> None:
         """What is under way is settled, and the connection is closed."""
