@@ -6,7 +6,8 @@ Order within a message, which is the order of what it says:
 2. the clock, but for messages of `usage.adjustments`, which have none; rows that waited for the lead;
 3. the rows: periods of budgets (thresholds fire at once), windows, sketches; the sums of an opening are in periods
    only, and then the budgets that it opens are judged;
-4. when the lead has reached a new second: what is unjudged, at the lead and, where it sees other cells, at the floor;
+4. when the lead has reached a new second, or a floor that lies behind has reached new cells: what is unjudged, at the
+   lead and, where it sees other cells, at the floor;
 5. when the floor has reached a new second: period ends; a new minute: what has calmed down; a new hour: housekeeping;
 6. when the lead has reached a new 5 s: rates and budget states.
 All of it is decided by the log alone, so cutting the log into other batches changes nothing.
@@ -31,8 +32,13 @@ _MINUTE = 60 * _SEC
 _HOUR = 3600 * _SEC
 
 
-def advance(state: BurnState, header: BatchHeaders, deltas: Deltas | None, policy_log: PolicyLog) -> list[Output]:
-    """The outputs of one message, in order. Raises: KeyError: the policy log was not read far enough."""
+def advance(
+    state: BurnState, header: BatchHeaders, deltas: Deltas | None, policy_log: PolicyLog, *, silent: bool = False
+) -> list[Output]:
+    """The outputs of one message, in order; of a `silent` one (replayed: they were sent) rates and states are left out.
+
+    Raises: KeyError: the policy log was not read far enough.
+    """
     alerts, closings = _take_policies(state, header.policy_offset, policy_log)
     before_us = state.clock.floor_us
     if header.clock:
@@ -43,11 +49,11 @@ def advance(state: BurnState, header: BatchHeaders, deltas: Deltas | None, polic
     else:
         alerts += _open(state, header.opened, {})
         alerts += _take_rows(state, header, deltas)
-    alerts += _judge(state)
+    alerts += _judge(state, floor_before_us=before_us)
     if state.clock.floor_us != before_us:
         alerts += _resolve(state)
     outputs = [messages.output_of(alert) for alert in alerts]
-    return outputs + closings + _publish(state)
+    return outputs + closings + _publish(state, silent=silent)
 
 
 def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> tuple[list[Alert], list[Output]]:
@@ -130,14 +136,16 @@ def _thresholds(state: BurnState, crossings: list[Crossing]) -> list[Alert]:
     return [alert for alert in fired if alert is not None]
 
 
-def _judge(state: BurnState) -> list[Alert]:
+def _judge(state: BurnState, *, floor_before_us: int | None) -> list[Alert]:
     lead_us, floor_us = state.clock.lead_us, state.clock.floor_us
-    if lead_us // _SEC <= state.done.judged_us // _SEC:
-        return []
-    state.done.judged_us = lead_us
     moments_us = [lead_us]
+    catching_up = False
     if floor_us is not None and floor_us // BUCKET_US != lead_us // BUCKET_US:
         moments_us.append(floor_us)
+        catching_up = floor_before_us is None or floor_us // BUCKET_US != floor_before_us // BUCKET_US
+    if lead_us // _SEC <= state.done.judged_us // _SEC and not catching_up:
+        return []
+    state.done.judged_us = lead_us
     return (
         burning.judge(state, moments_us=moments_us)
         + spikes.judge(state, moments_us=moments_us)
@@ -177,8 +185,8 @@ def _sweep(state: BurnState, *, floor_us: int) -> None:
     state.credentials.remove(np.flatnonzero((parts > 0) & (parts < floor_us // (300 * _SEC) - 24)).tolist())
 
 
-def _publish(state: BurnState) -> list[Output]:
+def _publish(state: BurnState, *, silent: bool) -> list[Output]:
     if state.clock.lead_us // publishing.EVERY_US <= state.done.said_us // publishing.EVERY_US:
         return []
     state.done.said_us = state.clock.lead_us
-    return publishing.rates(state) + publishing.budget_states(state)
+    return publishing.rates(state, silent=silent) + publishing.budget_states(state, silent=silent)
