@@ -28,7 +28,7 @@ EVERY_US = 60_000_000
 SLOWEST_US = 600_000_000
 IDLE_US = 3_600_000_000
 """After this time a round is written although no row came: newer records push old ones out of the topic."""
-RATE_BYTES_SEC = 65_536
+RATE_BYTES_SEC = 524_288
 STEP_BYTES = 4_194_304
 _CROSS_BYTES = 524_288
 _FIRST_LOOK = 256

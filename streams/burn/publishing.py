@@ -6,7 +6,8 @@ Laws
    said when a row came, and once more when their period ends at the floor or their budget is removed or opened anew.
    Those of a budget that is not open yet wait: a part of what it has spent is not what it has spent.
 2. A message holds at most `MOST_RATES` entities, those not said for the longest first; the rest follow.
-3. Amounts are exact; rates per hour are cut to the pico-USD, tokens per minute to three decimals.
+3. `silent` (in replay, where it was said already) changes nothing but that nothing is written: the state moves on.
+4. Amounts are exact; rates per hour are cut to the pico-USD, tokens per minute to three decimals.
 The JSON is written by hand from integers, because pydantic takes 50 times as long; a test holds it to the models.
 """
 
@@ -35,7 +36,7 @@ MOST_RATES = 1000
 MOST_STATES = 2000
 
 
-def rates(state: BurnState) -> list[Output]:
+def rates(state: BurnState, *, silent: bool = False) -> list[Output]:
     """The rates to say now, orgs in order of name; what was said is marked."""
     table = state.entities
     unsaid = _unsaid_entities(state)
@@ -49,7 +50,9 @@ def rates(state: BurnState) -> list[Output]:
         order = np.argsort(table.columns["said_us"][slots], kind="stable")
         chosen = slots[order[:MOST_RATES]]
         table.will_change(chosen)
-        outputs.append(_rates_of(state, name, chosen))
+        by_window = _sums_by_window(state, chosen)
+        if not silent:
+            outputs.append(_rates_of(state, name, chosen, by_window))
         table.columns["said_us"][chosen] = state.clock.lead_us
         table.columns["flags"][chosen] &= ~np.uint8(UNSAID)
     return outputs
@@ -75,17 +78,23 @@ def _unsaid_entities(state: BurnState) -> Ints:
     return np.flatnonzero(unsaid)
 
 
-def _rates_of(state: BurnState, org: str, slots: Ints) -> Output:
-    at_us = state.clock.lead_us
-    by_window: list[list[dict[str, Any]]] = []
+def _sums_by_window(state: BurnState, slots: Ints) -> list[rings.Sums]:
+    """What each window of these rows holds now; which of them are above zero is marked."""
+    at_us, columns = state.clock.lead_us, state.entities.columns
+    by_window = [rings.sums(columns, slots, window_sec=window_sec, at_us=at_us) for window_sec in SAID_WINDOWS_SEC]
     said = np.zeros(len(slots), np.uint8)
-    for bit, window_sec in enumerate(SAID_WINDOWS_SEC):
-        found = rings.sums(state.entities.columns, slots, window_sec=window_sec, at_us=at_us)
+    for bit, found in enumerate(by_window):
         said |= ((found.requests != 0) | (found.micro != 0) | (found.tokens != 0)).astype(np.uint8) << bit
+    columns["said"][slots] = said
+    return by_window
+
+
+def _rates_of(state: BurnState, org: str, slots: Ints, sums: list[rings.Sums]) -> Output:
+    by_window: list[list[dict[str, Any]]] = []
+    for window_sec, found in zip(SAID_WINDOWS_SEC, sums, strict=True):
         columns = (found.requests, found.tokens, found.micro, found.pico)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         by_window.append([_window(window_sec, *row) for row in rows])
-    state.entities.columns["said"][slots] = said
     keys = [state.entities.keys[slot] or ("", "", "") for slot in slots.tolist()]
     entities = sorted(
         (
@@ -94,7 +103,7 @@ def _rates_of(state: BurnState, org: str, slots: Ints) -> Output:
         ),
         key=lambda rate: (rate["entity_type"], rate["entity_id"]),
     )
-    end = rfc3339(instant(at_us))
+    end = rfc3339(instant(state.clock.lead_us))
     return _output(RATES_TYPE, org, end, f"{org}/{end}", {"org": org, "window_end": end, "rates": entities})
 
 
@@ -126,7 +135,7 @@ def decimal_text(number: int, *, places: int) -> str:
     return f"{digits[:-places]}.{rest}" if rest else digits[:-places]
 
 
-def budget_states(state: BurnState) -> list[Output]:
+def budget_states(state: BurnState, *, silent: bool = False) -> list[Output]:
     """The budget states to say now, orgs in order of name; what was said is marked."""
     table = state.periods
     _mark_closed(state)
@@ -144,11 +153,13 @@ def budget_states(state: BurnState) -> list[Output]:
     for org, slots in sorted(by_org.items()):
         chosen = slots[:MOST_STATES]
         table.will_change(np.array(chosen))
+        table.columns["unsaid"][chosen] = 0
+        table.columns["said_us"][chosen] = at_us
+        if silent:
+            continue
         plans = {} if state.policies is None else state.policies.plans
         keyed = sorted((key, slot) for slot in chosen if (key := table.keys[slot]) is not None)
         states = [_state_of(state, plan, key, slot) for key, slot in keyed if (plan := plans.get(key[:2])) is not None]
-        table.columns["unsaid"][chosen] = 0
-        table.columns["said_us"][chosen] = at_us
         if states:
             outputs.append(
                 _output(BUDGET_STATES_TYPE, org, at, f"{org}/{at}/budgets", {"org": org, "at": at, "states": states})

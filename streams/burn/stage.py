@@ -25,7 +25,7 @@ class BurnLane:
     async def recover(self, reader: PartitionReader, *, next_offset: int) -> int:
         """The state is that of the newest checkpoint; returns the offset after it (0 where there is none).
 
-        Replayed records below `next_offset` make outputs again, which the lane drops; no checkpoint is written then.
+        What replayed records below `next_offset` lead to was sent: the lane drops it, and no checkpoint is written.
         """
         found = await checkpoint.recover(reader, partition=self._partition, next_offset=next_offset)
         self.state = found.state
@@ -47,7 +47,8 @@ class BurnLane:
         outputs: list[Output] = []
         for record in batch.records:
             deltas = deltas_of(record)
-            outputs += advance(self.state, header_of(record), deltas, self._policy_log)
+            silent = record.offset < self._live_from
+            outputs += advance(self.state, header_of(record), deltas, self._policy_log, silent=silent)
             self._last_offset = record.offset
             if deltas is not None:
                 self._rounds.saw_rows()
