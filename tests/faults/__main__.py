@@ -1,7 +1,7 @@
 """`python -m tests.faults --minutes M --seed S`: a run that hurts a stack at random and checks everything afterwards.
 
 Exit code 0 if every check passes. The directory with operations, faults, report and the stack's logs is kept where one
-does not, or with --keep.
+does not, or with --keep. SIGUSR1 ends the faults early; what happened until then is judged.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tests.faults.plan import (
     with_points,
 )
 from tests.faults.recovering import measure_recovery
-from tests.faults.run import Wish, report, run, write_faults
+from tests.faults.run import ENOUGH, Wish, report, run, write_faults
 
 _LONG_SEC = 1800.0
 """A run this long visits every failpoint, too."""
@@ -153,4 +153,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the stack is ended on this way out, too
+    signal.signal(signal.SIGUSR1, lambda *_: ENOUGH.set())
     sys.exit(main())
