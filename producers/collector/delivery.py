@@ -68,7 +68,8 @@ class Delivery:
             return
         if failure == KafkaError.MSG_SIZE_TOO_LARGE:
             raise InputError("Kafka refuses a message of this size")
-        raise KafkaUnavailableError(f"Kafka at {self._where} did not acknowledge: {self.trouble or failure}")
+        self.trouble = self.trouble or str(failure)
+        raise KafkaUnavailableError(f"Kafka at {self._where} did not acknowledge: {self.trouble}")
 
     async def works(self) -> bool:
         """Whether Kafka answers; it is asked only where it did not answer last."""
