@@ -3,7 +3,8 @@
 Steps of a batch, and what a crash between them costs:
 1. The chain is checked: the batch begins where the one before ended. A broken chain ends the process; nothing is lost.
 2. The first batch after a start, and what has killed a process: progress says in a transaction of its own that a
-   process is about to step it (`streams.attempts`). A crash after it is counted; one before it is not.
+   process is about to step it (`streams.attempts`). A crash after it is counted; one before it, in a replay or in the
+   lane's recovery is not.
 3. The policy log is waited for; the step runs in the worker thread. A crash repeats both: nothing was sent.
 4. Outputs, the entry in `internal.progress` and the offset commit go into one transaction. A crash before the commit
    aborts it (the next owner's fence does), one after it has everything; nothing in between can be seen.

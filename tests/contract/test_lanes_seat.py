@@ -42,11 +42,29 @@ def test_who_comes_back_to_a_taken_seat_ends(place: Place, workers: list[Countin
     zombie.thaw()
     assert zombie.wait() == 1
     (line,) = zombie.said("ends")
-    assert (line["error"], "is not ours any more" in line["reason"]) == ("FencedError", True)
+    assert line["error"] == "FencedError"
     place.produce(range(100))
     place.wait_done()
     assert successor.stop() == 0
     assert len(successor.said("lane runs")) == 4
+    require_exact(place)
+
+
+def test_who_was_forgotten_takes_its_free_seat_again(place: Place, workers: list[CountingWorker]) -> None:
+    """A worker that was silent for longer than its session, with nobody in its place, goes on without a new process."""
+    workers += [CountingWorker(place, "0")]
+    workers[0].wait_said("lane runs", times=4)
+    workers[0].freeze()
+
+    def forgotten() -> bool:
+        return not place.admin.describe_consumer_groups([place.group])[place.group].result(10).members
+
+    until(forgotten, "a group without members")
+    workers[0].thaw()
+    workers[0].wait_said("lane runs", times=8)
+    place.produce(range(100))
+    place.wait_done()
+    assert workers[0].stop() == 0
     require_exact(place)
 
 
