@@ -2,16 +2,19 @@
 
 Fractions of a second beyond the sixth digit are cut off, as the contract does.
 A line without an id gets one from its content and row; one without a time is skipped: nobody else knows it.
+A file that begins with `[`, or with `{` alone in its line, is an array, or documents over many lines.
 """
 
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated, Any
 
 import msgspec
 
 from producers.dialect import Dialect, Draft, Lines, Row, Skipped
+from producers.dialects.documents import documents
 from schemas.errors import Reason
 from schemas.usage import USAGE_TYPE
 
@@ -21,11 +24,26 @@ _ENVELOPE = {"source", "id", "time"}
 
 
 def read(lines: Lines) -> Iterator[Row]:
-    """One row per line that is not blank."""
-    for row, line in enumerate(lines, start=1):
+    """One row per line that is not blank; of an array or documents over many lines, one per document."""
+    waiting = iter(lines)
+    first = list(_up_to_content(waiting))
+    head = first[-1].strip().removeprefix("\ufeff") if first else ""
+    if head.startswith("[") or head == "{":
+        for found in documents(chain(first, waiting)):
+            yield found if isinstance(found, Skipped) else _of(found.row, found.content, found.value)
+        return
+    for row, line in enumerate(chain(first, waiting), start=1):
         content = line.rstrip("\r\n").removeprefix("\ufeff")
         if content.strip():
             yield _event(row, content)
+
+
+def _up_to_content(lines: Iterator[str]) -> Iterator[str]:
+    """The lines up to the first that is not blank, that one included."""
+    for line in lines:
+        yield line
+        if line.strip().removeprefix("\ufeff"):
+            return
 
 
 def _event(row: int, content: str) -> Row:
@@ -35,6 +53,10 @@ def _event(row: int, content: str) -> Row:
         return Skipped(row, Reason.INVALID_UTF8, "the line is not UTF-8")
     except (msgspec.DecodeError, RecursionError) as error:
         return Skipped(row, Reason.INVALID_JSON, str(error))
+    return _of(row, content, value)
+
+
+def _of(row: int, content: str, value: object) -> Row:
     if not isinstance(value, dict):
         return Skipped(row, Reason.NOT_AN_EVENT, "the line is no JSON object")
     envelope = value
