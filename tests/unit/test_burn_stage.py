@@ -25,6 +25,7 @@ from tests.scenarios.burn_log import (
     run,
     us,
 )
+from tests.scenarios.recovery_cost import recovery_cost
 
 AT = us("2026-11-22T09:00:00")
 CHANGES: list[dict[str, Any]] = [
@@ -212,3 +213,9 @@ def test_rounds_come_each_minute_of_work_and_each_hour_of_silence() -> None:
 def heads(outputs: list[Output]) -> list[Output]:
     """The last record of each round."""
     return [out for out in outputs if out.topic == TOPIC and out.key is not None and b"|head|" in out.key]
+
+
+def test_recovery_of_many_entities_knows_what_was_known() -> None:
+    """The measured recovery (`tests/scenarios/recovery_cost.py`) ends in the state of the lane that died."""
+    cost = recovery_cost(400, replayed_sec=3)
+    assert cost.messages == 12
