@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from schemas.errors import CorruptStateError
 from sinks.groups import Group, LeftOut, heal_token, left_out_of
 from sinks.ledger import copies, days_of_group, missing
+from sinks.lives import take_over
 from sinks.patience import Patience
 from sinks.reconcile import Repair, reconcile
 from sinks.rows import PLACE, days_of, repeated, replaces, split_by_month
@@ -37,6 +38,13 @@ class Inserter:
         self._log = log
         self._now = now
         self._heals = 0
+
+    def take_over(self) -> None:
+        """Nothing of an earlier sink runs in ClickHouse, and its repairs will change nothing any more.
+
+        Raises: StopRequested: the process is to leave.
+        """
+        self._patience.until_done(lambda: take_over(self._store))
 
     def put(self, group: Group, rows: pa.Table, *, in_doubt: bool) -> None:
         """The group's rows are in the ledger and in every rollup, once.

@@ -77,9 +77,9 @@ class RatedWorker:
 
     def _recover(self) -> Mapping[int, int]:
         """Earlier sinks are fenced, the last group is whole; where each partition goes on."""
-        doors = self._doors
-        until_done = doors.patience.until_done
+        doors, until_done = self._doors, self._doors.patience.until_done
         until_done(doors.log.open)
+        doors.inserter.take_over()
         self._facts = until_done(lambda: doors.reader.facts(RATED))
         said = until_done(lambda: stored_progress(doors.reader))
         group = until_done(lambda: last_group(doors.reader))
@@ -184,8 +184,8 @@ class RatedWorker:
         if gathered.rows():
             group, rows = self._group(gathered)
             signed = late_copies(group, gathered.messages, opened=self._doors.opener.opened)
-            log, progress = self._doors.log, self._to_say()
-            self._doors.patience.until_done(lambda: log.commit(group=group, progress=progress, adjustments=signed))
+            commit, progress = self._doors.log.commit, self._to_say()
+            self._doors.patience.until_done(lambda: commit(group=group, progress=progress, adjustments=signed))
             self._unsaid.clear()
             self._doors.inserter.put(group, rows, in_doubt=False)
             self._log.debug("stored", group=group.group_id, rows=group.rows)

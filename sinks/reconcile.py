@@ -3,6 +3,7 @@
 Laws
 1. Afterwards each rollup equals the ledger on these days, to the pico-dollar. A second run repairs nothing.
 2. It may only run while no insert into the ledger runs: the sink calls it between its own inserts.
+   A sink that was stopped and goes on after another took over changes nothing (`lives.py`).
 3. A crash in the middle leaves a rollup that the next run repairs: differences are taken anew each time.
 It works on a set of days, never on a range: one event of two years ago costs one day, not two years.
 """
@@ -17,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.errors import CorruptStateError
+from sinks.lives import assure_last
 from sinks.rollups import ROLLUPS, Rollup, difference_sql, repair_sql
 from sinks.rows import MAX_PARTITIONS
 from sinks.store import FINAL, Store
@@ -85,6 +87,7 @@ def reconcile(
     `run_id` says which run it is part of; without, it is one of its own.
 
     Raises: CorruptStateError: a rollup still differs after TRIES repairs.
+            FencedError: it does because another sink has taken over; nothing was changed.
             StoreUnavailableError: repeat the whole.
     """
     store.quiet()
@@ -104,9 +107,11 @@ def _equal(store: Store, rollup: Rollup, days: Sequence[date]) -> list[Repair]:
             return found
         # A token of its own: two equal differences are two repairs, never one that the engine thinks it knows.
         settings = FINAL | {"insert_deduplication_token": uuid.uuid4().hex, "async_insert": 0}
-        store.run(repair_sql(rollup), _parameters([repair.day for repair in wrong]), **settings)
+        parameters = _parameters([repair.day for repair in wrong]) | {"life": store.life_id}
+        store.run(repair_sql(rollup), parameters, **settings)
         wrong = differences(store, rollup, [repair.day for repair in wrong])
     if wrong:
+        assure_last(store)
         raise CorruptStateError(f"{rollup.store} still differs from the ledger on {wrong[0].day} after {TRIES} repairs")
     return found
 

@@ -4,6 +4,7 @@ Laws
 1. A materialized view and the repair of its store select by the same text, so they cannot disagree; a test holds
    the migration's text to it.
 2. A repair inserts signed differences: rollup + difference = ledger for each key; a second run adds nothing.
+3. A repair inserts nothing unless the sink whose life it names is the last one (`lives.py`).
 """
 # ruff: noqa: S608  the texts are made of our own names; values travel as server-side parameters
 
@@ -23,6 +24,8 @@ LEDGER = "usage_events_store AS e"
 LEDGER_FINAL = "usage_events_store AS e FINAL"
 LIVING = "e.is_deleted = 0"
 ON_DAYS = "toDate(r.t) IN {days:Array(Date)}"
+LAST_LIFE = "(SELECT argMax(l.life_id, l.life) FROM sink_lives_store AS l)"
+"""The id of the last life of the sink; '' before any."""
 _BUCKET = "toDateTime(toStartOfFifteenMinutes(e.ts), 'UTC') AS t"
 
 
@@ -104,12 +107,13 @@ def difference_sql(rollup: Rollup) -> str:
 
 
 def repair_sql(rollup: Rollup) -> str:
-    """Makes the rollup equal the ledger on the days. Parameters as of `difference_sql`."""
+    """Makes the rollup equal the ledger on the days. Parameters as of `difference_sql`, and `life` String."""
     columns = ", ".join((*rollup.keys, *MEASURES))
     selected = [f"b.{name} AS {name}" for name in rollup.keys]
     selected += [f"sum(b.{name}) AS d_{name}" for name in MEASURES]
     differs = " OR ".join(f"d_{name} != 0" for name in MEASURES)
     return (
         f"INSERT INTO {rollup.store} ({columns}) SELECT {', '.join(selected)}"
-        f" FROM ({_both_sides(rollup)}) AS b GROUP BY {', '.join(rollup.keys)} HAVING {differs}"
+        f" FROM ({_both_sides(rollup)}) AS b GROUP BY {', '.join(rollup.keys)}"
+        f" HAVING ({differs}) AND {LAST_LIFE} = {{life:String}}"
     )

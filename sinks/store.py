@@ -80,6 +80,8 @@ class Store:
         self._connect = connect
         self._database = database
         self._client: Any = None
+        self.life_id = ""
+        """Which life of the sink this is, where that was said (`lives.py`)."""
         self._mine = f"burnline-sink-{database}-{name}-"
 
     @property

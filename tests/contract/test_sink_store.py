@@ -19,11 +19,12 @@ import structlog
 from structlog.testing import capture_logs
 
 from schemas.connection import ClickHouseSettings
-from schemas.errors import CorruptStateError, StoreUnavailableError
+from schemas.errors import CorruptStateError, FencedError, StoreUnavailableError
 from schemas.internal import RATED_SCHEMA, BatchHeaders
 from sinks.groups import Group, RatedMessage, Span, part_tokens
 from sinks.inserter import Inserter
 from sinks.ledger import missing
+from sinks.lives import take_over
 from sinks.migrate import Migration, ensure_database, migrate, migrations
 from sinks.patience import Patience
 from sinks.reconcile import reconcile
@@ -210,6 +211,26 @@ def test_a_doubled_event_counts_once_after_reconciling(store: Store) -> None:
     assert store.rows("SELECT sum(requests), sum(cost_usd) FROM usage_15m") == [(4, 7)]
     reconcile(store, {DAY.date()}, reason="test", now=DAY)
     assert store.rows("SELECT sum(requests), sum(cost_usd) FROM usage_15m") == [(1, 3)]
+
+
+def test_a_sink_that_was_taken_over_repairs_nothing(store: Store, clickhouse: ClickHouse) -> None:
+    """Its repair, sent late, leaves the rollup as it is and ends it; the last one's makes it whole."""
+    settings = ClickHouseSettings(
+        url=clickhouse.url, user=clickhouse.writer_user, password_file=clickhouse.writer_password_file
+    )
+    zombie = Store(connector(settings), store.database)
+    take_over(zombie)
+    put(store, one(cost_usd=Decimal(1)), group="a")
+    put(store, one(cost_usd=Decimal(1)), group="b", offset=8)
+    take_over(store)
+    with pytest.raises(FencedError):
+        reconcile(zombie, {DAY.date()}, reason="test", now=DAY)
+    assert store.rows("SELECT sum(requests) FROM usage_15m") == [(2,)]
+    assert [repair.rollup for repair in reconcile(store, {DAY.date()}, reason="test", now=DAY)] == [
+        rollup.store for rollup in ROLLUPS
+    ]
+    assert store.rows("SELECT sum(requests) FROM usage_15m") == [(1,)]
+    zombie.close()
 
 
 def test_missing_counts_the_events_that_a_group_lacks(store: Store) -> None:
