@@ -114,7 +114,7 @@ def test_a_step_that_raises_ends_the_worker_and_names_its_batch(place: Place, wo
     (line,) = workers[0].said("ends")
     assert (line["error"], line["at"]) == ("ValueError", f"batch of {counting.SOURCE}/3: offsets (0, 0)")
     assert place.read(counting.OUT, 3) == []
-    assert place.committed(3) == 0
+    assert (place.committed(3), place.progress()[3].deaths) == (0, 1)
 
 
 def test_two_stacks_on_one_broker_do_not_know_each_other(kafka: str, workers: list[CountingWorker]) -> None:
