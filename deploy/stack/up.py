@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.price_books import FOLDER, keep_book
 from deploy.stack.bring_up import BringUp
 from deploy.stack.configure import configure
 from deploy.stack.down import end_leftovers, stop_locked
@@ -21,6 +22,7 @@ from deploy.stack.programs import REPOSITORY, programs_of
 from deploy.stack.record import ensure_secrets, read_record, write_private, write_record
 from deploy.stack.supervisor import launch, prepare_socket_directory, socket_path
 from deploy.stack.supervisor_config import render
+from streams.rating.prices import PriceBook
 
 Say = Callable[[str], None]
 
@@ -71,6 +73,7 @@ def _write_files(stack: Stack) -> None:
     layout, record = stack.layout, stack.record
     write_record(layout, record)  # first: a directory with it is known as ours, whatever happens next
     furnish(layout)
+    keep_book(layout.root / FOLDER, PriceBook())
     ensure_secrets(layout)
     kafka: tuple[str, ...] = ()
     if record.kafka == "own":
