@@ -270,8 +270,8 @@ class Hurting:
         wait_sec(third)
         last.terminate()
         wait_sec(third)
-        for more in (second, last):
-            if more.poll() not in {None, 0}:
+        for more, asked in ((second, ()), (last, (0, -signal.SIGTERM))):  # by the signal, if it had hardly started
+            if more.poll() not in {None, *asked}:
                 one.wrong = f"a {part} by hand ended by itself with {more.returncode}"
         _end(second)
         wait_sec(third)
