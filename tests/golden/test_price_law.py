@@ -3,6 +3,7 @@
 How all of it is compared in seconds: each (model, time, tier) is looked up in both; equal prices of genai-prices that
 led to equal rates of ours are compared leaf by leaf once. Where we differ stands in `price_corrections.py`, with its
 source, and is held to differ here, so that no correction outlives its reason.
+Long because the law and the way to hold all of it to seconds are one thought.
 """
 
 from collections.abc import Iterator

@@ -31,7 +31,7 @@ def answer(number: int, at: str, *, tokens: int = 100, model: str = "claude-sonn
     """A row of Claude Code's log that tells of one answer."""
     usage = {"input_tokens": tokens, "output_tokens": 50, "cache_read_input_tokens": 10}
     return {
-        "timestamp": at, "sessionId": f"session-{number % 2}", "cwd": "/home/ana/shop", "requestId": f"req-{number}",
+        "timestamp": at, "sessionId": f"session-{number % 2}", "cwd": "/srv/ana/shop", "requestId": f"req-{number}",
         "type": "assistant", "message": {"id": f"msg-{number}", "model": model, "usage": usage},
     }  # fmt: skip
 
