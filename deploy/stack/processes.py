@@ -31,6 +31,14 @@ class StackProcess:
         return "supervisord" in self.command
 
 
+def lives(pid: int) -> bool:
+    """Whether a process of this number runs; one that has ended and was not waited for does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def processes_of(stack_id: str) -> list[StackProcess]:
     """Every living process of the stack, whoever its parent is."""
     found = []

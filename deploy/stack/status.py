@@ -1,13 +1,16 @@
 """Looking at a stack: the supervisor, the broker, the store and the stages' progress, as one status."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from deploy.stack.find import Stack
 from deploy.stack.health import clickhouse_check, kafka_check, restart_counts
 from deploy.stack.position_rules import READS
 from deploy.stack.positions import Positions
+from deploy.stack.processes import lives
 from deploy.stack.status_rules import Seen, Status, lagging, status_of
+from deploy.stack.supervisor import ProcessState
 from schemas.errors import KafkaUnavailableError
 
 
@@ -24,7 +27,7 @@ def see(stack: Stack) -> Seen:
     seen = Seen(
         now_us=time.time_ns() // 1000,
         external=tuple(name for name in ("kafka", "clickhouse") if getattr(record, name) == "external"),
-        processes=supervisor.processes() if running else None,
+        processes=_as_they_are(supervisor.processes()) if running else None,
         restarts=restart_counts(stack.layout) if running else {},
         kafka_reason=_reason(kafka_check(stack.kafka())(), running=running or record.kafka == "external"),
         clickhouse_reason=_reason(
@@ -34,6 +37,16 @@ def see(stack: Stack) -> Seen:
         ends=None,
     )
     return seen if seen.kafka_reason else _with_positions(stack, seen)
+
+
+def _as_they_are(processes: Mapping[str, ProcessState]) -> dict[str, ProcessState]:
+    """As the supervisor says; but who has died, and it has not seen that yet, does not run."""
+    return {
+        name: replace(state, state="EXITED", pid=None, reason="it has just died")
+        if state.pid is not None and not lives(state.pid)
+        else state
+        for name, state in processes.items()
+    }
 
 
 def _reason(reason: str | None, *, running: bool) -> str | None:

@@ -89,8 +89,9 @@ def _part(name: str, seen: Seen, reason: str | None) -> Component:
     """Kafka or ClickHouse: it answers, or not."""
     health: Health
     state = (seen.processes or {}).get(name)
-    if reason is None and state is not None and state.state == "STARTING":
-        reason, health = "it has just been started", "degraded"
+    if reason is None and state is not None and state.state != _RUNNING:
+        reason = "it has just been started" if state.state == "STARTING" else f"{_state(state)}: {state.reason}"
+        health = "degraded"
     else:
         health = "ok" if reason is None else "down"
     shown = "external" if name in seen.external else _state(state)
