@@ -75,9 +75,9 @@ MUTANTS: dict[str, Mutant] = {
     "adjustments after the insert": Mutant(
         what="a late copy is taken back from the budgets after its group is stored, not in one transaction",
         patches={"sinks.rated": without.adjustments_after_the_insert},
-        faults=_several(("sink",), times=6),
+        faults=(Fault(after_sec=0, kind="peace", targets=("nobody",), hold_sec=15), *_several(("sink",), times=5)),
         caught_by=frozenset({"I5", "I7"}),
-        window=200,
+        window=100,
     ),
     "the worker's clock": Mutant(
         what="burn judges by its own clock, not by the log's",

@@ -92,6 +92,8 @@ def progress_first(module: Any) -> None:
 
     module.RatedWorker._store = store
 
+    module.RatedWorker._store = store
+
 
 def adjustments_after_the_insert(module: Any) -> None:
     """What a group leads to on `usage.adjustments` is said in a transaction of its own, after its insert."""
