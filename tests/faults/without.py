@@ -92,8 +92,6 @@ def progress_first(module: Any) -> None:
 
     module.RatedWorker._store = store
 
-    module.RatedWorker._store = store
-
 
 def adjustments_after_the_insert(module: Any) -> None:
     """What a group leads to on `usage.adjustments` is said in a transaction of its own, after its insert."""
@@ -106,7 +104,7 @@ def adjustments_after_the_insert(module: Any) -> None:
             patience.until_done(lambda: log.commit(group=group, progress=progress))
             self._unsaid.clear()
             self._doors.inserter.put(group, rows, in_doubt=False)
-            time.sleep(0.3)
+            time.sleep(1.0)
             patience.until_done(lambda: log.commit(group=None, progress=(), adjustments=signed))
         self._advance(gathered.spans, gathered.messages)
 
