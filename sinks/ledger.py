@@ -4,7 +4,7 @@ An event of a group is there if its row is, or a row of the same event that take
 or the same revision from another group (a copy that rating could not see).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -14,6 +14,8 @@ from sinks.rows import PLACE, RowPlace, identities
 from sinks.store import Store
 
 _IDS_AT_ONCE = 2_000
+MOST_ID_BYTES = 90_000
+"""Of all ids in one statement: servers take 128 KiB in a parameter, and would refuse the same question for ever."""
 _HOUR_US = 3_600_000_000
 Identity = tuple[int, str, str]
 
@@ -82,9 +84,28 @@ def known_revisions(store: Store, rows: pa.Table) -> dict[Identity, int]:
         " WHERE toStartOfHour(e.ts) IN {hours:Array(DateTime('UTC'))} AND e.id IN {ids:Array(String)}"
         " GROUP BY 1, 2, 3"
     )
-    for start in range(0, len(order), _IDS_AT_ONCE):
-        some = order[start : start + _IDS_AT_ONCE]
+    for some in lookups(order, ids):
         parameters = {"hours": _as_times([hours[i] for i in some]), "ids": sorted({ids[i] for i in some})}
         for second, source, id_, revision in store.rows(sql, parameters):
             found[second // 3600, source, id_] = revision
     return found
+
+
+def lookups(order: Sequence[int], ids: Sequence[str]) -> Iterator[list[int]]:
+    """The rows in this order, in lists that one statement can ask for: so many at most, and so many bytes of ids."""
+    some: list[int] = []
+    nbytes = 0
+    for row in order:
+        more = _parameter_bytes(ids[row])
+        if some and (len(some) == _IDS_AT_ONCE or nbytes + more > MOST_ID_BYTES):
+            yield some
+            some, nbytes = [], 0
+        some.append(row)
+        nbytes += more
+    if some:
+        yield some
+
+
+def _parameter_bytes(text: str) -> int:
+    """What it takes at most in an array that is a parameter: in quotes, quotes and backslashes escaped twice."""
+    return len(text.encode()) + 3 * (text.count("\\") + text.count("'")) + 4
