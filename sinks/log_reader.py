@@ -13,13 +13,14 @@ from typing import Any, Self
 from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     Message,
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, KafkaUnavailableError
@@ -182,22 +183,42 @@ class LogReader:
         return None
 
     def read_to_end(self, positions: Mapping[Place, int]) -> Iterable[Record]:
-        """All committed records from these offsets to the ends.
+        """All that was committed before the call, from these offsets on.
+
+        The end is the high watermark: a `read_committed` reader stops at the first open transaction, whoever's it is,
+        and what we committed ourselves may stand behind it. Such a transaction is waited for.
 
         Raises: KafkaUnavailableError: begin anew.
         """
+        ends = self._ends(positions)
         self.assign(positions)
-        waiting = set(positions)
+        waiting = {place for place, end in ends.items() if positions[place] < end}
         while waiting:
             fact = self.take(wait_sec=TIMEOUT_SEC)
+            if fact is None:
+                raise KafkaUnavailableError(f"the end of {sorted(waiting)} was not reached in {TIMEOUT_SEC:g} s")
+            if isinstance(fact, Vanished):
+                raise KafkaUnavailableError(f"{fact.topic}/{fact.partition} was cut while it was read")
+            place = (fact.topic, fact.partition)
             if isinstance(fact, Record):
                 yield fact
-            elif isinstance(fact, End):
-                waiting.discard((fact.topic, fact.partition))
-            elif fact is None:
-                raise KafkaUnavailableError(f"the end of {sorted(waiting)} was not reached in {TIMEOUT_SEC:g} s")
-            else:
-                raise KafkaUnavailableError(f"{fact.topic}/{fact.partition} was cut while it was read")
+            if place in waiting and fact.offset + isinstance(fact, Record) >= ends[place]:
+                waiting.discard(place)
+
+    def _ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The high watermark of each partition. Raises: KafkaUnavailableError."""
+        wanted = {TopicPartition(self._prefix + topic, part): (topic, part) for topic, part in places}
+        asked = self._admin.list_offsets(
+            dict.fromkeys(wanted, OffsetSpec.latest()),
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=TIMEOUT_SEC,
+        )
+        try:
+            return {wanted[place]: int(answer.result(TIMEOUT_SEC).offset) for place, answer in asked.items()}
+        except KafkaException as error:
+            raise unavailable(error, "ends") from error
+        except TimeoutError as error:
+            raise KafkaUnavailableError(f"ends: no answer in {TIMEOUT_SEC:g} s") from error
 
     def _fact(self, message: Message) -> Record | End | Vanished:
         topic = message.topic().removeprefix(self._prefix)

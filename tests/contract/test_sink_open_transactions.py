@@ -1,0 +1,48 @@
+"""The sink's positions against a real Kafka: another's open transaction hides none of them."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from schemas.errors import KafkaUnavailableError
+from schemas.internal import Progress
+from sinks.group_log import GroupLog, stored_progress, word
+from sinks.log_reader import LogReader
+from tests.sink_world import new_world
+from tests.stack_clickhouse import ClickHouse
+
+pytestmark = pytest.mark.real
+PLACE = ("internal.rated", 0)
+
+
+def said(next_offset: int) -> Progress:
+    """The sink's word on one partition."""
+    return word(PLACE, next_offset, topic_id="")
+
+
+def test_positions_are_not_read_while_a_transaction_may_hide_them(
+    kafka: str, clickhouse: ClickHouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was stopped in its transaction holds back what is read; an older position is never taken for ours.
+
+    Rows would be gathered again under another name: rollups count twice, and copies are taken back twice.
+    """
+    world = new_world(kafka, clickhouse, tmp_path)
+    log = GroupLog(world.kafka, stop=threading.Event())
+    log.open()
+    log.commit(group=None, progress=[said(10)])
+    stopped = Producer(world.kafka.to_confluent() | {"transactional.id": f"{world.kafka.group_prefix}stopped"})
+    stopped.init_transactions(30)
+    stopped.begin_transaction()
+    stopped.produce(world.kafka.topic("internal.progress"), b"", key=b"stopped", partition=0)
+    stopped.flush(30)
+    log.commit(group=None, progress=[said(20)])
+    with LogReader(world.kafka, name="test") as reader:
+        with monkeypatch.context() as hurried:
+            hurried.setattr("sinks.log_reader.TIMEOUT_SEC", 1.0)
+            with pytest.raises(KafkaUnavailableError, match="the end"):
+                stored_progress(reader)
+        stopped.abort_transaction(30)
+        assert stored_progress(reader)[PLACE].next_offset == 20
