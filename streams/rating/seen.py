@@ -6,6 +6,7 @@ where each is 1). 32 bytes per event; written in the transaction of the batch, t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from struct import Struct
 
 import numpy as np
@@ -72,14 +73,23 @@ def enough(records: Sequence[Seen], *, size: int) -> bool:
 def rebuilt(records: Sequence[Seen], *, size: int, max_ahead_us: int) -> Window:
     """The window after these records, the last of the topic in order.
 
-    Where they cover less than `size` although more was held before (retention took the rest), whatever may have been
-    let go counts as let go: events up to `max_ahead_us` after the first record's log time.
+    Where the window before held something that they do not tell of (retention took it, or `size` was greater then),
+    whatever may have been let go counts as let go: events up to `max_ahead_us` after the first record's log time.
     """
     window = Window(size)
     for seen in records:
         window.admit(seen.known)
     if records:
         window.newest_gone_us = max(records[-1].newest_gone_us, window.newest_gone_us)
-        if not enough(records, size=size):
+        if not enough(records, size=size) or _was_greater(records, size=size):
             window.newest_gone_us = max(window.newest_gone_us, records[0].log_time_us + max_ahead_us)
     return window
+
+
+def _was_greater(records: Sequence[Seen], *, size: int) -> bool:
+    """Whether the window that wrote these records may hold events from before them still, which we forget."""
+    if records[0].held_before == 0:
+        return False
+    grown = ((seen.held_before + len(seen.known.identities), after) for seen, after in pairwise(records))
+    let_go = any(after.held_before < all_held for all_held, after in grown)
+    return not let_go or max(seen.held_before for seen in records) > size

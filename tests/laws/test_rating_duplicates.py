@@ -89,6 +89,24 @@ def written(window: Window, some: Known) -> list[bytes]:
     return [seen_to_bytes(seen)] if new.identities else []
 
 
+@settings(max_examples=60)
+@given(events, sizes, sizes, st.lists(st.integers(1, 5), min_size=1, max_size=20))
+def test_a_window_of_another_size_still_knows_or_marks_every_copy(
+    some: list[One], before: int, after: int, cuts: list[int]
+) -> None:
+    """A restart with another window: what only the old one held counts as let go, so a copy of it is marked."""
+    firsts = [(at, 1, one[2], 0) for at, one in enumerate(some)]
+    window, topic, at = Window(before), [], 0
+    for cut in cuts:
+        topic.extend(seen_from_bytes(record) for record in written(window, known(firsts[at : at + cut])))
+        at += cut
+    first = next((n for n in range(len(topic), -1, -1) if enough(topic[n:], size=after) and topic[n:]), 0)
+    again = rebuilt(topic[first:], size=after, max_ahead_us=9)
+    for copy in firsts[:at]:
+        [(verdict, mark)] = admitted(again, [[copy]])
+        assert verdict is Verdict.COPY or mark
+
+
 def test_records_that_retention_took_count_as_let_go() -> None:
     """Where the topic no longer covers the window, events of that time are marked: they may be copies."""
     whole, topic = Window(10), []
