@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_valid
 
 from schemas.money import plain
 from schemas.prices import Discount, PriceCeiling, PriceOverride
+from schemas.routes import Route
 from schemas.usage import Name
 
 POLICY_TYPE = "burnline.policy.v1"
@@ -154,7 +155,7 @@ class Horizon(Policy):
     live_horizon_sec: Annotated[int, Field(ge=60, le=172_800)] = 3600
 
 
-OnePolicy = Budget | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount | PriceCeiling
+OnePolicy = Budget | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount | PriceCeiling | Route
 AnyPolicy = Annotated[OnePolicy, Field(discriminator="kind")]
 Key = tuple[str, str, str]
 Policies = Mapping[Key, "InForce"]

@@ -1,7 +1,7 @@
 """Policy files (TOML): read as a whole or refused as a whole, with every mistake named.
 
 A file has tables `[[budget]]`, `[[spike_rule]]`, `[[shared_credential_rule]]`, `[[horizon]]`, `[[price_override]]`,
-`[[discount]]` and `[[price_ceiling]]`, and at its top, where all its policies belong to one organisation,
+`[[discount]]`, `[[price_ceiling]]` and `[[route]]`, and at its top, where all its policies belong to one organisation,
 `org = "..."`. Numbers are read exactly as they are written: no float ever holds money.
 """
 

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from deploy.policy_files.shapes import WrongShapeError, duration, duration_sec, shaped, shown
 from schemas.policies import SCOPE_KEYS, AnyPolicy, Budget, Horizon, OnePolicy, SharedCredentialRule, SpikeRule
 from schemas.prices import OVERRIDE_LEAVES, Discount, PriceCeiling, PriceOverride
+from schemas.routes import Route
 
 Policies = tuple[OnePolicy, ...]
 MODELS: dict[str, type[BaseModel]] = {
@@ -20,6 +21,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "price_override": PriceOverride,
     "discount": Discount,
     "price_ceiling": PriceCeiling,
+    "route": Route,
 }
 _DURATIONS = {"live_horizon": "live_horizon_sec"}
 _ADAPTER: TypeAdapter[OnePolicy] = TypeAdapter(AnyPolicy)
