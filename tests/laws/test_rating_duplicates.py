@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import CorruptStateError
@@ -90,13 +90,15 @@ def written(window: Window, some: Known) -> list[bytes]:
 
 
 @settings(max_examples=60)
+@example([(0, 1, 1, 0), (1, 1, 0, 0)], 2, 1, [1, 1])
 @given(events, sizes, sizes, st.lists(st.integers(1, 5), min_size=1, max_size=20))
 def test_a_window_of_another_size_still_knows_or_marks_every_copy(
     some: list[One], before: int, after: int, cuts: list[int]
 ) -> None:
     """A restart with another window: what only the old one held counts as let go, so a copy of it is marked."""
     firsts = [(at, 1, one[2], 0) for at, one in enumerate(some)]
-    window, topic, at = Window(before), [], 0
+    topic: list[Seen] = []
+    window, at = Window(before), 0
     for cut in cuts:
         topic.extend(seen_from_bytes(record) for record in written(window, known(firsts[at : at + cut])))
         at += cut
