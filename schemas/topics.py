@@ -192,5 +192,14 @@ TOPICS: tuple[Topic, ...] = (
         readers=("sink",),
         public=False,
     ),
+    Topic(
+        name="internal.deliveries",
+        partitions=1,
+        doc="how each alert stands with each route, and what operators ask to be delivered again",
+        writers=("sink", "operators"),
+        readers=("sink",),
+        retention_ms=90 * _DAY_MS,  # as alerts
+        public=False,
+    ),
 )
 BY_NAME = {topic.name: topic for topic in TOPICS}

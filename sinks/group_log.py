@@ -85,9 +85,14 @@ class GroupLog:
             raise unavailable(error, "transactions") from error
 
     def commit(
-        self, *, group: Group | None, progress: Sequence[Progress], adjustments: Sequence[Adjustment] = ()
+        self,
+        *,
+        group: Group | None,
+        progress: Sequence[Progress],
+        adjustments: Sequence[Adjustment] = (),
+        records: Sequence[tuple[Place, bytes, bytes]] = (),
     ) -> None:
-        """The group, the progress and the adjustments are recorded, all or none.
+        """The group, the progress, the adjustments and other records (place, key, value) are there, all or none.
 
         Raises: KafkaUnavailableError: neither is recorded; do it again.
                 FencedError: another sink has taken over.
@@ -102,6 +107,8 @@ class GroupLog:
             for adjustment in adjustments:
                 place = (ADJUSTMENTS, adjustment.partition)
                 self._produce(place, None, adjustment.value, adjustment.kafka_headers())
+            for place, key, value in records:
+                self._produce(place, key, value)
             self._settle(self._producer.commit_transaction)
             self._committed_sec = time.monotonic()
         except KafkaException as error:
@@ -170,13 +177,16 @@ def last_group(reader: LogReader) -> Group | None:
     return None
 
 
-def stored_progress(reader: LogReader) -> dict[Place, Progress]:
-    """The sink's last word on each partition. Raises: KafkaUnavailableError."""
+def stored_progress(reader: LogReader, *, stage: str = STAGE) -> dict[Place, Progress]:
+    """The last word of the sink, or of another stage that uses its log, on each partition.
+
+    Raises: KafkaUnavailableError.
+    """
     low, _ = reader.bounds(PROGRESS)
     found: dict[Place, Progress] = {}
     for record in reader.read_to_end({PROGRESS: low}):
         if record.value:
             entry = progress_from_bytes(record.value)
-            if entry.stage == STAGE:
+            if entry.stage == stage:
                 found[entry.topic, entry.partition] = entry
     return found

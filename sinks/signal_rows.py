@@ -1,6 +1,7 @@
 """Signals as rows: which table each goes to, and how. Pure.
 
 Every table has a natural key, so storing a signal twice changes nothing. Newer fields of newer writers are ignored.
+Long because it lists the columns of every table.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,7 @@ import msgspec
 import pyarrow as pa
 from pydantic import ValidationError
 
+from schemas.deliveries import DELIVERY_TYPE, RESEND_TYPE, DeliveryStatus
 from schemas.errors import InvalidMessage, Reason
 from schemas.signals import (
     ALERT_TYPE,
@@ -118,6 +120,25 @@ TABLES: Mapping[str, pa.Schema] = {
             ("cut", pa.bool_()),
         ]
     ),
+    "deliveries_store": pa.schema(
+        [
+            ("delivery_id", pa.string()),
+            ("org", pa.string()),
+            ("route", pa.string()),
+            ("destination", pa.string()),
+            ("alert_id", pa.string()),
+            ("seq", pa.uint32()),
+            ("topic", pa.string()),
+            ("partition", pa.int32()),
+            ("offset", pa.int64()),
+            ("status", pa.string()),
+            ("attempts", pa.uint32()),
+            ("reason", pa.string()),
+            ("at", _TIME),
+            ("request_id", pa.string()),
+            *_PLACE,
+        ]
+    ),
 }
 _MONTH = "%Y%m"
 _PARTITIONED: Mapping[str, tuple[str, str]] = {
@@ -194,11 +215,22 @@ def _dead_letter(data: bytes) -> list[SignalRow]:
     return [SignalRow("dead_letters_store", letter | {"reason": letter["reason"].value})]
 
 
+def _delivery(data: bytes) -> list[SignalRow]:
+    return [SignalRow("deliveries_store", dict(DeliveryStatus.model_validate_json(data)))]
+
+
+def _request(_: bytes) -> list[SignalRow]:
+    """What is asked of the notifier is no row; what comes of it is."""
+    return []
+
+
 _READERS: Mapping[str, Callable[[bytes], list[SignalRow]]] = {
     RATES_TYPE: _rates,
     BUDGET_STATES_TYPE: _budget_states,
     ALERT_TYPE: _alert,
     DEAD_LETTER_TYPE: _dead_letter,
+    DELIVERY_TYPE: _delivery,
+    RESEND_TYPE: _request,
 }
 
 

@@ -26,6 +26,7 @@ TOPICS = (
     "alerts.anomalies",
     "alerts.governance",
     "alerts.value",
+    "internal.deliveries",
 )
 MOST_ROWS = 20_000
 MOST_BYTES = 32 * 2**20

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
+from schemas.deliveries import Said
 from schemas.generate import FOLDER, MODELS, schema_text
 from schemas.internal import BatchHeaders, Progress
 from schemas.policies import PolicyChange
@@ -14,7 +15,11 @@ from schemas.signals import CloudSignal
 from schemas.usage import UsageEvent
 
 EXAMPLES = Path(FOLDER).parent / "examples"
-SPECIAL: dict[str, type[BaseModel]] = {"burnline.usage.v1": UsageEvent, "burnline.policy.v1": PolicyChange}
+SPECIAL: dict[str, type[BaseModel]] = {
+    "burnline.usage.v1": UsageEvent,
+    "burnline.policy.v1": PolicyChange,
+    "burnline.delivery.v1": Said,
+}
 INTERNAL = {"burnline.progress": Progress, "burnline.batch_header": BatchHeaders}
 
 

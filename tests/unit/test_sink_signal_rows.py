@@ -14,6 +14,7 @@ TABLE_OF = {
     "burnline.rates.v1": ("burn_rates_store", 2),
     "burnline.budget_states.v1": ("budget_states_store", 1),
     "burnline.dead_letter.v1": ("dead_letters_store", 1),
+    "burnline.delivery.v1": ("deliveries_store", 1),
     "alert.spike": ("alert_events_store", 1),
     "alert.budget_threshold": ("alert_events_store", 1),
     "alert.budget_burn_rate": ("alert_events_store", 1),
