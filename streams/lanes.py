@@ -3,7 +3,8 @@
 Steps of opening, in this order:
 1. The transactional producers of all partitions start: whoever had them is fenced, its open transactions are settled.
 2. Only then are committed offsets and progress read: nobody can move them any more but us.
-3. The logic recovers, the gate opens where it wants to begin, the lane runs.
+3. The policy log is read as far as the lane has named it: who opens budgets believes that policies never go back.
+4. The logic recovers, the gate opens where it wants to begin, the lane runs.
 A crash anywhere here has changed nothing but the fence.
 """
 
@@ -148,6 +149,8 @@ class Lanes:
         place = topic, partition = name.topic, name.partition
         try:
             start = await self._recorded.start(name, progress)
+            if progress is not None:
+                await self._tools.policy_log.wait_for(progress.policy_offset)
             logic, position = await self._logic(place, progress, start)
             gate = Gate(LANE_DEPTH)
             lane = Lane(

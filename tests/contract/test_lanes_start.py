@@ -27,13 +27,13 @@ def workers() -> Iterator[list[CountingWorker]]:
         worker.kill()
 
 
-def _progress(place: Place, *, next_offset: int, topic_id: str) -> None:
+def _progress(place: Place, *, next_offset: int, topic_id: str, policy_offset: int = -1) -> None:
     progress = Progress(
         stage=counting.STAGE,
         topic=counting.SOURCE,
         partition=0,
         next_offset=next_offset,
-        policy_offset=-1,
+        policy_offset=policy_offset,
         log_time_us=0,
         topic_id=topic_id,
     )
@@ -86,6 +86,20 @@ def test_a_position_above_the_end_ends_the_worker(place: Place, workers: list[Co
     (line,) = workers[0].said("ends")
     assert line["error"] == "LogChangedError"
     assert "ends at 0, below the recorded position 5" in line["reason"]
+
+
+def test_a_lane_waits_for_the_policies_that_its_last_owner_named(place: Place, workers: list[CountingWorker]) -> None:
+    """A worker whose policy log lags does nothing under older policies than were promised, not even a tick."""
+    place.create_topics()
+    _progress(place, next_offset=0, topic_id="", policy_offset=0)
+    workers.append(CountingWorker(place, "0"))
+    (line,) = workers[0].wait_said("waiting")
+    assert line["reason"] == "reading usage.policies up to 0"
+    assert {said["partition"] for said in workers[0].said("lane runs")} == {1, 2, 3}
+    place.send("usage.policies", b"whatever it is, its offset counts")
+    workers[0].wait_said("lane runs", times=4)
+    place.wait_done()
+    assert place.progress()[0].policy_offset == 0
 
 
 def test_records_that_retention_took_are_counted_as_lost(place: Place, workers: list[CountingWorker]) -> None:
