@@ -1,0 +1,28 @@
+"""Alerts as they stand in their topics: one that was read, and one at a place."""
+
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from schemas.signals import Alert, CloudSignal
+from sinks.log_reader import LogReader, Place
+
+
+def alert_in(raw: bytes) -> Alert | None:
+    """The alert of a record; None for what this version cannot read."""
+    try:
+        data = CloudSignal.model_validate_json(raw).data
+    except ValidationError:
+        return None
+    return data if isinstance(data, Alert) else None
+
+
+def alert_at(open_reader: Callable[[], LogReader], place: Place, offset: int) -> Alert | None:
+    """The alert that stands at the place; None where none does (any more). Raises: KafkaUnavailableError."""
+    with open_reader() as reader:
+        low, high = reader.bounds(place)
+        if not low <= offset < high:
+            return None
+        for record in reader.read_to_end({place: offset}):
+            return alert_in(record.value) if record.offset == offset else None
+    return None

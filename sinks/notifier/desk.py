@@ -1,0 +1,206 @@
+"""All routes' queues together: what comes in, what goes out, what is settled. Pure; `now` is an argument.
+
+Laws
+1. Every transition with `notify` reaches the queue of each matching route exactly once in the life of the log: what
+   `settled` names is not delivered again unless somebody asks for it.
+2. No route waits for another.
+3. `position` never passes an alert that some route still waits for.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from schemas.deliveries import DeliveryStatus, Resend, delivery_id
+from schemas.routes import Route
+from schemas.signals import Alert
+from sinks.notifier.queues import (
+    Delivery,
+    Limits,
+    Outcome,
+    RouteQueue,
+    Settled,
+    added,
+    after,
+    due,
+    given_up,
+    is_full,
+    sent,
+)
+from sinks.notifier.routing import RouteKey, Routes, routes_for
+
+GONE = "the route is no longer in force"
+MOST_REMEMBERED = 100_000
+
+
+class Desk:
+    """Takes alerts and requests, says what is to be sent; told what came of it, says what to record."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._settled: dict[str, None] = {}
+        self._routes: Routes = {}
+        self._queues: dict[RouteKey, RouteQueue] = {}
+
+    @property
+    def queues(self) -> Mapping[RouteKey, RouteQueue]:
+        """What waits, by route."""
+        return self._queues
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits anywhere."""
+        return not any(queue.waiting for queue in self._queues.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a route that works has enough to do, so that nothing more should be read for now."""
+        return any(is_full(queue, limits=self._limits) for queue in self._queues.values())
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are on their way."""
+        return sum(queue.flying is not None for queue in self._queues.values())
+
+    def remember(self, settled: Iterable[str]) -> None:
+        """These deliveries were settled by an earlier life."""
+        self._settled |= dict.fromkeys(settled)
+
+    def use(self, routes: Routes) -> None:
+        """From now on these routes are in force; one that was changed is tried at once."""
+        for key, queue in self._queues.items():
+            if routes.get(key) != self._routes.get(key):
+                self._queues[key] = replace(queue, failures=0, not_before=None)
+        self._routes = dict(routes)
+
+    def take(self, alert: Alert, *, place: tuple[str, int, int], now: datetime) -> None:
+        """The transition waits at every route that it goes to and has not reached."""
+        for route in routes_for(self._routes, alert):
+            name = delivery_id(alert.alert_id, alert.seq, route.id)
+            queue = self._queues.get((route.org, route.id), RouteQueue())
+            if name not in self._settled and all(one.delivery_id != name for one in queue.waiting):
+                self._add(_delivery(route, alert, place=place, now=now))
+
+    def ask(self, request: Resend, alert: Alert | None, *, now: datetime) -> list[DeliveryStatus]:
+        """What was asked for waits at its route once more; where that cannot be, the status that says why."""
+        route = self._routes.get((request.org, request.route))
+        place = (request.topic, request.partition, request.offset)
+        if alert is None or delivery_id(alert.alert_id, alert.seq, request.route) != request.delivery_id:
+            return [_unfound(request, "the alert is no longer where it stood", now=now)]
+        if route is None or alert.org != request.org:
+            return [_unfound(request, GONE, now=now)]
+        self._add(_delivery(route, alert, place=place, now=now, request_id=request.request_id))
+        return []
+
+    def _add(self, delivery: Delivery) -> None:
+        self._queues[delivery.route] = added(self._queues.get(delivery.route, RouteQueue()), delivery)
+
+    def departures(self, *, now: datetime) -> list[tuple[Route, Delivery]]:
+        """What is to be sent now, at most one to each route; it is on its way from here on."""
+        found = []
+        for key, queue in self._queues.items():
+            route = self._routes.get(key)
+            delivery = due(queue, now=now) if route is not None else None
+            if route is not None and delivery is not None:
+                self._queues[key] = sent(queue, delivery)
+                found.append((route, delivery))
+        return found
+
+    def came(self, key: RouteKey, outcome: Outcome, *, now: datetime) -> DeliveryStatus:
+        """What to record of the delivery that was on its way to the route."""
+        self._queues[key], result = after(self._queues[key], outcome, now=now, limits=self._limits)
+        if isinstance(result, Settled):
+            return self._settle(result, now=now)
+        return _status(result, "waiting", outcome.reason, now=now)
+
+    def overdue(self, *, now: datetime) -> list[DeliveryStatus]:
+        """What waits no longer because its route is gone or failed too long: parked, to be asked for again."""
+        said = []
+        for key, queue in list(self._queues.items()):
+            if key not in self._routes:
+                left, parked = _retired(queue)
+            else:
+                left, parked = given_up(queue, now=now, limits=self._limits)
+            self._queues[key] = left
+            said += [self._settle(one, now=now) for one in parked]
+            if not left.waiting and key not in self._routes:
+                del self._queues[key]
+        return said
+
+    def position(self, topic: str, partition: int, *, read: int) -> int:
+        """Up to where the partition is done with, read up to `read`."""
+        places = [one.place for queue in self._queues.values() for one in queue.waiting if not one.request_id]
+        return min([read, *(offset for at, part, offset in places if (at, part) == (topic, partition))])
+
+    def forget(self) -> None:
+        """The oldest of what is settled is forgotten, where it is much and nothing waits."""
+        if self.is_idle:
+            for name in list(self._settled)[: max(len(self._settled) - MOST_REMEMBERED, 0)]:
+                del self._settled[name]
+
+    def _settle(self, one: Settled, *, now: datetime) -> DeliveryStatus:
+        self._settled[one.delivery.delivery_id] = None
+        return _status(one.delivery, one.status, one.reason, now=now)
+
+
+def _retired(queue: RouteQueue) -> tuple[RouteQueue, list[Settled]]:
+    """The queue of a route that is gone: what is on its way may still arrive."""
+    gone = [one for one in queue.waiting if one is not queue.flying]
+    kept = tuple(one for one in queue.waiting if one is queue.flying)
+    return replace(queue, waiting=kept), [Settled(one, "parked", GONE) for one in gone]
+
+
+def _delivery(
+    route: Route, alert: Alert, *, place: tuple[str, int, int], now: datetime, request_id: str = ""
+) -> Delivery:
+    return Delivery(
+        delivery_id=delivery_id(alert.alert_id, alert.seq, route.id),
+        route=(route.org, route.id),
+        destination=route.destination,
+        alert=alert,
+        place=place,
+        taken_at=now,
+        request_id=request_id,
+    )
+
+
+def _status(one: Delivery, status: str, reason: str, *, now: datetime) -> DeliveryStatus:
+    topic, partition, offset = one.place
+    return DeliveryStatus.model_validate(
+        {
+            "delivery_id": one.delivery_id,
+            "org": one.route[0],
+            "route": one.route[1],
+            "destination": one.destination,
+            "alert_id": one.alert.alert_id,
+            "seq": one.alert.seq,
+            "topic": topic,
+            "partition": partition,
+            "offset": offset,
+            "status": status,
+            "attempts": one.attempts,
+            "reason": reason[:300],
+            "at": now,
+            "request_id": one.request_id,
+        }
+    )
+
+
+def _unfound(request: Resend, reason: str, *, now: datetime) -> DeliveryStatus:
+    alert_id, seq, _ = (*request.delivery_id.split("/", 2), "", "")[:3]
+    return DeliveryStatus(
+        delivery_id=request.delivery_id,
+        org=request.org,
+        route=request.route,
+        destination="",
+        alert_id=alert_id,
+        seq=int(seq) if seq.isdecimal() else 0,
+        topic=request.topic,
+        partition=request.partition,
+        offset=request.offset,
+        status="parked",
+        attempts=0,
+        reason=reason,
+        at=now,
+        request_id=request.request_id,
+    )

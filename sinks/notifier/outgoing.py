@@ -1,0 +1,147 @@
+"""The doors out: one http(s) request, one mail. A failure is an `Outcome`, never an exception; no answer is followed.
+
+1. A host's name is looked up once, and what was judged is what is asked: no second look-up, no proxy, no redirect.
+2. Reasons say a status or the kind of fault. They never quote an answer: a receiver may echo what we sent.
+"""
+
+import http.client
+import smtplib
+import socket
+import ssl
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+
+from schemas.errors import SettingsError
+from sinks.notifier.destinations import Allowed, RefusedError, Target, check_address, target_of
+from sinks.notifier.queues import Outcome
+from sinks.notifier.render import Post
+
+_LATER = frozenset({408, 425, 429})
+_MOST_ANSWER = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailServer:
+    """Where mail is handed in."""
+
+    host: str
+    port: int
+    security: str
+    username: str | None
+    password: str | None = field(repr=False)
+
+
+def post(request: Post, *, allowed: Allowed, timeout_sec: float) -> Outcome:
+    """What came of the request: done on 2xx, again where the receiver or the way to it may mend, else refused."""
+    try:
+        target = target_of(request.url, allowed)
+        address = _address_of(target, secret=request.secret)
+        connection = _Pinned(target, address, timeout_sec=timeout_sec)
+        try:
+            headers = {"user-agent": "burnline-notifier", "connection": "close"} | request.headers
+            connection.request("POST", target.path, body=request.body, headers=headers)
+            answer = connection.getresponse()
+            answer.read(_MOST_ANSWER)
+            return judged(answer.status, retry_after=answer.headers["retry-after"])
+        finally:
+            connection.close()
+    except RefusedError as error:
+        return Outcome("refused", str(error))
+    except TimeoutError:
+        return Outcome("again", f"no answer within {timeout_sec:g} s")
+    except ssl.SSLCertVerificationError as error:
+        return Outcome("again", f"the certificate is not trusted: {error.verify_message}")
+    except (OSError, http.client.HTTPException) as error:
+        return Outcome("again", _kind_of(error))
+
+
+def judged(status: int, *, retry_after: str | None = None) -> Outcome:
+    """What a status means: a redirect is an answer that we do not follow, so the route is wrong."""
+    if 200 <= status < 300:
+        return Outcome("done")
+    said = f"HTTP {status} {http.client.responses.get(status, '')}".strip()
+    if status in _LATER or status >= 500:
+        after = retry_after or ""
+        return Outcome("again", said, float(after) if after.isascii() and after.isdecimal() else None)
+    return Outcome("refused", f"{said}; redirects are not followed" if 300 <= status < 400 else said)
+
+
+def _address_of(target: Target, *, secret: bool) -> str:
+    """The one address that is asked. Raises: RefusedError; OSError: no such name."""
+    found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    addresses = [str(one[4][0]) for one in found]
+    for address in addresses:
+        check_address(address, scheme=target.scheme, carries_secret=secret)
+    return addresses[0]
+
+
+class _Pinned(http.client.HTTPConnection):
+    """Connects to the address that was judged, as the host that was named."""
+
+    def __init__(self, target: Target, address: str, *, timeout_sec: float) -> None:
+        super().__init__(target.host, target.port, timeout=timeout_sec)
+        self._address = address
+        self._tls = target.scheme == "https"
+        if self._tls:
+            self.default_port = 443
+
+    def connect(self) -> None:
+        """The socket is open; over https the name is proven. Raises: OSError."""
+        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        if self._tls:
+            self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
+
+
+def mail(message: EmailMessage, *, server: MailServer, timeout_sec: float) -> Outcome:
+    """What came of the mail: done when the server has taken it for every address."""
+    try:
+        with _connected(server, timeout_sec) as smtp:
+            if server.username is not None:
+                smtp.login(server.username, server.password or "")
+            refused = smtp.send_message(message)
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        return _smtp_outcome(max(codes, default=550), "addresses")
+    except smtplib.SMTPResponseException as error:
+        # A login that fails is a setting that an administrator may be mending.
+        code = 450 if isinstance(error, smtplib.SMTPAuthenticationError) else error.smtp_code
+        return _smtp_outcome(code, type(error).__name__)
+    except smtplib.SMTPException as error:
+        return Outcome("again", f"the mail server: {type(error).__name__}")
+    except TimeoutError:
+        return Outcome("again", f"the mail server does not answer within {timeout_sec:g} s")
+    except SettingsError as error:
+        return Outcome("again", str(error))
+    except OSError as error:
+        return Outcome("again", f"the mail server: {_kind_of(error)}")
+    if refused:
+        return Outcome("refused", f"the mail server took it, but not for {len(refused)} of the addresses")
+    return Outcome("done")
+
+
+def _connected(server: MailServer, timeout_sec: float) -> smtplib.SMTP:
+    """Raises: SettingsError: a password would go in the clear; OSError, SMTPException: no such server."""
+    if server.security == "none" and server.username is not None:
+        raise SettingsError("BURNLINE_NOTIFIER_SMTP_SECURITY is none: a password is not sent in the clear")
+    context = ssl.create_default_context()
+    if server.security == "tls":
+        return smtplib.SMTP_SSL(server.host, server.port, timeout=timeout_sec, context=context)
+    smtp = smtplib.SMTP(server.host, server.port, timeout=timeout_sec)
+    try:
+        if server.security == "starttls":
+            smtp.starttls(context=context)
+    except BaseException:
+        smtp.close()
+        raise
+    return smtp
+
+
+def _smtp_outcome(code: int, what: str) -> Outcome:
+    reason = f"the mail server: {code} ({what})"
+    return Outcome("refused" if code >= 500 else "again", reason)
+
+
+def _kind_of(error: Exception) -> str:
+    """The fault without anything that was sent or answered."""
+    told = error.strerror if isinstance(error, OSError) and error.strerror else ""
+    return f"{type(error).__name__}{f': {told}' if told else ''}"[:200]

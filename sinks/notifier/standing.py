@@ -1,0 +1,40 @@
+"""What a start finds of earlier lives: which deliveries are settled, which requests are open. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from schemas.deliveries import Asked, DeliveryStatus, Resend, Said
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Delivery ids that were delivered or parked, and what was asked for and is neither yet, oldest first."""
+
+    settled: frozenset[str]
+    open: tuple[Resend, ...]
+
+
+def said_in(raw: bytes) -> DeliveryStatus | Resend | None:
+    """What a record of `internal.deliveries` says; None for what this version cannot read."""
+    for envelope in (Said, Asked):
+        try:
+            return envelope.model_validate_json(raw).data
+        except ValidationError:
+            continue
+    return None
+
+
+def standing(records: Iterable[bytes]) -> Standing:
+    """The records folded, in the order of the log."""
+    settled: set[str] = set()
+    asked: dict[str, Resend] = {}
+    for raw in records:
+        said = said_in(raw)
+        if isinstance(said, Resend):
+            asked[said.request_id] = said
+        elif said is not None and said.status != "waiting":
+            settled.add(said.delivery_id)
+            asked.pop(said.request_id, None)
+    return Standing(frozenset(settled), tuple(asked.values()))

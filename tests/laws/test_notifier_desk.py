@@ -1,0 +1,121 @@
+"""The desk's laws: each notify transition reaches each matching route once; a dead route delays nobody."""
+
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.deliveries import DeliveryStatus, delivery_id
+from schemas.routes import Route
+from schemas.signals import Alert
+from sinks.notifier.desk import Desk
+from sinks.notifier.queues import Limits, Outcome
+from sinks.notifier.routing import matches
+from tests.notifier_world import NOW, a_route, an_alert
+
+LIMITS = Limits(first_wait_sec=1, longest_wait_sec=8, give_up_sec=60, most_waiting=5)
+ALERTS = st.lists(
+    st.builds(
+        lambda number, severity, owner, notify: {
+            "alert_id": f"a{number}", "severity": severity, "owner": owner, "notify": notify,
+        },
+        st.integers(0, 3), st.sampled_from(["info", "critical"]), st.sampled_from(["dana", "lee", None]), st.booleans(),
+    ),
+    max_size=12,
+)  # fmt: skip
+ROUTES = st.lists(
+    st.builds(
+        lambda severities, owners: {"severities": severities, "owners": owners},
+        st.sampled_from([(), ("critical",)]), st.sampled_from([(), ("dana",), ("lee", "dana")]),
+    ),
+    max_size=4,
+)  # fmt: skip
+OUTCOMES = st.sampled_from([Outcome("done"), Outcome("again", "HTTP 500"), Outcome("refused", "HTTP 400")])
+
+
+def numbered(raw: list[dict[str, object]]) -> list[Alert]:
+    """The transitions in the order of the log: `seq` counts those of an alert."""
+    seqs: dict[object, int] = {}
+    alerts = []
+    for one in raw:
+        seqs[one["alert_id"]] = seqs.get(one["alert_id"], 0) + 1
+        alerts.append(an_alert(seq=seqs[one["alert_id"]], **one))
+    return alerts
+
+
+def named(raw: list[dict[str, object]]) -> dict[tuple[str, str], Route]:
+    """The routes by their keys."""
+    return {("acme", f"r{number}"): a_route(f"r{number}", **one) for number, one in enumerate(raw)}
+
+
+@given(ALERTS, ROUTES, st.data())
+def test_every_notify_transition_reaches_every_matching_route_once(
+    raw: list[dict[str, object]], raw_routes: list[dict[str, object]], data: st.DataObject
+) -> None:
+    """Whatever fails, and though the log is read again, each is settled once; of one alert, attempts begin in order."""
+    alerts, routes = numbered(raw), named(raw_routes)
+    desk = Desk(LIMITS)
+    desk.use(routes)
+    settled: list[DeliveryStatus] = []
+    now = NOW
+    begun: dict[tuple[str, str], list[int]] = {}
+    waiting = list(enumerate(alerts)) + list(enumerate(alerts))
+    while waiting or not desk.is_idle:
+        for offset, alert in waiting[:3]:
+            desk.take(alert, place=("alerts.budgets", 0, offset), now=now)
+        waiting = waiting[3:]
+        for route, delivery in desk.departures(now=now):
+            if delivery.attempts == 0:
+                begun.setdefault((route.id, delivery.alert.alert_id), []).append(delivery.alert.seq)
+            status = desk.came((route.org, route.id), data.draw(OUTCOMES), now=now)
+            settled += [status] if status.status != "waiting" else []
+        settled += desk.overdue(now=now)
+        now += timedelta(seconds=1)
+    wanted = [
+        delivery_id(alert.alert_id, alert.seq, route.id)
+        for alert in alerts for route in routes.values() if alert.notify and matches(route, alert)
+    ]  # fmt: skip
+    assert sorted(one.delivery_id for one in settled) == sorted(wanted)
+    assert all(seqs == sorted(seqs) for seqs in begun.values())
+    assert desk.position("alerts.budgets", 0, read=len(alerts)) == len(alerts)
+
+
+def run(dead: set[str], alerts: list[Alert], *, seconds: int) -> dict[str, list[tuple[datetime, str]]]:
+    """When each route had which deliveries, where those in `dead` never answer anything good."""
+    desk = Desk(LIMITS)
+    desk.use({("acme", name): a_route(name) for name in ("dead", "alive", "well")})
+    had: dict[str, list[tuple[datetime, str]]] = {"dead": [], "alive": [], "well": []}
+    now = NOW
+    for second in range(seconds):
+        if second < len(alerts) and not desk.is_full:
+            desk.take(alerts[second], place=("alerts.budgets", 0, second), now=now)
+        for route, delivery in desk.departures(now=now):
+            bad = route.id in dead
+            desk.came((route.org, route.id), Outcome("again" if bad else "done", "down"), now=now)
+            had[route.id] += [] if bad else [(now, delivery.delivery_id)]
+        desk.overdue(now=now)
+        now += timedelta(seconds=1)
+    return had
+
+
+@given(st.integers(1, 30))
+def test_a_dead_route_delays_no_other(count: int) -> None:
+    """What the others are told, and when, is the same whether a route is dead or not."""
+    alerts = [an_alert(alert_id=f"a{number}") for number in range(count)]
+    healthy, hurt = run(set(), alerts, seconds=120), run({"dead"}, alerts, seconds=120)
+    assert (hurt["alive"], hurt["well"]) == (healthy["alive"], healthy["well"])
+    assert len(healthy["alive"]) == count
+
+
+@given(st.integers(1, 40), st.integers(0, 40))
+def test_no_position_passes_what_waits(count: int, settled: int) -> None:
+    """The position is the first alert that a route still waits for, and the end where none does."""
+    desk = Desk(Limits(most_waiting=100))
+    desk.use({("acme", "r"): a_route("r")})
+    for number in range(count):
+        desk.take(an_alert(alert_id=f"a{number}"), place=("alerts.budgets", 0, 7 + number), now=NOW)
+    for _ in range(min(settled, count)):
+        desk.departures(now=NOW)
+        desk.came(("acme", "r"), Outcome("done"), now=NOW)
+    assert desk.position("alerts.budgets", 0, read=7 + count) == 7 + min(settled, count)
+    assert desk.position("alerts.anomalies", 0, read=99) == 99

@@ -1,0 +1,74 @@
+"""Alerts, routes and receivers for tests of the notifier."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from schemas.routes import Route
+from schemas.signals import Alert, CloudSignal
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "schemas" / "examples" / "alert.budget_burn_rate.json"
+NOW = datetime(2026, 11, 22, 9, 15, 5, tzinfo=UTC)
+
+
+def an_alert(**changes: Any) -> Alert:
+    """The golden alert with other values."""
+    alert = CloudSignal.model_validate_json(EXAMPLE.read_bytes()).data
+    assert isinstance(alert, Alert)
+    return alert.model_copy(update=changes)
+
+
+def a_route(name: str = "on-call", **changes: Any) -> Route:
+    """A webhook's route of the golden alert's org."""
+    values = {"id": name, "org": "acme", "destination": "webhook", "url": "https://a.example/x", "secret": "signing"}
+    return Route.model_validate(values | changes)
+
+
+@dataclass
+class Receiver:
+    """What a stub of a receiver was sent, and how it answers: statuses one by one, then 200 for ever."""
+
+    port: int = 0
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    usual: int = 200
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    """A receiver on a free port of loopback."""
+    made = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            made.requests.append((self.path, {key.lower(): value for key, value in self.headers.items()}, body))
+            status, headers = made.answers.pop(0) if made.answers else (made.usual, {})
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is printed."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield made
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
