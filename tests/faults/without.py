@@ -5,7 +5,6 @@ Only the standard library is imported here, since every process of the stack run
 
 import asyncio
 import os
-import threading
 import time
 from dataclasses import replace
 from typing import Any
@@ -163,35 +162,6 @@ def head_first(module: Any) -> None:
 
     module.Rounds._written = backwards
     module._restored = trusting
-
-
-def reconcile_beside(module: Any) -> None:
-    """Rollups are repaired while inserts run, until that has done harm."""
-    put = module.Inserter.put
-    from sinks.reconcile import _parameters, differences  # noqa: PLC0415  only where the sink is imported anyway
-    from sinks.rollups import ROLLUPS, repair_sql  # noqa: PLC0415  as above
-
-    def beside(self: Any, group: Any, rows: Any, *, in_doubt: bool) -> None:
-        days = sorted(module.days_of(rows))
-        other = module.Store(self._store._connect, self._store.database, name="beside")
-        over = threading.Event()
-
-        def repair() -> None:
-            while not over.is_set():
-                for rollup in ROLLUPS:
-                    other.run(repair_sql(rollup), _parameters(days), do_not_merge_across_partitions_select_final=1)
-
-        thread = threading.Thread(target=repair)
-        if not getattr(self, "harmed", False):
-            thread.start()
-        put(self, group, rows, in_doubt=in_doubt)
-        over.set()
-        if thread.ident is not None:
-            thread.join()
-            self.harmed = any(differences(other, rollup, days) for rollup in ROLLUPS)
-        other.close()
-
-    module.Inserter.put = beside
 
 
 def nobody_hangs(module: Any) -> None:
