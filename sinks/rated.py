@@ -8,6 +8,7 @@
    it publishes nothing, since what the group led to was published with its record.
 3. Its progress is said with the next group, or alone when there is nothing else to do. A crash before: the next life
    repeats an insert that was complete; its tokens are known, nothing changes.
+Long because the steps of a life stand side by side.
 """
 
 import time
@@ -24,7 +25,7 @@ from sinks.adjustments import late_copies
 from sinks.group_log import GroupLog, last_group, stored_progress, word
 from sinks.groups import Gathered, Gatherer, Group, Limits, RatedMessage, Span, covered, group_name, part_tokens
 from sinks.inserter import Inserter
-from sinks.log_reader import End, LogReader, Place, Record, TopicFacts
+from sinks.log_reader import End, LogReader, Record, TopicFacts
 from sinks.opener import Opener
 from sinks.patience import Patience
 from sinks.rated_log import RATED, rated_message, read_spans
@@ -59,6 +60,7 @@ class RatedWorker:
         self._progress: dict[int, Progress] = {}
         self._unsaid: set[int] = set()
         self._starts: dict[int, int] = {}
+        self._gone: dict[int, int] = {}  # records of each partition that retention took, still to be said
 
     def run(self) -> None:
         """Ends only by an error or StopRequested. Raises: FencedError, CorruptStateError, LogChangedError."""
@@ -100,7 +102,7 @@ class RatedWorker:
         if any(known and known != self._facts.topic_id for known in known_ids):
             raise LogChangedError(
                 f"{RATED} is not the topic that the sink's positions belong to (it was deleted and created anew);"
-                " delete internal.groups and internal.progress as well, and create them anew"
+                " restore all of Kafka, or give this stack new prefixes and a new database"
             )
 
     def _start(self, partition: int) -> int:
@@ -110,13 +112,17 @@ class RatedWorker:
             return low
         if entry.next_offset > high:
             raise LogChangedError(f"{RATED}/{partition} ends at {high}, but {entry.next_offset} was reached before")
-        return self._after_loss(partition, reached=entry.next_offset, low=low)
+        start = self._after_loss(partition, reached=entry.next_offset, low=low)
+        if start > entry.next_offset:  # it is said though nothing may ever come behind it
+            self._advance((Span(partition=partition, first=entry.next_offset, next=start),), ())
+        return start
 
     def _after_loss(self, partition: int, *, reached: int, low: int) -> int:
         if low > reached:
             self._log.error(
                 "retention took records before they were stored", partition=partition, records=low - reached
             )
+            self._gone[partition] = self._gone.get(partition, 0) + low - reached
         return max(low, reached)
 
     def _repeat(self, group: Group) -> None:
@@ -173,11 +179,10 @@ class RatedWorker:
         return nothing
 
     def _skip_lost(self, gatherer: Gatherer, partition: int) -> None:
-        place: Place = (RATED, partition)
-        reader = self._doors.reader
-        low, _ = self._doors.patience.until_done(lambda: reader.bounds(place))
+        place, reader, until_done = (RATED, partition), self._doors.reader, self._doors.patience.until_done
+        low, _ = until_done(lambda: reader.bounds(place))
         gatherer.reach(partition, self._after_loss(partition, reached=gatherer.position(partition), low=low))
-        self._doors.patience.until_done(lambda: reader.seek(place, gatherer.position(partition)))
+        until_done(lambda: reader.seek(place, gatherer.position(partition)))
 
     def _store(self, gathered: Gathered) -> None:
         """The gathered messages are stored; their progress is still to be said."""
@@ -215,13 +220,15 @@ class RatedWorker:
         for span in spans:
             before = self._progress.get(span.partition)
             header = newest.get(span.partition)
-            self._progress[span.partition] = word(
+            said = word(
                 (RATED, span.partition),
                 span.next,
                 topic_id=self._facts.topic_id,
                 policy_offset=header.policy_offset if header else before.policy_offset if before else -1,
                 log_time_us=header.log_time_us if header else before.log_time_us if before else 0,
             )
+            lost = self._gone.pop(span.partition, 0) + (before.lost_records if before else 0)
+            self._progress[span.partition] = msgspec.structs.replace(said, lost_records=lost)
             self._unsaid.add(span.partition)
 
     def _to_say(self) -> list[Progress]:
