@@ -1,5 +1,6 @@
 """Alerts, routes and receivers for tests of the notifier."""
 
+import socketserver
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,4 +72,52 @@ def receiver() -> Iterator[Receiver]:
     finally:
         server.shutdown()
         server.server_close()
+        thread.join()
+
+
+class _Mail(socketserver.StreamRequestHandler):
+    """SMTP as far as a client that hands in one message speaks it (RFC 5321)."""
+
+    def handle(self) -> None:
+        box: MailBox = self.server.box  # type: ignore[attr-defined]  # the server is ours
+        self._say("220 stub")
+        while raw := self.rfile.readline():
+            verb = raw.decode().strip()[:4].upper()
+            if verb == "QUIT":
+                self._say("221 bye")
+                return
+            if verb == "RCPT":
+                self._say(box.answer)
+            elif verb == "DATA":
+                self._say("354 go on")
+                lines = iter(self.rfile.readline, b".\r\n")
+                box.messages.append(b"".join(line.removeprefix(b".") for line in lines))
+                self._say("250 taken")
+            else:
+                self._say("250 stub")
+
+    def _say(self, line: str) -> None:
+        self.wfile.write(f"{line}\r\n".encode())
+
+
+@dataclass
+class MailBox:
+    """What a stub of a mail server was handed; `answer` is what it says to each address."""
+
+    port: int = 0
+    messages: list[bytes] = field(default_factory=list)
+    answer: str = "250 yes"
+
+
+@contextmanager
+def mail_box() -> Iterator[MailBox]:
+    """A mail server on a free port of loopback."""
+    made = MailBox()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Mail) as server:
+        server.box = made  # type: ignore[attr-defined]  # the handler looks there
+        made.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        yield made
+        server.shutdown()
         thread.join()
