@@ -6,6 +6,7 @@ from pydantic_settings import BaseSettings
 
 from deploy.settings import WatchdogSettings
 from schemas.connection import ClickHouseSettings, KafkaSettings
+from sinks.notifier.settings import NotifierSettings
 from sinks.settings import SinkSettings
 from streams.settings import StreamsSettings
 
@@ -38,6 +39,7 @@ def settings_table() -> str:
         ClickHouseSettings,
         StreamsSettings,
         SinkSettings,
+        NotifierSettings,
         WatchdogSettings,
     )
     for model in models:

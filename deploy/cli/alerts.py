@@ -1,4 +1,4 @@
-"""`burnline alerts`: what was raised, from ClickHouse; or what is raised from now on, from Kafka."""
+"""`burnline alerts`: what was raised, from ClickHouse; or what is raised from now on, from Kafka; who was told."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploy.cli import alert_deliveries
 from deploy.cli.output import AsJson, StateDir, examples, plain, put, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -18,10 +19,19 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """The commands are part of the app."""
-    app.command("alerts", epilog=examples("burnline alerts --since 24h", "burnline alerts --follow --json"))(alerts)
+    group = typer.Typer()
+    lines = (
+        "burnline alerts --since 24h",
+        "burnline alerts --follow --json",
+        "burnline alerts deliveries --status parked",
+    )
+    group.callback(invoke_without_command=True, epilog=examples(*lines))(alerts)
+    alert_deliveries.register(group)
+    app.add_typer(group, name="alerts")
 
 
 def alerts(
+    context: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Print each as it comes; Ctrl-C ends.")] = False,
     since: Annotated[str, typer.Option(help="24h, 7d, a date or a time.")] = "30d",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, newest first.")] = 100,
@@ -29,6 +39,8 @@ def alerts(
     as_json: AsJson = False,
 ) -> None:
     """Show alerts, newest first, one line per episode; or follow their topics."""
+    if context.invoked_subcommand is not None:
+        return
     from deploy.moments import moment
     from deploy.stack.find import connections
     from deploy.store_client import rows

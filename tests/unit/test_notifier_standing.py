@@ -1,0 +1,150 @@
+"""What a start finds of earlier lives, and what an operator's request becomes."""
+
+from datetime import timedelta
+
+import pytest
+
+from deploy.policy_files import PolicyFile, read_policies
+from deploy.resending import requests_for
+from schemas.deliveries import Asked, DeliveryStatus, Resend, Said
+from schemas.errors import InputError
+from schemas.policies import PolicyChange, fold
+from schemas.signals import CloudSignal
+from sinks.deliveries import listed, named
+from sinks.log import json_log
+from sinks.notifier.alerts import alert_in
+from sinks.notifier.desk import GONE, Desk
+from sinks.notifier.flights import Flights
+from sinks.notifier.queues import Limits, Outcome
+from sinks.notifier.routing import routes_in
+from sinks.notifier.standing import said_in, standing
+from tests.notifier_world import EXAMPLE, NOW, a_route, an_alert
+
+PLACE = ("alerts.budgets", 0, 41)
+KEY = ("acme", "on-call")
+
+
+def a_desk() -> Desk:
+    """A desk with one route."""
+    desk = Desk(Limits())
+    desk.use({KEY: a_route()})
+    return desk
+
+
+def parked() -> DeliveryStatus:
+    """The golden alert, refused by its route."""
+    desk = a_desk()
+    desk.take(an_alert(), place=PLACE, now=NOW)
+    desk.departures(now=NOW)
+    return desk.came(KEY, Outcome("refused", "HTTP 400"), now=NOW)
+
+
+def asked() -> Resend:
+    """That, asked for again."""
+    return requests_for([parked().model_dump()], actor="dana", now=NOW)[0]
+
+
+def test_the_log_says_what_is_settled_and_what_is_open() -> None:
+    """Waiting settles nothing; a request is open until a status names it; nonsense is passed."""
+    status, request = parked(), asked()
+    waiting = status.model_copy(update={"status": "waiting", "delivery_id": "b/1/r"})
+    done = status.model_copy(update={"status": "delivered", "request_id": request.request_id})
+    log = [Said(data=one).model_dump_json().encode() for one in (waiting, status)]
+    log += [b"", b"{}", Asked(data=request).model_dump_json().encode()]
+    assert standing(log).settled == {status.delivery_id}
+    assert standing(log).open == (request,)
+    assert standing([*log, Said(data=done).model_dump_json().encode()]).open == ()
+    assert said_in(b"\xff") is None
+
+
+def test_what_is_settled_is_delivered_again_only_when_asked_for() -> None:
+    """A second reading of the log changes nothing; a request does, and its status names it."""
+    desk = a_desk()
+    desk.remember([parked().delivery_id])
+    desk.take(an_alert(), place=PLACE, now=NOW)
+    assert desk.is_idle
+    request = asked()
+    assert desk.ask(request, an_alert(), now=NOW) == []
+    assert desk.position("alerts.budgets", 0, read=42) == 42  # a request holds no position of alerts
+    assert len(desk.departures(now=NOW)) == 1
+    status = desk.came(KEY, Outcome("done"), now=NOW)
+    assert (status.status, status.request_id) == ("delivered", request.request_id)
+
+
+def test_a_request_that_cannot_be_is_answered() -> None:
+    """The alert is gone, another one stands there, the route is gone, or it is of another org: parked, with why."""
+    request = asked()
+    for alert, why in ((None, "no longer"), (an_alert(seq=2), "no longer"), (an_alert(org="other"), GONE)):
+        [status] = a_desk().ask(request, alert, now=NOW)
+        assert (status.status, status.request_id, why in status.reason) == ("parked", request.request_id, True)
+    [status] = Desk(Limits()).ask(request, an_alert(), now=NOW)
+    assert status.reason == GONE
+
+
+def test_a_route_that_is_taken_away_parks_what_waits_there() -> None:
+    """What is on its way may still arrive; the rest is parked at once, and can be asked for when the route is back."""
+    desk = a_desk()
+    for seq in (1, 2):
+        desk.take(an_alert(seq=seq), place=PLACE, now=NOW)
+    desk.departures(now=NOW)
+    desk.use({})
+    assert [(one.seq, one.reason) for one in desk.overdue(now=NOW)] == [(2, GONE)]
+    assert desk.came(KEY, Outcome("done"), now=NOW).status == "delivered"
+    assert (desk.overdue(now=NOW), desk.is_idle, len(desk.queues)) == ([], True, 0)
+
+
+def test_a_route_that_is_mended_is_tried_at_once() -> None:
+    """Nobody waits five minutes after having corrected a URL; a route that was not changed keeps its wait."""
+    desk = a_desk()
+    desk.take(an_alert(), place=PLACE, now=NOW)
+    desk.departures(now=NOW)
+    desk.came(KEY, Outcome("again", "HTTP 503"), now=NOW)
+    desk.use({KEY: a_route()})
+    assert desk.departures(now=NOW + timedelta(milliseconds=1)) == []
+    desk.use({KEY: a_route(url="https://b.example/x")})
+    assert len(desk.departures(now=NOW + timedelta(milliseconds=1))) == 1
+
+
+def test_a_fault_of_ours_parks_the_delivery_and_tells_no_text() -> None:
+    """An exception in a delivery's thread is an outcome; its sentence, which may hold a secret, is nowhere."""
+
+    def deliver(*_: object) -> Outcome:
+        raise RuntimeError("R0UTINGKEY")
+
+    desk = a_desk()
+    desk.take(an_alert(), place=PLACE, now=NOW)
+    flights = Flights(deliver, json_log("ERROR"))
+    [(route, delivery)] = desk.departures(now=NOW)
+    flights.start(route, delivery)
+    assert flights.landed(wait_sec=5) == [(KEY, Outcome("refused", "a fault of ours: RuntimeError"))]
+
+
+def test_questions_refuse_unknown_words_and_take_values_as_parameters() -> None:
+    """A status is one of three; ids and routes are never part of the SQL."""
+    with pytest.raises(InputError, match="known are waiting, delivered, parked"):
+        listed(status="lost")
+    for question in (listed(status="parked", route="'; DROP", since=NOW), named(["'; DROP"])):
+        assert "DROP" not in question.sql
+
+
+def test_only_what_is_an_alert_is_one() -> None:
+    """The golden alert is read; rates, nonsense and nothing are none."""
+    assert alert_in(EXAMPLE.read_bytes()) == an_alert()
+    rates = (EXAMPLE.parent / "burnline.rates.v1.json").read_bytes()
+    assert CloudSignal.model_validate_json(rates).type == "burnline.rates.v1"
+    assert [alert_in(raw) for raw in (rates, b"{", b"")] == [None] * 3
+
+
+def test_the_routes_of_the_page_are_routes() -> None:
+    """What `docs/notifier.md` shows can be applied as it stands."""
+    page = (EXAMPLE.parents[2] / "docs" / "notifier.md").read_text()
+    text = page.partition("```toml\n")[2].partition("```")[0]
+    routes = read_policies([PolicyFile("routes.toml", text.encode())])
+    assert [route.id for route in routes] == ["on-call", "team-code", "owner-dana"]
+
+
+def test_only_enabled_routes_are_in_force() -> None:
+    """A route that is switched off is as one that is not there."""
+    routes = (a_route("on"), a_route("off", enabled=False))
+    change = PolicyChange(change_id="c", actor="dana", at="2026-11-22T09:00:00Z", files=(), sets=routes)
+    assert list(routes_in(fold({}, change, offset=0))) == [("acme", "on")]
