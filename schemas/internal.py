@@ -2,7 +2,7 @@
 
 Every message of `internal.rated` and `internal.deltas` is one rating batch (or a piece of it) as one Arrow IPC stream
 with the headers of `BatchHeaders`. A rating batch sends one message to *every* partition of `internal.deltas`, empty
-where it has no rows; a tick sends the same with no rows at all.
+where it has no rows (several where one would be too large: the last moves the clock); a tick the same without rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -150,9 +150,9 @@ class BatchHeaders(msgspec.Struct, frozen=True, kw_only=True):
     log_time_us: int  # append time of the last source record, or of the previous tick
     policy_offset: int  # the highest offset of usage.policies that rated it; -1 before any
     tick: bool
-    piece: int = 0  # internal.rated only: which piece of a batch that was cut for size
+    piece: int = 0  # which piece of a batch that was cut for size
     rows: int = 0
-    clock: bool = True  # False: of a lane that has no ticks (usage.adjustments); it moves no clock
+    clock: bool = True  # False: it moves no clock: of a lane without ticks (usage.adjustments), or more pieces follow
     opened: int = -1  # budgets whose `matched_since` is up to here are open with this message and may be judged
 
     def lane(self) -> str:

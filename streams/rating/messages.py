@@ -1,4 +1,4 @@
-"""A rating batch as messages: pieces of rated rows, one message of deltas to every partition, one of steps likewise."""
+"""A rating batch as messages: pieces of rated rows, a message of deltas to every partition, one of steps likewise."""
 
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ from streams.rating.rows import pieces_of
 RATED_TOPIC = "internal.rated"
 DELTAS_TOPIC = "internal.deltas"
 STEPS_TOPIC = "internal.steps"
+MOST_DELTA_BYTES = 8 * 2**20
+"""Arrow bytes of one message of sums, before compression: each row of a batch is in a sum for each budget it meets."""
 _NO_DELTAS = to_arrow_bytes(empty_deltas())
 _NO_STEPS = b""
 
@@ -60,14 +62,29 @@ def delta_messages(batch: Batch, deltas: pa.RecordBatch | None) -> list[Output]:
 
 
 def sum_messages(batch: Batch, deltas: pa.RecordBatch | None) -> list[Output]:
-    """One message to every partition of internal.deltas, empty where it has no rows."""
+    """One message to every partition of internal.deltas, empty where it has no rows; several where it has too many.
+
+    Only the last of several moves the clock: nothing is judged over at a time for which rows are still to come.
+    """
     partitions = BY_NAME[DELTAS_TOPIC].partitions
     parts = [None] * partitions if deltas is None else _by_org(deltas, partitions)
     outputs = []
     for partition, part in enumerate(parts):
-        value, rows = (_NO_DELTAS, 0) if part is None else (to_arrow_bytes(part), part.num_rows)
-        outputs.append(Output(topic=DELTAS_TOPIC, value=value, partition=partition, headers=batch.headers(rows=rows)))
+        pieces = [None] if part is None else _pieces(part, batch)
+        for number, piece in enumerate(pieces):
+            value, rows = (_NO_DELTAS, 0) if piece is None else (to_arrow_bytes(piece), piece.num_rows)
+            heading = batch if number == len(pieces) - 1 else batch._replace(clock=False)
+            headers = heading.headers(rows=rows, piece=number)
+            outputs.append(Output(topic=DELTAS_TOPIC, value=value, partition=partition, headers=headers))
     return outputs
+
+
+def _pieces(part: pa.RecordBatch, batch: Batch) -> list[pa.RecordBatch]:
+    """The rows in order, about MOST_DELTA_BYTES at a time. An opening is one message: it opens what it holds."""
+    if part.nbytes <= MOST_DELTA_BYTES or batch.opened >= 0:
+        return [part]
+    step = max(1, part.num_rows * MOST_DELTA_BYTES // part.nbytes)
+    return [part.slice(start, step) for start in range(0, part.num_rows, step)]
 
 
 def _by_org(deltas: pa.RecordBatch, partitions: int) -> list[pa.RecordBatch | None]:

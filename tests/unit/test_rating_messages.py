@@ -1,0 +1,50 @@
+"""Sums that are too many for one message: several, with every row once, and one word about time."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from schemas.internal import DELTA_SCHEMA, batch_from_headers, from_arrow_bytes
+from schemas.topics import BY_NAME
+from streams.rating import messages
+from streams.rating.messages import Batch, sum_messages
+
+HEADING = Batch(
+    source_topic="usage.events", source_partition=1, lanes=4, first_offset=0, next_offset=9, log_time_us=70,
+    policy_offset=3, tick=False,
+)  # fmt: skip
+PARTITIONS = BY_NAME["internal.deltas"].partitions
+
+
+def sums(rows: int) -> pa.RecordBatch:
+    """Sums of users of one org, in names that do not compress."""
+    dice = np.random.default_rng(7)
+    made = [
+        {"org": "acme", "entity_type": "user", "entity_id": dice.bytes(100).hex(), "bucket_us": 10_000_000 * number}
+        for number in range(rows)
+    ]
+    return pa.RecordBatch.from_pylist(made, schema=DELTA_SCHEMA)
+
+
+def test_sums_are_cut_into_messages_that_their_topic_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that is too large would end each process that sends it; the rows and their order stay."""
+    rows = sums(3_000)
+    monkeypatch.setattr(messages, "MOST_DELTA_BYTES", rows.nbytes // 4)
+    outputs = sum_messages(HEADING, rows)
+    read = [from_arrow_bytes(output.value) for output in outputs]
+    pieces = [piece for piece in read if piece.num_rows]
+    assert 4 <= len(pieces) <= 5
+    assert pa.Table.from_batches(pieces).combine_chunks() == pa.Table.from_batches([rows])
+    assert max(len(output.value) for output in outputs) <= rows.nbytes // 4 + 2_000
+    for partition in range(PARTITIONS):
+        headers = [batch_from_headers(output.headers) for output in outputs if output.partition == partition]
+        assert [header.clock for header in headers] == [False] * (len(headers) - 1) + [True]
+        assert [header.piece for header in headers] == list(range(len(headers)))
+        assert {header.log_time_us for header in headers} == {70}
+
+
+def test_an_opening_stays_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It opens the budgets whose sums it holds, so none of them may come later."""
+    monkeypatch.setattr(messages, "MOST_DELTA_BYTES", 100)
+    assert len(sum_messages(HEADING._replace(clock=False, opened=3), sums(10))) == PARTITIONS
+    assert len(sum_messages(HEADING._replace(clock=False), sums(10))) > PARTITIONS
