@@ -1,0 +1,135 @@
+"""The notifier against a real Kafka: once per transition and route through kill and outage, and again when asked."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from deploy.policy_log import send_change
+from deploy.resending import ask, requests_for
+from schemas.connection import KafkaSettings
+from schemas.deliveries import TOPIC as DELIVERIES
+from schemas.deliveries import DeliveryStatus
+from schemas.policies import PolicyChange
+from schemas.signals import ALERT_TYPE, Alert, CloudSignal
+from schemas.topics import BY_NAME
+from sinks.log_reader import LogReader
+from sinks.notifier.standing import said_in
+from sinks.notifier.worker import ALERTS
+from tests.notifier_world import Receiver, a_route, an_alert, receiver
+from tests.sink_world import wait_for
+
+pytestmark = pytest.mark.real
+ROOT = Path(__file__).resolve().parents[2]
+TOPICS = (*ALERTS, "usage.policies", "internal.progress", DELIVERIES)
+
+
+@pytest.fixture
+def settings(kafka: str) -> KafkaSettings:
+    """Topics that no other test uses."""
+    prefix = f"n{os.getpid()}."
+    made = KafkaSettings(bootstrap_servers=kafka, topic_prefix=prefix, group_prefix=prefix)
+    topics = [NewTopic(made.topic(name), BY_NAME[name].partitions, 1, config=BY_NAME[name].config()) for name in TOPICS]
+    admin = AdminClient(made.to_confluent())
+    for done in admin.create_topics(topics).values():
+        done.result(30)
+    return made
+
+
+@contextmanager
+def notifier(settings: KafkaSettings, log: Path, allowed: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A running notifier; killed at the end if it still runs."""
+    env = os.environ | {
+        "BURNLINE_KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "BURNLINE_KAFKA_TOPIC_PREFIX": settings.topic_prefix,
+        "BURNLINE_KAFKA_GROUP_PREFIX": settings.group_prefix,
+        "BURNLINE_NOTIFIER_ALLOWED_DESTINATIONS": allowed,
+        "BURNLINE_NOTIFIER_FIRST_WAIT_SEC": "0.1",
+        "BURNLINE_NOTIFIER_LONGEST_WAIT_SEC": "0.5",
+        "BURNLINE_SECRET_SIGNING": "CANARY-SECRET",
+    }
+    with log.open("ab") as file:
+        process = subprocess.Popen([sys.executable, "-m", "sinks.notifier"], cwd=ROOT, env=env, stderr=file)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait(30)
+
+
+def publish(settings: KafkaSettings, alerts: Sequence[Alert], *, commit: bool = True) -> None:
+    """The alerts stand in their topics, or in a transaction that was undone."""
+    producer = Producer(settings.to_confluent() | {"transactional.id": f"{settings.group_prefix}test-burn"})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for alert in alerts:
+        event = CloudSignal(type=ALERT_TYPE, id=f"{alert.alert_id}/{alert.seq}", time=alert.at, data=alert)
+        producer.produce(settings.topic(alert.topic), event.model_dump_json(), key=alert.alert_id)
+    if commit:
+        producer.commit_transaction(30)
+    else:
+        producer.flush(30)
+        producer.abort_transaction(30)
+
+
+def said(settings: KafkaSettings) -> list[DeliveryStatus]:
+    """Every status on the topic of deliveries."""
+    with LogReader(settings, name="test") as reader:
+        found = [said_in(record.value) for record in reader.read_to_end({(DELIVERIES, 0): 0})]
+    return [one for one in found if isinstance(one, DeliveryStatus)]
+
+
+def ids(stub: Receiver) -> list[str]:
+    """What the receiver took, by dedupe key; what it answered with an error is not taken."""
+    return [headers["webhook-id"] for _, headers, _ in stub.requests]
+
+
+def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
+    settings: KafkaSettings, tmp_path: Path
+) -> None:
+    """A dead route delays nobody; after kill -9 and its recovery it has each once, and the others nothing twice."""
+    alerts = [an_alert(alert_id=f"a{number}") for number in range(5)]
+    alerts += [an_alert(alert_id="a0", seq=2, status="resolved", resolved_at=datetime.now(UTC))]
+    alerts += [an_alert(alert_id="spike", topic="alerts.anomalies")]
+    wanted = sorted(f"{alert.alert_id}/{alert.seq}" for alert in alerts)
+    with receiver() as well, receiver() as dead:
+        dead.usual = 503
+        allowed = f"127.0.0.1:{well.port},127.0.0.1:{dead.port}"
+        routes = (a_route("well", url=well.url), a_route("dead", url=dead.url))
+        change = PolicyChange(change_id="1", actor="dana", at="2026-11-22T09:00:00Z", files=(), sets=routes)
+        send_change(settings, change)
+        publish(settings, alerts)
+        publish(settings, [an_alert(alert_id="never"), an_alert(alert_id="quiet")], commit=False)
+        publish(settings, [an_alert(alert_id="quiet", notify=False)])
+        with notifier(settings, tmp_path / "log", allowed) as first:
+            wait_for(
+                lambda: sum(one.status == "delivered" for one in said(settings)) == len(alerts), what="well is told"
+            )
+            first.kill()
+            first.wait(30)
+        dead.requests.clear()
+        dead.usual = 200
+        with notifier(settings, tmp_path / "log", allowed) as second:
+            wait_for(
+                lambda: (
+                    {one.status for one in said(settings) if one.route == "dead"} >= {"delivered"}
+                    and len(dead.requests) >= len(alerts)
+                ),
+                what="dead is told",
+            )
+            assert (sorted(ids(well)), sorted(ids(dead))) == (wanted, wanted)
+            assert ids(well).index("a0/1") < ids(well).index("a0/2")
+            [one] = [one for one in said(settings) if one.delivery_id == "a0/1/well"]
+            ask(settings, requests_for([one.model_dump()], actor="dana", now=datetime.now(UTC)))
+            wait_for(lambda: ids(well).count("a0/1") == 2, what="told again")
+            second.terminate()
+            assert second.wait(30) == 0
+    assert said(settings)[-1].request_id
+    assert "CANARY-SECRET" not in (tmp_path / "log").read_text()
