@@ -52,10 +52,9 @@ class Desk:
         """Whether nothing waits anywhere."""
         return not any(queue.waiting for queue in self._queues.values())
 
-    @property
-    def is_full(self) -> bool:
+    def is_full(self, *, now: datetime) -> bool:
         """Whether a route that works has enough to do, so that nothing more should be read for now."""
-        return any(is_full(queue, limits=self._limits) for queue in self._queues.values())
+        return any(is_full(queue, now=now, limits=self._limits) for queue in self._queues.values())
 
     @property
     def in_flight(self) -> int:
@@ -102,7 +101,7 @@ class Desk:
             route = self._routes.get(key)
             delivery = due(queue, now=now) if route is not None else None
             if route is not None and delivery is not None:
-                self._queues[key] = sent(queue, delivery)
+                self._queues[key] = sent(queue, delivery, now=now)
                 found.append((route, delivery))
         return found
 

@@ -2,12 +2,16 @@
 
 1. A host's name is looked up once, and what was judged is what is asked: no second look-up, no proxy, no redirect.
 2. Reasons say a status or the kind of fault. They never quote an answer: a receiver may echo what we sent.
+3. A receiver that answers byte by byte is cut off; of an answer only status and headers are read.
 """
 
 import http.client
 import smtplib
 import socket
 import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
@@ -17,7 +21,6 @@ from sinks.notifier.queues import Outcome
 from sinks.notifier.render import Post
 
 _LATER = frozenset({408, 425, 429})
-_MOST_ANSWER = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +41,12 @@ def post(request: Post, *, allowed: Allowed, timeout_sec: float) -> Outcome:
         address = _address_of(target, secret=request.secret)
         connection = _Pinned(target, address, timeout_sec=timeout_sec)
         try:
-            headers = {"user-agent": "burnline-notifier", "connection": "close"} | request.headers
-            connection.request("POST", target.path, body=request.body, headers=headers)
-            answer = connection.getresponse()
-            answer.read(_MOST_ANSWER)
-            return judged(answer.status, retry_after=answer.headers["retry-after"])
+            connection.connect()
+            with _cut_off(connection.sock, after_sec=2 * timeout_sec):
+                headers = {"user-agent": "burnline-notifier", "connection": "close"} | request.headers
+                connection.request("POST", target.path, body=request.body, headers=headers)
+                answer = connection.getresponse()
+                return judged(answer.status, retry_after=answer.headers["retry-after"])
         finally:
             connection.close()
     except RefusedError as error:
@@ -64,6 +68,23 @@ def judged(status: int, *, retry_after: str | None = None) -> Outcome:
         after = retry_after or ""
         return Outcome("again", said, float(after) if after.isascii() and after.isdecimal() else None)
     return Outcome("refused", f"{said}; redirects are not followed" if 300 <= status < 400 else said)
+
+
+@contextmanager
+def _cut_off(sock: socket.socket, *, after_sec: float) -> Iterator[None]:
+    """Who still waits for the socket after that long waits no more; a time-out alone ends silences, not trickles."""
+
+    def cut() -> None:
+        with suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(after_sec, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _address_of(target: Target, *, secret: bool) -> str:

@@ -17,12 +17,13 @@ from sinks.notifier.routing import RouteKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long a route is waited for, and how much may wait there."""
+    """How long a route is waited for, how much may wait there, and after how long without an answer it fails."""
 
     first_wait_sec: float = 1.0
     longest_wait_sec: float = 300.0
     give_up_sec: float = 14_400.0
     most_waiting: int = 1000
+    slow_sec: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class RouteQueue:
 
     waiting: tuple[Delivery, ...] = ()
     flying: Delivery | None = None
+    flying_since: datetime | None = None
     failures: int = 0
     not_before: datetime | None = None
 
@@ -72,9 +74,15 @@ def added(queue: RouteQueue, delivery: Delivery) -> RouteQueue:
     return replace(queue, waiting=(*queue.waiting, delivery))
 
 
-def is_full(queue: RouteQueue, *, limits: Limits) -> bool:
-    """Whether reading should wait for this route: it works, and has enough to do. A dead one is never waited for."""
-    return queue.failures == 0 and len(queue.waiting) >= limits.most_waiting
+def is_failing(queue: RouteQueue, *, now: datetime, limits: Limits) -> bool:
+    """Whether the route's last answer was none, or its next one is long in coming."""
+    slow_since = now - timedelta(seconds=limits.slow_sec)
+    return queue.failures > 0 or (queue.flying_since is not None and queue.flying_since <= slow_since)
+
+
+def is_full(queue: RouteQueue, *, now: datetime, limits: Limits) -> bool:
+    """Whether reading should wait for this route: it works, and has enough to do. A failing one is never waited for."""
+    return len(queue.waiting) >= limits.most_waiting and not is_failing(queue, now=now, limits=limits)
 
 
 def due(queue: RouteQueue, *, now: datetime) -> Delivery | None:
@@ -87,9 +95,9 @@ def due(queue: RouteQueue, *, now: datetime) -> Delivery | None:
     return min(first.values(), key=lambda one: one.attempts, default=None)
 
 
-def sent(queue: RouteQueue, delivery: Delivery) -> RouteQueue:
+def sent(queue: RouteQueue, delivery: Delivery, *, now: datetime) -> RouteQueue:
     """The queue while the delivery, one of those that wait, is on its way."""
-    return replace(queue, flying=delivery)
+    return replace(queue, flying=delivery, flying_since=now)
 
 
 def after(
@@ -104,7 +112,7 @@ def after(
         failures = queue.failures + 1
         until = now + timedelta(seconds=wait_sec(failures, asked_sec=outcome.wait_sec, limits=limits))
         waiting = tuple(again if one is tried else one for one in queue.waiting)
-        return RouteQueue(waiting, None, failures, until), again
+        return RouteQueue(waiting, failures=failures, not_before=until), again
     waiting = tuple(one for one in queue.waiting if one is not tried)
     status: Literal["delivered", "parked"] = "delivered" if outcome.kind == "done" else "parked"
     return RouteQueue(waiting), Settled(again, status, outcome.reason)
@@ -118,7 +126,7 @@ def wait_sec(failures: int, *, asked_sec: float | None, limits: Limits) -> float
 
 def given_up(queue: RouteQueue, *, now: datetime, limits: Limits) -> tuple[RouteQueue, list[Settled]]:
     """The queue without what waited too long for a route that fails, and without the oldest of what is too much."""
-    if queue.failures == 0:
+    if not is_failing(queue, now=now, limits=limits):
         return queue, []
     patient_since = now - timedelta(seconds=limits.give_up_sec)
     too_many = len(queue.waiting) - limits.most_waiting

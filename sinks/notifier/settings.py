@@ -49,4 +49,5 @@ class NotifierSettings(BaseSettings):
             longest_wait_sec=self.longest_wait_sec,
             give_up_sec=self.give_up_sec,
             most_waiting=self.most_waiting,
+            slow_sec=3 * self.timeout_sec,
         )

@@ -78,8 +78,9 @@ class NotifierWorker:
         try:
             while True:
                 self._patience.check()
-                statuses += self._gather() if not self._desk.is_full else []
-                statuses += self._landed(wait_sec=_BUSY_SEC if self._desk.is_full else 0.0)
+                full = self._desk.is_full(now=self._doors.now())
+                statuses += self._gather() if not full else []
+                statuses += self._landed(wait_sec=_BUSY_SEC if full else 0.0)
                 self._record(statuses)
                 statuses = []
                 for route, delivery in self._desk.departures(now=self._doors.now()):

@@ -13,7 +13,7 @@ from sinks.notifier.queues import Limits, Outcome
 from sinks.notifier.routing import matches
 from tests.notifier_world import NOW, a_route, an_alert
 
-LIMITS = Limits(first_wait_sec=1, longest_wait_sec=8, give_up_sec=60, most_waiting=5)
+LIMITS = Limits(first_wait_sec=1, longest_wait_sec=8, give_up_sec=60, most_waiting=5, slow_sec=3)
 ALERTS = st.lists(
     st.builds(
         lambda number, severity, owner, notify: {
@@ -80,17 +80,21 @@ def test_every_notify_transition_reaches_every_matching_route_once(
     assert desk.position("alerts.budgets", 0, read=len(alerts)) == len(alerts)
 
 
-def run(dead: set[str], alerts: list[Alert], *, seconds: int) -> dict[str, list[tuple[datetime, str]]]:
+def run(
+    dead: set[str], alerts: list[Alert], *, seconds: int, hangs: bool = False
+) -> dict[str, list[tuple[datetime, str]]]:
     """When each route had which deliveries, where those in `dead` never answer anything good."""
     desk = Desk(LIMITS)
     desk.use({("acme", name): a_route(name) for name in ("dead", "alive", "well")})
     had: dict[str, list[tuple[datetime, str]]] = {"dead": [], "alive": [], "well": []}
     now = NOW
     for second in range(seconds):
-        if second < len(alerts) and not desk.is_full:
+        if second < len(alerts) and not desk.is_full(now=now):
             desk.take(alerts[second], place=("alerts.budgets", 0, second), now=now)
         for route, delivery in desk.departures(now=now):
             bad = route.id in dead
+            if bad and hangs:
+                continue
             desk.came((route.org, route.id), Outcome("again" if bad else "done", "down"), now=now)
             had[route.id] += [] if bad else [(now, delivery.delivery_id)]
         desk.overdue(now=now)
@@ -98,11 +102,11 @@ def run(dead: set[str], alerts: list[Alert], *, seconds: int) -> dict[str, list[
     return had
 
 
-@given(st.integers(1, 30))
-def test_a_dead_route_delays_no_other(count: int) -> None:
-    """What the others are told, and when, is the same whether a route is dead or not."""
+@given(st.integers(1, 30), st.booleans())
+def test_a_dead_route_delays_no_other(count: int, hangs: bool) -> None:  # noqa: FBT001  hypothesis gives it
+    """What the others are told, and when, is the same whether a route is dead, hangs, or neither."""
     alerts = [an_alert(alert_id=f"a{number}") for number in range(count)]
-    healthy, hurt = run(set(), alerts, seconds=120), run({"dead"}, alerts, seconds=120)
+    healthy, hurt = run(set(), alerts, seconds=120), run({"dead"}, alerts, seconds=120, hangs=hangs)
     assert (hurt["alive"], hurt["well"]) == (healthy["alive"], healthy["well"])
     assert len(healthy["alive"]) == count
 

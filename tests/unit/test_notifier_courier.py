@@ -2,6 +2,9 @@
 
 import json
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from email import message_from_bytes
 from email.policy import SMTP
 from pathlib import Path
@@ -21,8 +24,27 @@ SECRETS = {"BURNLINE_SECRET_SIGNING": "whsec_c2VjcmV0LW9mLXRlc3Rz", "BURNLINE_SE
 
 def a_courier(allowed: str, secrets: dict[str, str] | None = None, **settings: Any) -> Courier:
     """A courier that may go there and knows these secrets."""
-    made = NotifierSettings(allowed_destinations=allowed, timeout_sec=2, **settings)
+    made = NotifierSettings(allowed_destinations=allowed, **{"timeout_sec": 2} | settings)
     return Courier(made, now=lambda: NOW, environment=SECRETS | (secrets or {}))
+
+
+@contextmanager
+def dripping() -> Iterator[int]:
+    """A receiver on this port that answers a byte at a time and never ends."""
+    stop = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client, suppress(OSError):
+            while not stop.wait(0.02):
+                client.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,), daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        stop.set()
+        thread.join()
 
 
 def resolved(**changes: Any) -> Alert:
@@ -132,7 +154,7 @@ def test_what_is_not_listed_is_never_asked() -> None:
 
 
 def test_a_receiver_that_is_down_or_says_nothing_is_asked_again() -> None:
-    """A refused connection, a silence and a 429 with its wait are tried again."""
+    """A refused connection, a silence, an answer byte by byte and a 429 with its wait are tried again."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         courier = Courier(
@@ -141,6 +163,10 @@ def test_a_receiver_that_is_down_or_says_nothing_is_asked_again() -> None:
             environment=SECRETS,
         )
         assert courier.deliver(a_route(url=f"http://127.0.0.1:{port}"), an_alert()).reason == "no answer within 0.05 s"
+    with dripping() as port:
+        courier = a_courier(f"127.0.0.1:{port}", timeout_sec=0.3)
+        assert courier.deliver(a_route(url=f"http://127.0.0.1:{port}"), an_alert()).kind == "again"
+    courier = a_courier(f"127.0.0.1:{port}")
     down = courier.deliver(a_route(url=f"http://127.0.0.1:{port}"), an_alert())
     assert (down.kind, down.reason) == ("again", "ConnectionRefusedError: Connection refused")
     with receiver() as stub:

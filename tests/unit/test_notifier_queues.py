@@ -49,7 +49,7 @@ def test_waits_double_up_to_the_longest() -> None:
 def test_a_route_that_failed_is_left_alone_until_its_wait_is_over() -> None:
     """Nothing is due within the wait, not even something new; at its end the next is."""
     tried = delivery("a")
-    queue, _ = after(sent(queue_of(tried), tried), AGAIN, now=NOW, limits=LIMITS)
+    queue, _ = after(sent(queue_of(tried), tried, now=NOW), AGAIN, now=NOW, limits=LIMITS)
     queue = added(queue, delivery("b"))
     assert due(queue, now=NOW + timedelta(seconds=0.999)) is None
     found = due(queue, now=NOW + timedelta(seconds=1))
@@ -60,7 +60,7 @@ def test_a_route_that_failed_is_left_alone_until_its_wait_is_over() -> None:
 def test_of_one_alert_the_earlier_goes_first() -> None:
     """A resolve never overtakes the firing that it ends, though it was never tried."""
     firing, resolve = delivery("a", 1), delivery("a", 2)
-    queue, _ = after(sent(queue_of(firing, resolve), firing), AGAIN, now=NOW, limits=LIMITS)
+    queue, _ = after(sent(queue_of(firing, resolve), firing, now=NOW), AGAIN, now=NOW, limits=LIMITS)
     found = due(queue, now=NOW + timedelta(seconds=1))
     assert found is not None
     assert (found.alert.seq, found.attempts) == (1, 1)
@@ -69,7 +69,7 @@ def test_of_one_alert_the_earlier_goes_first() -> None:
 def test_one_at_a_time_is_on_its_way() -> None:
     """While one is on its way nothing else is due."""
     one = delivery("a")
-    assert due(sent(queue_of(one, delivery("b")), one), now=NOW) is None
+    assert due(sent(queue_of(one, delivery("b")), one, now=NOW), now=NOW) is None
 
 
 def test_a_failing_route_gives_up_what_waited_too_long() -> None:
@@ -91,11 +91,14 @@ def test_too_much_for_a_failing_route_parks_the_oldest_but_what_is_on_its_way() 
 
 
 def test_only_a_route_that_works_makes_reading_wait() -> None:
-    """Two waiting at a healthy route is full; a failing one is never waited for."""
+    """Two waiting at a healthy route is full; one that fails or hangs is never waited for."""
     waiting = (delivery("a"), delivery("b"))
-    assert is_full(RouteQueue(waiting), limits=LIMITS)
-    assert not is_full(RouteQueue(waiting[:1]), limits=LIMITS)
-    assert not is_full(RouteQueue(waiting, failures=1), limits=LIMITS)
+    hanging = sent(RouteQueue(waiting), waiting[0], now=NOW)
+    assert is_full(RouteQueue(waiting), now=NOW, limits=LIMITS)
+    assert not is_full(RouteQueue(waiting[:1]), now=NOW, limits=LIMITS)
+    assert not is_full(RouteQueue(waiting, failures=1), now=NOW, limits=LIMITS)
+    for seconds, full in ((29.9, True), (30, False)):
+        assert is_full(hanging, now=NOW + timedelta(seconds=seconds), limits=LIMITS) is full
 
 
 def test_nothing_comes_of_what_was_not_sent() -> None:
