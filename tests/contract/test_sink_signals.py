@@ -47,6 +47,8 @@ def test_every_kind_of_signal_reaches_its_views_once(world: SinkWorld) -> None:
         send(world, "usage.dead_letters", example("burnline.dead_letter.v1"))
         send(world, "alerts.anomalies", example("alert.spike"))
         send(world, "alerts.budgets", example("alert.budget_threshold"))
+        send(world, "internal.deliveries", example("burnline.delivery.v1"))
+    send(world, "internal.deliveries", example("burnline.delivery.v1", status="delivered", attempts=2, reason=""))
     send(
         world, "alerts.anomalies", example("alert.spike", seq=2, status="resolved", resolved_at="2026-11-22T10:00:00Z")
     )
@@ -67,6 +69,9 @@ def test_every_kind_of_signal_reaches_its_views_once(world: SinkWorld) -> None:
     ]
     assert world.ask("SELECT topic, partition, offset, reason FROM dead_letters") == [
         ("usage.events", 2, 1841, "missing_field")
+    ]
+    assert world.ask("SELECT delivery_id, status, attempts FROM deliveries") == [
+        ("1c2d6e0e5f8a4c7d9e2f1a3b4c5d6e7f/1/on-call", "delivered", 2)
     ]
     assert world.ask("SELECT count() FROM alert_events") == [(3,)]
     assert world.ask("SELECT status, labels FROM alert_events WHERE seq = 2") == [("resolved", {"agent": "review-bot"})]
