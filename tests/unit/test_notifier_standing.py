@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from deploy.policy_files import PolicyFile, read_policies
 from deploy.resending import requests_for
@@ -11,7 +13,6 @@ from schemas.errors import InputError
 from schemas.policies import PolicyChange, fold
 from schemas.signals import CloudSignal
 from sinks.deliveries import listed, named
-from sinks.log import json_log
 from sinks.notifier.alerts import alert_in
 from sinks.notifier.desk import GONE, Desk
 from sinks.notifier.flights import Flights
@@ -113,10 +114,13 @@ def test_a_fault_of_ours_parks_the_delivery_and_tells_no_text() -> None:
 
     desk = a_desk()
     desk.take(an_alert(), place=PLACE, now=NOW)
-    flights = Flights(deliver, json_log("ERROR"))
-    [(route, delivery)] = desk.departures(now=NOW)
-    flights.start(route, delivery)
-    assert flights.landed(wait_sec=5) == [(KEY, Outcome("refused", "a fault of ours: RuntimeError"))]
+    with capture_logs() as lines:
+        flights = Flights(deliver, structlog.get_logger())
+        [(route, delivery)] = desk.departures(now=NOW)
+        flights.start(route, delivery)
+        assert flights.landed(wait_sec=5) == [(KEY, Outcome("refused", "a fault of ours: RuntimeError"))]
+    assert [line["error"] for line in lines] == ["RuntimeError"]
+    assert "R0UTINGKEY" not in str(lines)
 
 
 def test_questions_refuse_unknown_words_and_take_values_as_parameters() -> None:
