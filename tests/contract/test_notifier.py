@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from schemas.topics import BY_NAME
 from sinks.log_reader import LogReader
 from sinks.notifier.standing import said_in
 from sinks.notifier.worker import ALERTS
-from tests.notifier_world import Receiver, a_route, an_alert, receiver
+from tests.notifier_world import Receiver, a_route, an_alert, mail_box, receiver
 from tests.sink_world import wait_for
 
 pytestmark = pytest.mark.real
@@ -44,16 +45,16 @@ def settings(kafka: str) -> KafkaSettings:
 
 
 @contextmanager
-def notifier(settings: KafkaSettings, log: Path, allowed: str) -> Iterator["subprocess.Popen[bytes]"]:
+def notifier(settings: KafkaSettings, log: Path, **more: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A running notifier; killed at the end if it still runs."""
     env = os.environ | {
         "BURNLINE_KAFKA_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
         "BURNLINE_KAFKA_TOPIC_PREFIX": settings.topic_prefix,
         "BURNLINE_KAFKA_GROUP_PREFIX": settings.group_prefix,
-        "BURNLINE_NOTIFIER_ALLOWED_DESTINATIONS": allowed,
         "BURNLINE_NOTIFIER_FIRST_WAIT_SEC": "0.1",
         "BURNLINE_NOTIFIER_LONGEST_WAIT_SEC": "0.5",
         "BURNLINE_SECRET_SIGNING": "CANARY-SECRET",
+        **more,
     }
     with log.open("ab") as file:
         process = subprocess.Popen([sys.executable, "-m", "sinks.notifier"], cwd=ROOT, env=env, stderr=file)
@@ -94,29 +95,42 @@ def ids(stub: Receiver) -> list[str]:
 def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
     settings: KafkaSettings, tmp_path: Path
 ) -> None:
-    """A dead route delays nobody; after kill -9 and its recovery it has each once, and the others nothing twice."""
+    """A dead route delays nobody; after kill -9 and its recovery it has each once, as every other kind of channel."""
     alerts = [an_alert(alert_id=f"a{number}") for number in range(5)]
     alerts += [an_alert(alert_id="a0", seq=2, status="resolved", resolved_at=datetime.now(UTC))]
     alerts += [an_alert(alert_id="spike", topic="alerts.anomalies")]
     wanted = sorted(f"{alert.alert_id}/{alert.seq}" for alert in alerts)
-    with receiver() as well, receiver() as dead:
+    with receiver() as well, receiver() as dead, receiver() as others, mail_box() as box:
         dead.usual = 503
-        allowed = f"127.0.0.1:{well.port},127.0.0.1:{dead.port}"
-        routes = (a_route("well", url=well.url), a_route("dead", url=dead.url))
+        routes = (
+            a_route("well", url=well.url),
+            a_route("dead", url=dead.url),
+            a_route("slack", destination="slack", url=None, secret="slack"),
+            a_route("pager", destination="pagerduty", url=others.url + "/pager"),
+            a_route("prom", destination="alertmanager", url=others.url, secret=None),
+            a_route("mail", destination="email", url=None, secret=None, to=["ops@example.com"]),
+        )
+        allowed = ",".join(f"127.0.0.1:{stub.port}" for stub in (well, dead, others))
+        env = {
+            "BURNLINE_NOTIFIER_ALLOWED_DESTINATIONS": f"{allowed},@example.com",
+            "BURNLINE_NOTIFIER_SMTP_HOST": "127.0.0.1",
+            "BURNLINE_NOTIFIER_SMTP_PORT": str(box.port),
+            "BURNLINE_NOTIFIER_SMTP_SECURITY": "none",
+            "BURNLINE_SECRET_SLACK": f"{others.url}/CANARY-SECRET",
+        }
+        everybody = (len(routes) - 1) * len(alerts)
         change = PolicyChange(change_id="1", actor="dana", at="2026-11-22T09:00:00Z", files=(), sets=routes)
         send_change(settings, change)
         publish(settings, alerts)
         publish(settings, [an_alert(alert_id="never"), an_alert(alert_id="quiet")], commit=False)
         publish(settings, [an_alert(alert_id="quiet", notify=False)])
-        with notifier(settings, tmp_path / "log", allowed) as first:
-            wait_for(
-                lambda: sum(one.status == "delivered" for one in said(settings)) == len(alerts), what="well is told"
-            )
+        with notifier(settings, tmp_path / "log", **env) as first:
+            wait_for(lambda: sum(one.status == "delivered" for one in said(settings)) == everybody, what="all are told")
             first.kill()
             first.wait(30)
         dead.requests.clear()
         dead.usual = 200
-        with notifier(settings, tmp_path / "log", allowed) as second:
+        with notifier(settings, tmp_path / "log", **env) as second:
             wait_for(
                 lambda: (
                     {one.status for one in said(settings) if one.route == "dead"} >= {"delivered"}
@@ -125,6 +139,9 @@ def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
                 what="dead is told",
             )
             assert (sorted(ids(well)), sorted(ids(dead))) == (wanted, wanted)
+            paths = Counter(path for path, _, _ in others.requests)
+            assert paths == dict.fromkeys(("/CANARY-SECRET", "/pager", "/api/v2/alerts"), len(alerts))
+            assert len(box.messages) == len(alerts)
             assert ids(well).index("a0/1") < ids(well).index("a0/2")
             [one] = [one for one in said(settings) if one.delivery_id == "a0/1/well"]
             ask(settings, requests_for([one.model_dump()], actor="dana", now=datetime.now(UTC)))
