@@ -15,6 +15,8 @@ ALERT_TOPICS = tuple(topic.name for topic in TOPICS if topic.name.startswith("al
 _START_SEC = 10.0
 _ASK_SEC = 1.0
 _AGAIN_SEC = 0.2
+_MOVING = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
+"""A partition that was made a moment ago, or whose broker has just started, answers so for some tenths of a second."""
 _UNKNOWN = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001  a public name of librdkafka
@@ -112,7 +114,7 @@ def _end(consumer: Consumer, place: TopicPartition, where: str, *, until: float)
             return int(consumer.get_watermark_offsets(place, timeout=_START_SEC)[1])
         except KafkaException as error:
             said: KafkaError = error.args[0]
-            if said.code() in _UNKNOWN and time.monotonic() < until:
+            if said.code() in _UNKNOWN | _MOVING and time.monotonic() < until:
                 consumer.poll(_AGAIN_SEC)
                 continue
             _judge(said)
