@@ -180,7 +180,7 @@ def test_every_bad_record_is_a_dead_letter_and_every_good_one_counts(stack: Stac
     (newer,) = stack.rows(
         "SELECT tags['x_another'] AS a, tags['x_future_field'] AS b FROM usage_events WHERE id = 'newer'"
     )
-    assert newer == {"a": "kept", "b": '{"deep": [1, 2]}'}
+    assert newer == {"a": "kept", "b": "[redacted, 16 characters]"}  # what may hold text is not kept
     parts = stack.status()["parts"]
     assert {name: (parts[name]["health"], parts[name]["restarts"]) for name in PARTS} == dict.fromkeys(PARTS, ("ok", 0))
 
