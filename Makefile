@@ -30,7 +30,7 @@ demo: $(READY) ## start the stack, replay a company's day, show what Burnline fo
 	@$(BIN)/python -m deploy demo
 
 test: $(READY) lint test-client ## run every test that this machine can run
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 $(SERVICE_VENV)/.packages: $(SERVICE)/requirements.lock
 	@echo "setting up: the packages of openai and anthropic, for a service that uses burnline-client ..."

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, KafkaUnavailableError
+from streams.patience import patiently
 from streams.ports import SourceRecord
 from streams.source_records import read_source_records
 
@@ -91,7 +92,8 @@ class KafkaReader:
         if start >= end:
             return []
         async with self._consumer(topic, partition) as consumer:
-            return await _read_range(consumer, start, end)
+            waiting = f"the records of {topic}/{partition} wait for an open transaction, or for the broker"
+            return await patiently(_read_range(consumer, start, end), waiting)
 
     async def read_last(self, topic: str, partition: int, *, records: int) -> Sequence[SourceRecord]:
         """About the last `records` records of a partition (at least these where there are so many), in order."""

@@ -1,7 +1,7 @@
 """`python -m deploy.stack.watchdog`: kills processes of the stack that hang; the supervisor starts them anew.
 
-The supervisor sees who dies. Who lives and does nothing is seen here: Kafka or ClickHouse does not answer, rating does
-not tick, any stage does not move on a partition on which there is something that it could read.
+The supervisor sees who dies. Who lives and does nothing is seen here: Kafka or ClickHouse does not answer, Kafka never
+ends a transaction, rating does not tick, any stage does not move on a partition on which there is something to read.
 """
 
 import os
@@ -18,9 +18,9 @@ from deploy.settings import read_watchdog_settings
 from deploy.stack.find import Stack, find_stack
 from deploy.stack.health import clickhouse_check, kafka_check
 from deploy.stack.position_rules import READS, Place, Said, StagePlace, behind
-from deploy.stack.positions import Positions
+from deploy.stack.positions import PROGRESS, Positions
 from deploy.stack.processes import STACK_DIR_VARIABLE
-from deploy.stack.watchdog_rules import Look, Watched, step
+from deploy.stack.watchdog_rules import Held, Look, Watched, held, step
 from schemas.errors import BurnlineError, FatalError, KafkaUnavailableError, SettingsError
 
 _LOG = structlog.get_logger()
@@ -38,10 +38,15 @@ class Watchdog:
         self._checks = {"kafka": kafka_check(stack.kafka()), "clickhouse": clickhouse_check(stack.clickhouse())}
         self._positions = Positions(stack.kafka(), timeout_sec=5)
         self._watched: dict[str, Watched] = {}
+        self._held: Held | None = None
+        self._stuck = False
+        self._unread = False
 
     def look(self, hang_sec: float) -> list[str]:
         """Who was hung at this look, and was killed for it. Raises: FatalError: the supervisor is gone."""
         signs = {name: None if check() is None else _UNANSWERED for name, check in self._checks.items()}
+        if signs["kafka"] is None and self._holds_progress():
+            signs["kafka"] = _UNANSWERED
         well = frozenset(name for name, sign in signs.items() if sign is None)
         if "kafka" in well:
             signs |= self._stage_signs()
@@ -60,14 +65,33 @@ class Watchdog:
             if state.state == "RUNNING" and state.pid is not None and name in signs
         }
 
+    def _holds_progress(self) -> bool:
+        """Whether the broker holds a transaction on `internal.progress` open for longer than any of ours may last."""
+        now_sec = time.monotonic()
+        try:
+            readable = self._positions.readable_ends([PROGRESS])[PROGRESS, 0]
+            end = self._positions.ends([PROGRESS])[PROGRESS, 0]
+        except KafkaUnavailableError:
+            return False
+        self._held = held(self._held, readable=readable, end=end, now_sec=now_sec)
+        before, self._stuck = self._stuck, self._held is not None and self._held.too_long(now_sec=now_sec)
+        if self._stuck and not before:
+            _LOG.warning("Kafka does not end a transaction", topic=PROGRESS, readable=readable, end=end)
+        return self._stuck
+
     def _stage_signs(self) -> dict[str, str | None]:
         """What changes when a stage does something."""
         try:
             said = self._positions.progress()
             ends = self._positions.readable_ends({topic for topics in READS.values() for topic in topics})
-            return {stage: self._stage_sign(stage, said, ends) for stage in READS}
-        except KafkaUnavailableError:
+            signs = {stage: self._stage_sign(stage, said, ends) for stage in READS}
+        except KafkaUnavailableError as error:
+            if not self._unread:
+                _LOG.warning("positions cannot be read, though Kafka answers", reason=str(error))
+            self._unread = True
             return {}
+        self._unread = False
+        return signs
 
     def _stage_sign(self, stage: str, said: Mapping[StagePlace, Said], ends: Mapping[Place, int]) -> str | None:
         """Changes when the stage has spoken again wherever it should; None where there is nothing that it should do.

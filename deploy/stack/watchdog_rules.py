@@ -18,6 +18,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "burn": ("kafka",),
     "sink": ("kafka", "clickhouse"),
 }
+HELD_SEC = 90.0
+"""No transaction of ours stays open for longer: after at most 60 s the broker ends it, looking every 10 s."""
 _MOST_DOUBLINGS = 6
 _LONGER = 3
 _PATIENTLY = frozenset({"kafka", "clickhouse"})
@@ -45,6 +47,25 @@ class Watched:
     def patience(self, name: str) -> int:
         """How many times `hang_sec` it may be silent."""
         return (_LONGER if name in _PATIENTLY or not self.spoken else 1) * (1 << min(self.strikes, _MOST_DOUBLINGS))
+
+
+@dataclass(frozen=True)
+class Held:
+    """Up to where `internal.progress` could be read, since when, while there was more behind an open transaction."""
+
+    readable: int
+    since_sec: float
+
+    def too_long(self, *, now_sec: float) -> bool:
+        """Whether the broker should have ended that transaction by now: it answers, and moves nothing."""
+        return now_sec - self.since_sec >= HELD_SEC
+
+
+def held(before: Held | None, *, readable: int, end: int, now_sec: float) -> Held | None:
+    """What is remembered of a look at both ends of `internal.progress`; None where all of it can be read."""
+    if readable >= end:
+        return None
+    return before if before is not None and before.readable == readable else Held(readable, now_sec)
 
 
 def step(

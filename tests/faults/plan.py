@@ -114,10 +114,12 @@ def short_plan(*, seed: int, session_sec: float) -> list[Fault]:
         Fault(after_sec=dice.uniform(1, 2), kind="kill" if part == "kafka" else "kill mid-write", targets=(part,))
         for part in order
     ]
+    # The broker is paused by the long form only: once, on a busy machine, it came back from that and never ended a
+    # transaction on internal.progress again (see DECISIONS.md); the watchdog's answer to it takes minutes.
     return [
         *kills,
         Fault(after_sec=2, kind="zombie", targets=(dice.choice(WORKERS),), hold_sec=2 * session_sec),
-        Fault(after_sec=2, kind="pause", targets=(dice.choice(("clickhouse", "kafka")),), hold_sec=dice.uniform(3, 6)),
+        Fault(after_sec=2, kind="pause", targets=("clickhouse",), hold_sec=dice.uniform(3, 6)),
         Fault(after_sec=2, kind="kill again", targets=(dice.choice(WORKERS),), hold_sec=dice.uniform(0.3, 3)),
     ]
 

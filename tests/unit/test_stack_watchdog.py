@@ -4,7 +4,7 @@ import pytest
 
 from deploy.stack.position_rules import Said
 from deploy.stack.watchdog import should_speak
-from deploy.stack.watchdog_rules import Look, Watched, step
+from deploy.stack.watchdog_rules import HELD_SEC, Look, Watched, held, step
 from schemas.internal import Progress
 
 WELL: dict[str, str | None] = {"kafka": None, "clickhouse": None}
@@ -108,3 +108,17 @@ def spoken(place: tuple[str, str, int], next_offset: int, *, offset: int) -> Sai
         0,
         offset,
     )  # fmt: skip
+
+
+def test_a_transaction_that_the_broker_never_ends_is_held_against_it() -> None:
+    """Only what stands still is counted: with each offset that becomes readable the time begins anew."""
+    first = held(None, readable=10, end=12, now_sec=0)
+    assert first is not None
+    assert not first.too_long(now_sec=HELD_SEC - 1)
+    later = held(first, readable=10, end=40, now_sec=HELD_SEC)
+    assert later == first
+    assert later.too_long(now_sec=HELD_SEC)
+    moved = held(later, readable=11, end=40, now_sec=HELD_SEC)
+    assert moved is not None
+    assert not moved.too_long(now_sec=HELD_SEC + 1)
+    assert held(moved, readable=40, end=40, now_sec=HELD_SEC + 2) is None
