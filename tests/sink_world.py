@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from confluent_kafka import IsolationLevel, Producer, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from schemas.connection import ClickHouseSettings, KafkaSettings
@@ -105,6 +105,10 @@ def rated_rows(
     """Rated events, one step apart."""
     rows = [rated_row(number, ts=start + step * index, **changes) for index, number in enumerate(numbers)]
     return pa.RecordBatch.from_pylist(rows, schema=RATED_SCHEMA)
+
+
+_MOVING = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+"""What a broker answers for some tenths of a second after a partition was made, or after it was frozen itself."""
 
 
 @dataclass
@@ -218,7 +222,17 @@ class SinkWorld:
             producer.abort_transaction(30)
 
     def ends(self) -> dict[tuple[str, int], int]:
-        """The end of each partition that the sink reads, behind the markers."""
+        """The end of each partition that the sink reads, behind the markers; asked again while a partition moves."""
+        until = time.monotonic() + 30
+        while True:
+            try:
+                return self._ends()
+            except KafkaException as error:
+                if error.args[0].code() not in _MOVING or time.monotonic() > until:
+                    raise
+            time.sleep(0.05)
+
+    def _ends(self) -> dict[tuple[str, int], int]:
         admin = AdminClient(self.kafka.to_confluent())
         asked = {
             TopicPartition(self.kafka.topic(topic), partition): OffsetSpec.latest()
