@@ -98,6 +98,12 @@ MUTANTS: dict[str, Mutant] = {
         caught_by=frozenset({"I5", "I7"}),
         hurry=True,
     ),
+    "reconcile beside an insert": Mutant(
+        what="rollups are repaired while an insert runs",
+        patches={"sinks.inserter": without.reconcile_beside},
+        faults=(Fault(after_sec=0, kind="peace", targets=("nobody",), hold_sec=15),),
+        caught_by=frozenset({"I3"}),
+    ),
     "no watchdog": Mutant(
         what="nobody ends a worker that lives and does nothing",
         patches={"deploy.stack.watchdog": without.nobody_hangs},
