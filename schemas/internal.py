@@ -154,6 +154,7 @@ class BatchHeaders(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
     clock: bool = True  # False: it moves no clock: of a lane without ticks (usage.adjustments), or more pieces follow
     opened: int = -1  # budgets whose `matched_since` is up to here are open with this message and may be judged
+    windows: bool = True  # False: its rows count in budget periods only: shares of charges are no burn rate
 
     def lane(self) -> str:
         """The lane's name: topic and partition."""

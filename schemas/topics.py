@@ -156,6 +156,16 @@ TOPICS: tuple[Topic, ...] = (
         public=False,
     ),
     Topic(
+        name="internal.charges",
+        partitions=PARTITIONS,
+        doc="charges as they stand, and up to when they are debited; one partition per source partition",
+        writers=("rating",),
+        readers=("rating", "sink"),
+        compacted=True,
+        public=False,
+        extra={"min.compaction.lag.ms": "60000", "segment.ms": "3600000"},
+    ),
+    Topic(
         name="internal.checkpoints",
         partitions=PARTITIONS,
         doc="burn's state in pages, one round after the other",

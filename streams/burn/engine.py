@@ -100,7 +100,8 @@ def _take_rows(state: BurnState, header: BatchHeaders, deltas: Deltas | None) ->
     of_budgets, of_entities = counting.budget_rows(deltas)
     under = Under(state.policies, header.policy_offset, state.clock.closed_us(), state.judged_up_to())
     crossings = budgets.count(state.periods, deltas, of_budgets, under)
-    counting.take_windows(state, deltas, budgets=of_budgets, entities=of_entities, rated_under=header.policy_offset)
+    windowed = of_budgets if header.windows else of_budgets[:0]
+    counting.take_windows(state, deltas, budgets=windowed, entities=of_entities, rated_under=header.policy_offset)
     counting.take_sketches(state, deltas, of_entities)
     return _thresholds(state, crossings)
 

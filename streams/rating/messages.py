@@ -34,6 +34,7 @@ class Batch(NamedTuple):
     tick: bool
     clock: bool = True
     opened: int = -1
+    windows: bool = True
 
     def headers(self, *, rows: int, piece: int = 0) -> Headers:
         """The Kafka headers of one of its messages."""

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
+from schemas.charges import ChargeEvent
 from schemas.deliveries import Said
 from schemas.generate import FOLDER, MODELS, schema_text
 from schemas.internal import BatchHeaders, Progress
@@ -17,6 +18,7 @@ from schemas.usage import UsageEvent
 EXAMPLES = Path(FOLDER).parent / "examples"
 SPECIAL: dict[str, type[BaseModel]] = {
     "burnline.usage.v1": UsageEvent,
+    "burnline.charge.v1": ChargeEvent,
     "burnline.policy.v1": PolicyChange,
     "burnline.delivery.v1": Said,
 }

@@ -13,7 +13,7 @@ _DAY_MS = 86_400_000
 def said(topic: Topic) -> str:
     """How the document writes a topic's retention."""
     if topic.compacted:
-        return "the newest entry of each position"
+        return "the newest entry of each key"
     if "retention.bytes" in topic.extra:
         return f"by size, {int(topic.extra['retention.bytes']) // 2**30} GiB a partition"
     if topic.retention_ms < 0:
