@@ -4,6 +4,7 @@ Nothing is sent, no duplicate is dropped, no policy is looked at.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -34,10 +35,16 @@ def priced_lines(
     `append_time_us` is when they would arrive. Amounts are decimals as text; rates are USD per million tokens or units,
     but the rate of `requests` is USD per thousand calls. The lines are ready for JSON.
     """
-    prices = prices or Prices(PriceBook())
+    prices = prices or _list_prices()
     waiting = iter(events)
     while some := list(islice(waiting, _CHUNK)):
         yield from _lines(some, append_time_us, prices)
+
+
+@cache
+def _list_prices() -> Prices:
+    """The prices of nobody in particular, looked up once per process."""
+    return Prices(PriceBook())
 
 
 def _lines(values: list[bytes], append_time_us: int, prices: Prices) -> list[dict[str, Any]]:

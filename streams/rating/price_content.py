@@ -72,14 +72,24 @@ def _own_rules() -> bytes:
     return blake2b(msgspec.json.encode(said), digest_size=16).digest()
 
 
+@cache
+def _names_of(kind: Any) -> tuple[str, ...]:  # noqa: ANN401  any part of a book
+    return tuple(some.name for some in fields(kind) if some.name not in _NO_PRICES)
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401  any part of a book
+    if value is None or isinstance(value, str | bool | int):
+        return value
     if isinstance(value, ModelPrice):
         return {"_": "ModelPrice"} | {
             key: _plain(rate) for key, rate in sorted(value.__dict__.items()) if rate is not None
         }
-    if is_dataclass(value):
-        said = {some.name: getattr(value, some.name) for some in fields(value) if some.name not in _NO_PRICES}
-        return {"_": type(value).__name__} | {name: _plain(held) for name, held in said.items() if held is not None}
+    if is_dataclass(value) and not isinstance(value, type):
+        said = {"_": type(value).__name__}
+        for name in _names_of(type(value)):
+            if (held := getattr(value, name)) is not None:
+                said[name] = _plain(held)
+        return said
     if isinstance(value, Mapping):
         return {"_": "dict"} | {key: _plain(held) for key, held in value.items()}
     if isinstance(value, frozenset):

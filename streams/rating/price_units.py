@@ -56,9 +56,10 @@ def scaled_rate(rate: Decimal, factor: Decimal) -> Decimal:
 def unit_rates(provider: str, price: ModelPrice) -> dict[str, Decimal]:
     """What each unit costs that the model has a price for, USD per million units."""
     found: dict[str, Decimal] = {}
+    stated = vars(price)
     for unit, keys in UNIT_RATE_KEYS.items():
         for key, of_so_many in keys:
-            rate = getattr(price, key)
+            rate = stated.get(key)
             if isinstance(rate, Decimal):
                 found[unit] = scaled_rate(rate, _EXACT.divide(Decimal(_PER_MILLION), Decimal(of_so_many)))
                 break

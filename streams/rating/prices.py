@@ -17,8 +17,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property
 
+from genai_prices import data
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot
 from genai_prices.types import ModelInfo, ModelPrice, Provider, StartDateConstraint, TieredPrices
 
@@ -132,7 +133,7 @@ class PriceBook:
     @cached_property
     def version(self) -> str:
         """The name of this book: where it is from and a hash of what it says (law 5)."""
-        return book_version(self.providers)
+        return _shipped_version() if self.providers is data.providers else book_version(self.providers)
 
     def rates(  # noqa: PLR0913  what a price depends on
         self,
@@ -245,12 +246,19 @@ class PriceBook:
         return None
 
 
+@cache
+def _shipped_version() -> str:
+    """The version of the book that genai-prices ships, hashed once per process."""
+    return book_version(data.providers)
+
+
 def model_rates(price: ModelPrice) -> ModelRates:
     """The flat rates of a model's price (laws 1 and 2)."""
+    stated = vars(price)  # as an attribute, a rate that the model does not have is looked up at length
     chosen: list[Decimal | TieredPrices | None] = [
-        next((rate for key in RATE_KEYS[leaf] if (rate := getattr(price, key)) is not None), None) for leaf in LEAVES
+        next((rate for key in RATE_KEYS[leaf] if (rate := stated.get(key)) is not None), None) for leaf in LEAVES
     ]
-    chosen.append(price.requests_kcount)
+    chosen.append(stated.get("requests_kcount"))
     starts = sorted({tier.start for rate in chosen if isinstance(rate, TieredPrices) for tier in rate.tiers})
     tiers = tuple(tuple(_rate_above(rate, start) for rate in chosen) for start in (-1, *starts))
     return ModelRates(tuple(starts), tiers)

@@ -69,6 +69,7 @@ CORRECTED = {
     for model in some.models
     for key, _ in some.rates
 }
+NAMED_TIERS = tuple(tier for tier, context in TIERS.items() if context is not None)
 RELATIVE = Decimal("1e-9")
 
 
@@ -85,10 +86,12 @@ def times_of(info: ModelInfo) -> Iterator[datetime]:
             yield datetime.combine(TIMES[-1].date(), constraint.end_time)
 
 
-def theirs(provider: Provider, info: ModelInfo, at: datetime, context: dict[str, str] | None) -> ModelPrice:
-    """The price that `calc_price` uses: a model borrowed from another provider has no variants."""
-    own = any(info is model for model in provider.models)
-    return info.get_prices(at, context if own else None)
+def tiers_of(number: int, info: ModelInfo, at: datetime) -> Iterator[str | None]:
+    """The tiers that are asked for: all where the model has prices of its own for some, else one of them in turn."""
+    for tier, context in TIERS.items():
+        turn = at == TIMES[-1] and tier == NAMED_TIERS[number % len(NAMED_TIERS)]
+        if context is None or info.price_variants or turn:
+            yield tier
 
 
 def ours(provider: Provider, name: str, at: datetime, tier: str | None) -> ModelRates | None:
@@ -114,7 +117,9 @@ def found() -> dict[tuple[str, str], tuple[Provider, str, ModelInfo]]:
     """Every model that a name finds, by provider and id: the provider, that name, and the model found."""
     models: dict[tuple[str, str], tuple[Provider, str, ModelInfo]] = {}
     for provider in BOOK.providers:
-        for name in (name for info in provider.models for name in names_of(info)):
+        for own, name in ((model, name) for model in provider.models for name in names_of(model)):
+            if (provider.id, own.id) in models:
+                continue
             info = provider.find_model(name, all_providers=BOOK.providers)
             if info is not None:
                 models.setdefault((provider.id, info.id), (provider, name, info))
@@ -125,17 +130,19 @@ def found() -> dict[tuple[str, str], tuple[Provider, str, ModelInfo]]:
 def compared() -> dict[tuple[str, str], tuple[Provider, ModelInfo, ModelPrice, ModelRates]]:
     """One example of each different pair of their price and our rates, over all models, times and tiers."""
     pairs: dict[tuple[str, str], tuple[Provider, ModelInfo, ModelPrice, ModelRates]] = {}
-    for provider, name, info in found().values():
+    for number, (provider, name, info) in enumerate(found().values()):
+        borrowed = all(info is not model for model in provider.models)  # then `calc_price` knows no variants of it
+        corrected = "".join(key for *who, key in sorted(CORRECTED) if who == [provider.id, info.id])
+        special = provider.id if "whisper" in info.id else ""
+        seen: dict[tuple[int, int], tuple[ModelPrice, ModelRates]] = {}  # by identity: most are the same objects
         for at in times_of(info):
-            for tier, context in TIERS.items():
-                if context is not None and not info.price_variants and at != TIMES[-1]:
-                    continue  # it has one price for all tiers
-                price, rates = theirs(provider, info, at, context), ours(provider, name, at, tier)
+            for tier in tiers_of(number, info, at):
+                price, rates = info.get_prices(at, None if borrowed else TIERS[tier]), ours(provider, name, at, tier)
                 assert rates is not None, (provider.id, name)
-                rates = replace(rates, estimated=False)
-                corrected = "".join(key for *who, key in sorted(CORRECTED) if who == [provider.id, info.id])
-                special = provider.id if "whisper" in info.id else ""
-                pairs.setdefault((f"{special}{corrected}{price!r}", repr(rates)), (provider, info, price, rates))
+                seen.setdefault((id(price), id(rates)), (price, rates))
+        for price, found_rates in seen.values():
+            rates = replace(found_rates, estimated=False)
+            pairs.setdefault((f"{special}{corrected}{price!r}", repr(rates)), (provider, info, price, rates))
     return pairs
 
 
