@@ -87,8 +87,14 @@ RATED_SCHEMA = pa.schema(
 
 DELTA_COUNTS = (
     "requests", "errors", "unpriced_requests", "input_tokens", "output_tokens", "cache_read_tokens",
-    "cache_write_tokens", "reasoning_tokens", "cost_micro_usd", "cost_pico_remainder",
+    "cache_write_tokens", "reasoning_tokens", "cost_micro_usd", "cost_pico_remainder", "ceiling_micro_usd",
+    "ceiling_pico_remainder",
 )  # fmt: skip
+"""What is summed. `cost` is of what has a price; `ceiling` is what the rest may have cost at most, kept apart from it.
+
+Each is a pair: micro-USD, and 0 <= pico remainder < 10**6.
+"""
+MONEY_PAIRS = (("cost_micro_usd", "cost_pico_remainder"), ("ceiling_micro_usd", "ceiling_pico_remainder"))
 DELTA_SCHEMA = pa.schema(
     [
         ("org", pa.string()),

@@ -43,7 +43,9 @@ class Alert(Signal):
     status: Literal["firing", "resolved", "corrected", "restated"]
     topic: Literal["alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value"]
     mode: Literal["live", "backfill"]
-    basis: Literal["actual", "ceiling", "forecast"] = Field(description="what `value` rests on")
+    basis: Literal["actual", "estimated", "forecast"] = Field(
+        description="what `value` rests on: cost, or cost and what calls without a known price may have cost at most"
+    )
     notify: bool = Field(description="false where a higher level of the same tick already says it")
     rule: str = Field(description="the rule's name: threshold, burn_rate, spike, shared_credential, ...")
     kind: str = Field(description="the family of the rule: budget, anomaly, governance")
@@ -62,6 +64,11 @@ class Alert(Signal):
     unit: Unit
     value: Money
     threshold: Money
+    estimated_usd: Money | None = Field(
+        None,
+        description="what calls without a known price may have cost at most: within `value` where basis is estimated, "
+        "beside it where it is actual; null where no money is judged",
+    )
     owner: str | None
     labels: dict[str, str]
     evidence: dict[str, str] = Field(description="the numbers behind it, each as text")
@@ -105,13 +112,18 @@ class BudgetState(Signal):
     period_end: Time
     unit: Unit
     limit: Money
-    spent: Money
+    spent: Money = Field(description="what has a price, exact")
+    estimated_usd: Money | None = Field(
+        None, description="what the rest may have cost at most, not in `spent`; null where the unit is not usd"
+    )
     spent_to_limit_ratio: float | None = Field(description="null where the limit is zero")
     requests: int
     unpriced_requests: int
     highest_threshold: Money | None = Field(description="the highest threshold crossed, as a share of the limit")
     forecast: Money | None = Field(None, description="at the end of the period; nothing fills it yet")
-    status: Literal["ok", "warned", "breached", "closed"]
+    status: Literal["ok", "warned", "breached", "closed"] = Field(
+        description="breached by `spent` alone; warned from a threshold on, estimates included"
+    )
     policy_offset: int
     owner: str | None
 

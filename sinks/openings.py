@@ -41,6 +41,7 @@ _SUMS: Mapping[str, str] = {
     + "))",
     "reasoning_tokens": "toInt64(sum(ifNull(e.output_reasoning_tokens, 0)))",
     "cost_usd": "sum(toDecimal128(ifNull(e.cost_usd, 0), 12))",
+    "ceiling_cost_usd": "sum(toDecimal128(ifNull(e.ceiling_cost_usd, 0), 12))",
     "first_us": "toUnixTimestamp64Micro(min(e.ts))",
     "last_us": "toUnixTimestamp64Micro(max(e.ts))",
 }
@@ -86,6 +87,7 @@ class Question:
             member, period_us, *sums = answer[width:]
             named = dict(zip(_SUMS, sums, strict=True))
             micro, pico = split_pico_usd(pico_usd(named.pop("cost_usd")))
+            ceiling_micro, ceiling_pico = split_pico_usd(pico_usd(named.pop("ceiling_cost_usd")))
             for budget in self.budgets.get(tuple(answer[:width]), ()):
                 yield {
                     **named,
@@ -97,6 +99,8 @@ class Question:
                     "live": False,
                     "cost_micro_usd": micro,
                     "cost_pico_remainder": pico,
+                    "ceiling_micro_usd": ceiling_micro,
+                    "ceiling_pico_remainder": ceiling_pico,
                     "matched_since": self.matched_since,
                 }
 

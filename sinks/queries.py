@@ -190,7 +190,10 @@ def top(
 
 
 def budgets_left(*, now: datetime, org: str | None = None) -> Query:
-    """How every budget stands in the period that holds `now`: limit, spent, left (in `unit`), status; fullest first."""
+    """How every budget stands in the period that holds `now`: limit, spent, left (in `unit`), status; fullest first.
+
+    `left` is what cost has left; `estimated_usd` says what calls without a price may take of it.
+    """
     conditions = ["v.period_start <= {now:DateTime64(6, 'UTC')}", "v.period_end > {now:DateTime64(6, 'UTC')}"]
     parameters: dict[str, Any] = {"now": now}
     if org is not None:
@@ -198,8 +201,8 @@ def budgets_left(*, now: datetime, org: str | None = None) -> Query:
         parameters["org"] = org
     sql = (
         "SELECT v.org, v.budget_id, v.member, v.period_start, v.period_end, v.unit, v.limit, v.spent,"
-        " v.limit - v.spent AS left, v.spent_to_limit_ratio, v.requests, v.unpriced_requests, v.highest_threshold,"
-        f" v.status, v.owner, v.at FROM budget_states AS v{_where(conditions)}"
+        " v.estimated_usd, v.limit - v.spent AS left, v.spent_to_limit_ratio, v.requests, v.unpriced_requests,"
+        f" v.highest_threshold, v.status, v.owner, v.at FROM budget_states AS v{_where(conditions)}"
         " ORDER BY ifNull(v.spent_to_limit_ratio, inf) DESC, v.org, v.budget_id, v.member"
     )
     return Query(sql, parameters)
@@ -223,7 +226,7 @@ def alerts(  # noqa: PLR0913  one question with many optional sides; all by name
     sql = (
         "SELECT v.alert_id, v.topic, v.mode, v.basis, v.notify, v.rule, v.kind, v.level, v.severity, v.status, v.org,"
         " v.entity_type, v.entity_id, v.budget_id, v.member, v.period_start, v.opened_at, v.last_change, v.resolved_at,"
-        f" v.unit, v.value, v.threshold, v.owner, v.message FROM alerts AS v{_where(conditions)}"
+        f" v.unit, v.value, v.threshold, v.estimated_usd, v.owner, v.message FROM alerts AS v{_where(conditions)}"
         " ORDER BY v.last_change DESC, v.alert_id"
     )
     return Query(_limited(sql, parameters, limit), parameters)

@@ -162,10 +162,11 @@ def _show_budgets(budgets: Sequence[dict[str, Any]]) -> None:
     cells = [
         [
             one["org"], one["budget_id"], one["member"] or "-", f"{one['limit']:f}".rstrip("0").rstrip("."),
-            one["unit"], f"{one['spent']:.6f}", f"{one['left']:.6f}",
+            one["unit"], f"{one['spent']:.6f}",
+            f"{one['estimated_usd']:.6f}" if one["estimated_usd"] else "-", f"{one['left']:.6f}",
             "-" if one["spent_to_limit_ratio"] is None else f"{one['spent_to_limit_ratio']:.1%}", one["status"],
         ]
         for one in budgets
     ]  # fmt: skip
-    head = ["org", "budget", "member", "limit", "unit", "spent", "left", "used", "status"]
-    put_table(head, cells, right=("limit", "spent", "left", "used"))
+    head = ["org", "budget", "member", "limit", "unit", "spent", "estimated", "left", "used", "status"]
+    put_table(head, cells, right=("limit", "spent", "estimated", "left", "used"))

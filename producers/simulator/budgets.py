@@ -1,5 +1,7 @@
 """The policies of the simulated company: budgets that hold, and one whose limit the day's spend crosses. Pure.
 
+Its own model has no list price; what it may cost at most is stated, so that estimates stay small beside real cost.
+
 A budget that holds has a limit of 150 such days, so that it burns below its pace in every window even at noon.
 """
 
@@ -10,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from producers.simulator.company import ORG
+from producers.simulator.models import UNPRICED
 from producers.simulator.planted import OVER_BUDGET_TEAM
 from schemas.money import plain, usd
 
@@ -108,7 +111,12 @@ def _budget(team: str | None, limit: Decimal, own: list[Spend], month: datetime)
 
 def policies_toml(own: list[SimulatedBudget]) -> str:
     """The policy file of the company: its budgets, its rules, and a horizon that makes the whole day live."""
+    ceiling = (
+        f'[[price_ceiling]]\nid = "own-model"\norg = "{ORG}"\nmodel = "{UNPRICED.name}"\n'
+        "input_usd_per_mtok = 0.2\noutput_usd_per_mtok = 0.6\n"
+    )
     rules = (
+        ceiling,
         f'[[spike_rule]]\norg = "{ORG}"\n',
         f'[[shared_credential_rule]]\norg = "{ORG}"\n',
         f'[[horizon]]\norg = "{ORG}"\nlive_horizon = "48h"\n',

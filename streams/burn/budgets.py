@@ -5,8 +5,10 @@ Laws
 2. A threshold is crossed once per period: `crossed` never falls, whatever the amount or the limit does.
 3. In a period that is still open whatever crosses a threshold fires; in a closed one only live rows do, judged before
    the backfill of the same batch; what backfill alone crosses there is marked and never said.
-4. A budget that is not open yet counts and crosses nothing; rejudging.py has what it crosses when it opens.
-5. A period is kept until nothing live can fall into it any more (`KEEP_US` after its end).
+4. What has no price counts at its ceiling, kept apart. A threshold that is reached only with that is crossed as
+   estimated, once per period, unless it was crossed by cost before; when cost alone reaches it, it is crossed again.
+5. A budget that is not open yet counts and crosses nothing; rejudging.py has what it crosses when it opens.
+6. A period is kept until nothing live can fall into it any more (`KEEP_US` after its end).
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,8 +19,9 @@ import numpy.typing as npt
 
 from schemas.internal import BUCKET_US
 from streams.burn.deltas import Deltas
-from streams.burn.limits import BudgetKey, InForceHere, Pair, Plan, Step
+from streams.burn.limits import BudgetKey, InForceHere, Plan, Step
 from streams.burn.periods import Period, period_of
+from streams.burn.spent import NOTHING, Amounts, Spent, amounts, unit_number
 from streams.burn.table import Column, Table
 
 PeriodKey = tuple[str, str, str, int]
@@ -28,18 +31,22 @@ Ints = npt.NDArray[np.int64]
 KEEP_US = 49 * 3_600_000_000
 """Live means at most 48 h old when appended; an hour to spare."""
 _QUARTER_BUCKETS = 90  # every period begins on a quarter of an hour of UTC
-_MICRO = 1_000_000
-_UNITS = ("usd", "tokens", "requests")
 
+AMOUNTS = ("high", "low", "estimated_high", "estimated_low")
 COLUMNS = {
     "end_us": Column("int64"),
     "high": Column("int64"),
     "low": Column("int64"),
+    "estimated_high": Column("int64"),  # what has no price, at its ceiling
+    "estimated_low": Column("int64"),
     "requests": Column("int64"),
     "unpriced": Column("int64"),
     "crossed": Column("int64"),  # millionths of the limit: the highest threshold said or passed over in silence
     "need_high": Column("int64"),  # the amount that crosses the next one
     "need_low": Column("int64"),
+    "crossed_estimated": Column("int64"),  # the same of cost and estimates together; less than `crossed` is `crossed`
+    "need_estimated_high": Column("int64"),
+    "need_estimated_low": Column("int64"),
     "unsaid": Column("uint8"),  # 1 = its state changed since it was last published
     "said_us": Column("int64"),
     "closed": Column("uint8"),  # 1 = its end was published
@@ -55,13 +62,17 @@ def new_table() -> Periods:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """Thresholds that one batch (or an edit) made a period of a budget cross, ascending; the last one notifies."""
+    """Thresholds that one batch (or an edit) made a period of a budget cross, ascending; the last one notifies.
+
+    `steps` by cost, `estimated` only with what has no price.
+    """
 
     plan: Plan
     key: PeriodKey
     period: Period
-    spent: Pair
+    spent: Spent
     steps: tuple[Step, ...]
+    estimated: tuple[Step, ...] = ()
 
 
 def period_at(plan: Plan, at_us: int) -> Period:
@@ -98,6 +109,15 @@ class Groups:
         np.add.at(total, self.group, values)
         return total
 
+    def amounts(self, deltas: Deltas) -> Amounts:
+        """What each row adds, in the unit of its budget."""
+        units = np.array([unit_number(plan.budget.unit) for plan in self.plans], np.int64)
+        return amounts(deltas, self.rows, units[self.group])
+
+    def summed_amounts(self, added: Amounts) -> Amounts:
+        """The sums of amounts per row, per group; pairs that are not normalised."""
+        return Amounts(*(self.summed(column) for column in added.columns()))
+
 
 def count(table: Periods, deltas: Deltas, rows: Ints, under: Under) -> list[Crossing]:
     """The budget rows are in their periods; what they crossed, sorted by key.
@@ -113,30 +133,42 @@ def count(table: Periods, deltas: Deltas, rows: Ints, under: Under) -> list[Cros
     table.will_change(slots)
     column = table.columns
     live = deltas.live[groups.rows]
-    high, low = amounts(deltas, groups)
-    before_high, before_low = column["high"][slots], column["low"][slots]
-    live_high, live_low = carried(
-        before_high + groups.summed(np.where(live, high, 0)), before_low + groups.summed(np.where(live, low, 0))
-    )
-    after_high, after_low = carried(before_high + groups.summed(high), before_low + groups.summed(low))
+    added = groups.amounts(deltas)
+    before = Amounts(*(column[name][slots] for name in AMOUNTS))
+    with_live = before + groups.summed_amounts(added.where(live))
+    after = before + groups.summed_amounts(added)
     has_live = groups.summed(live.astype(np.int64)) > 0
-    column["high"][slots], column["low"][slots] = after_high, after_low
+    for name, values in zip(AMOUNTS, after.columns(), strict=True):
+        column[name][slots] = values
     column["requests"][slots] += groups.summed(deltas.requests[groups.rows])
     column["unpriced"][slots] += groups.summed(deltas.unpriced[groups.rows])
     column["unsaid"][slots] = 1
     judged = np.array([plan.matched_since <= under.opened for plan in groups.plans])
     column["waited"][slots] |= has_live & ~judged
-    needs_high, needs_low = column["need_high"][slots], column["need_low"][slots]
     found = []
-    reached = (after_high > needs_high) | ((after_high == needs_high) & (after_low >= needs_low))
-    for index in np.flatnonzero(judged & reached).tolist():
-        spent = may_fire = (int(after_high[index]), int(after_low[index]))
+    for index in np.flatnonzero(judged & _reached(table, slots, after)).tolist():
+        spent = may_fire = after.at(index)
         if groups.periods[index].end_us <= under.closed_us:
-            may_fire = (int(live_high[index]), int(live_low[index])) if has_live[index] else (-1, 0)
-        steps = cross(table, int(slots[index]), groups.plans[index], spent, may_fire)
-        if steps:
-            found.append(Crossing(groups.plans[index], groups.keys[index], groups.periods[index], spent, steps))
+            may_fire = with_live.at(index) if has_live[index] else NOTHING
+        crossing = Crossing(
+            groups.plans[index], groups.keys[index], groups.periods[index], spent,
+            *cross(table, int(slots[index]), groups.plans[index], spent, may_fire),
+        )  # fmt: skip
+        if crossing.steps or crossing.estimated:
+            found.append(crossing)
     return sorted(found, key=lambda crossing: crossing.key)
+
+
+def _reached(table: Periods, slots: Ints, after: Amounts) -> npt.NDArray[np.bool_]:
+    """Where an amount reaches what it needs next; `cross` says which thresholds that are."""
+    column = table.columns
+
+    def at_least(high: Ints, low: Ints, need: str) -> npt.NDArray[np.bool_]:
+        need_high, need_low = column[f"{need}_high"][slots], column[f"{need}_low"][slots]
+        reached: npt.NDArray[np.bool_] = (high > need_high) | ((high == need_high) & (low >= need_low))
+        return reached
+
+    return at_least(after.high, after.low, "need") | at_least(*after.with_estimates(), "need_estimated")
 
 
 def grouped(deltas: Deltas, rows: Ints, under: Under) -> Groups:
@@ -185,29 +217,32 @@ def _slot(table: Periods, key: PeriodKey, plan: Plan, period: Period) -> int:
     slot = table.slot(key)
     need = plan.next_need(0)
     table.columns["end_us"][slot] = period.end_us
-    table.columns["need_high"][slot], table.columns["need_low"][slot] = need
+    for name in ("need", "need_estimated"):
+        table.columns[f"{name}_high"][slot], table.columns[f"{name}_low"][slot] = need
     return slot
 
 
-def cross(table: Periods, slot: int, plan: Plan, amount: Pair, may_fire: Pair) -> tuple[Step, ...]:
-    """The thresholds newly crossed are marked; those that fire."""
-    crossed = int(table.columns["crossed"][slot])
-    new: Sequence[Step] = [s for s in plan.steps if s.share_millionths > crossed and amount >= s.need]
-    if new:
-        crossed = new[-1].share_millionths
-        table.columns["crossed"][slot] = crossed
-    table.columns["need_high"][slot], table.columns["need_low"][slot] = plan.next_need(crossed)
-    return tuple(step for step in new if may_fire >= step.need)
+def spent_in(table: Periods, slot: int) -> Spent:
+    """What stands in a row."""
+    one = np.array([slot])
+    return Amounts(*(table.columns[name][one] for name in AMOUNTS)).at(0)
 
 
-def amounts(deltas: Deltas, groups: Groups) -> tuple[Ints, Ints]:
-    """What each row adds, in the unit of its budget."""
-    units = np.array([_UNITS.index(plan.budget.unit) for plan in groups.plans])[groups.group]
-    rows = groups.rows
-    high = np.where(units == 0, deltas.micro[rows], np.where(units == 1, deltas.tokens[rows], deltas.requests[rows]))
-    return high, np.where(units == 0, deltas.pico[rows], 0)
-
-
-def carried(high: Ints, low: Ints) -> tuple[Ints, Ints]:
-    """Sums of pairs as pairs."""
-    return high + low // _MICRO, low % _MICRO
+def cross(
+    table: Periods, slot: int, plan: Plan, spent: Spent, may_fire: Spent
+) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The thresholds newly crossed are marked; those that fire, by cost and only with estimates."""
+    column = table.columns
+    crossed = int(column["crossed"][slot])
+    new: Sequence[Step] = [s for s in plan.steps if s.share_millionths > crossed and spent.priced >= s.need]
+    crossed = new[-1].share_millionths if new else crossed
+    supposed = max(crossed, int(column["crossed_estimated"][slot]))
+    more: Sequence[Step] = [s for s in plan.steps if s.share_millionths > supposed and spent.with_estimates >= s.need]
+    supposed = more[-1].share_millionths if more else supposed
+    column["crossed"][slot], column["crossed_estimated"][slot] = crossed, supposed
+    column["need_high"][slot], column["need_low"][slot] = plan.next_need(crossed)
+    column["need_estimated_high"][slot], column["need_estimated_low"][slot] = plan.next_need(supposed)
+    return (
+        tuple(step for step in new if may_fire.priced >= step.need),
+        tuple(step for step in more if may_fire.with_estimates >= step.need),
+    )

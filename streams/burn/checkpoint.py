@@ -32,8 +32,15 @@ RATE_BYTES_SEC = 524_288
 STEP_BYTES = 4_194_304
 _CROSS_BYTES = 524_288
 _FIRST_LOOK = 256
-OLDER: tuple[Mapping[str, frozenset[str]], ...] = ({"periods": frozenset({"waited"})},)
-"""Columns, per table, that older layouts do not have; pages of those are read, with zeros there."""
+_ESTIMATES = frozenset(
+    {"estimated_high", "estimated_low", "crossed_estimated", "need_estimated_high", "need_estimated_low"}
+)
+OLDER: tuple[Mapping[str, frozenset[str]], ...] = (
+    {"periods": _ESTIMATES},
+    {"periods": _ESTIMATES | {"waited"}},
+)
+"""Columns, per table, that older layouts do not have; pages of those are read, with zeros there: nothing was estimated
+before ceilings were summed."""
 
 
 class Piece(msgspec.Struct, array_like=True, frozen=True):

@@ -33,7 +33,7 @@ class Lists:
 
 @dataclass(frozen=True, slots=True)
 class Deltas:
-    """The rows of one message; `bucket` counts 10 s from 1970, cost is the pair (micro, pico)."""
+    """The rows of one message; `bucket` counts 10 s from 1970, cost is the pair (micro, pico), likewise the ceiling."""
 
     keys: list[RowKey]
     is_budget: Bools  # of each key
@@ -46,6 +46,8 @@ class Deltas:
     tokens: Ints
     micro: Ints
     pico: Ints
+    ceiling_micro: Ints
+    ceiling_pico: Ints
     users: Lists
     addresses: Lists
 
@@ -74,12 +76,14 @@ def deltas_of(record: SourceRecord) -> Deltas | None:
 
 
 def from_rows(batch: pa.RecordBatch) -> Deltas:
-    """The rows of a record batch with DELTA_SCHEMA."""
+    """The rows of a record batch with DELTA_SCHEMA; those of before ceilings were summed have none."""
     keys, kinds, key_of_row = _keys(batch)
 
     def ints(name: str) -> Ints:
         values: Ints = batch.column(name).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
         return values
+
+    has_ceilings = "ceiling_micro_usd" in batch.schema.names
 
     return Deltas(
         keys=keys,
@@ -93,6 +97,8 @@ def from_rows(batch: pa.RecordBatch) -> Deltas:
         tokens=ints("input_tokens") + ints("output_tokens"),
         micro=ints("cost_micro_usd"),
         pico=ints("cost_pico_remainder"),
+        ceiling_micro=ints("ceiling_micro_usd") if has_ceilings else np.zeros(batch.num_rows, np.int64),
+        ceiling_pico=ints("ceiling_pico_remainder") if has_ceilings else np.zeros(batch.num_rows, np.int64),
         users=_lists(batch.column("user_hashes")),
         addresses=_lists(batch.column("address_hashes")),
     )

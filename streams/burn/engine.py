@@ -4,8 +4,8 @@ Order within a message, which is the order of what it says:
 1. policies up to the highest offset that the log has named: budgets removed or matched anew are said to be closed and
    forgotten and their episodes resolved, edited ones are judged anew;
 2. the clock, but for messages of `usage.adjustments`, which have none; rows that waited for the lead;
-3. the rows: periods of budgets (thresholds fire at once), windows, sketches; the sums of an opening are in periods
-   only, and then the budgets that it opens are judged;
+3. the rows: periods of budgets (thresholds fire at once), windows, sketches, models without a price; the sums of an
+   opening are in periods only, and then the budgets that it opens are judged;
 4. when the lead has reached a new second, or a floor that lies behind has reached new cells: what is unjudged, at the
    lead and, where it sees other cells, at the floor;
 5. when the floor has reached a new second: period ends; a new minute: what has calmed down; a new hour: housekeeping;
@@ -19,11 +19,12 @@ import numpy as np
 
 from schemas.internal import BUCKET_US, BatchHeaders
 from schemas.signals import Alert
-from streams.burn import budgets, burning, counting, messages, publishing, rejudging, rings, sharing, spikes
+from streams.burn import budgets, burning, counting, messages, publishing, rejudging, rings, sharing, spikes, unpriced
 from streams.burn.budgets import Crossing, PeriodKey, Under
 from streams.burn.deltas import Deltas
-from streams.burn.limits import BudgetKey, InForceHere, Pair, compiled
+from streams.burn.limits import BudgetKey, InForceHere, compiled
 from streams.burn.periods import instant
+from streams.burn.spent import Spent
 from streams.burn.state import BurnState
 from streams.ports import Output, PolicyLog
 
@@ -103,7 +104,7 @@ def _take_rows(state: BurnState, header: BatchHeaders, deltas: Deltas | None) ->
     windowed = of_budgets if header.windows else of_budgets[:0]
     counting.take_windows(state, deltas, budgets=windowed, entities=of_entities, rated_under=header.policy_offset)
     counting.take_sketches(state, deltas, of_entities)
-    return _thresholds(state, crossings)
+    return _thresholds(state, crossings) + unpriced.take(state, deltas, of_entities)
 
 
 def _take_opening(state: BurnState, header: BatchHeaders, deltas: Deltas | None) -> list[Alert]:
@@ -116,7 +117,7 @@ def _take_opening(state: BurnState, header: BatchHeaders, deltas: Deltas | None)
     return alerts + _open(state, header.opened, rejudging.brought_by(deltas, of_budgets, under))
 
 
-def _open(state: BurnState, opened: int, brought: Mapping[PeriodKey, Pair]) -> list[Alert]:
+def _open(state: BurnState, opened: int, brought: Mapping[PeriodKey, Spent]) -> list[Alert]:
     """Budgets that are open from now on are judged for the first time; `brought` are their opening sums."""
     before, policies = state.opened, state.policies
     state.opened = max(before, opened)
@@ -129,11 +130,8 @@ def _open(state: BurnState, opened: int, brought: Mapping[PeriodKey, Pair]) -> l
 
 def _thresholds(state: BurnState, crossings: list[Crossing]) -> list[Alert]:
     at = instant(state.clock.lead_us)
-    fired = (
-        state.episodes.fire(messages.threshold_alert(crossing, step, at=at, notify=step is crossing.steps[-1]))
-        for crossing in crossings
-        for step in crossing.steps
-    )
+    drafts = (draft for crossing in crossings for draft in messages.threshold_alerts(crossing, at=at))
+    fired = (state.episodes.fire(draft) for draft in drafts)
     return [alert for alert in fired if alert is not None]
 
 
@@ -166,6 +164,7 @@ def _resolve(state: BurnState) -> list[Alert]:
         alerts += burning.resolve(state, floor_us=floor_us)
         alerts += spikes.resolve(state, floor_us=floor_us)
         alerts += sharing.resolve(state, floor_us=floor_us)
+        alerts += unpriced.resolve(state, floor_us=floor_us)
     if floor_us // _HOUR > done.swept_us // _HOUR:
         done.swept_us = floor_us
         _sweep(state, floor_us=floor_us)

@@ -3,7 +3,8 @@
 Laws
 1. At most one episode is open per (rule, org, subject, member, period start, level).
 2. `seq` counts an episode's transitions from 1; firing again after a resolve opens a new episode with a new id.
-3. An edit of a limit keeps an open episode; the end of its period, its rule's silence or its removal resolves it.
+3. What was said on estimates is said again, as the next transition of its episode, once it is actual; never back.
+4. An edit of a limit keeps an open episode; the end of its period, its rule's silence or its removal resolves it.
 """
 
 from dataclasses import dataclass
@@ -58,19 +59,31 @@ class Episodes:
         self._next_end: datetime | None = None
 
     def fire(self, draft: Alert) -> Alert | None:
-        """The opening alert of a new episode; None where one is open already."""
+        """The opening alert of a new episode, or what was estimated and is actual now; None where that was said."""
         key = key_of(draft)
-        if key in self.open:
-            return None
+        held = self.open.get(key)
+        if held is not None:
+            return self._now_actual(held, draft)
         alert = draft.model_copy(
             update={"alert_id": alert_id_of(key, mode=draft.mode, opened_at=draft.opened_at), "seq": 1}
         )
         self._hold(key, Episode(alert))
         return alert
 
-    def resolve(self, key: EpisodeKey, *, at: datetime, because: str) -> Alert:
-        """The closing alert of an open episode; it is open no more."""
+    @staticmethod
+    def _now_actual(held: Episode, draft: Alert) -> Alert | None:
+        if (held.alert.basis, draft.basis) != ("estimated", "actual"):
+            return None
+        same = {"alert_id": held.alert.alert_id, "seq": held.alert.seq + 1, "opened_at": held.alert.opened_at}
+        held.alert = draft.model_copy(update=same)
+        return held.alert
+
+    def resolve(self, key: EpisodeKey, *, at: datetime, because: str, numbers: Alert | None = None) -> Alert:
+        """The closing alert of an open episode, which is open no more; `numbers`: a draft of what it came to."""
         last = self.open.pop(key).alert
+        if numbers is not None:
+            names = ("value", "estimated_usd", "evidence", "message")
+            last = last.model_copy(update={name: getattr(numbers, name) for name in names})
         return last.model_copy(
             update={
                 "seq": last.seq + 1,

@@ -60,19 +60,28 @@ def draft(*, at: datetime, **fields: Any) -> Alert:  # noqa: ANN401  pydantic ch
         seq=1,
         status="firing",
         mode="live",
-        basis="actual",
         at=at,
         opened_at=at,
         resolved_at=None,
-        **fields,
+        **{"basis": "actual", **fields},
     )
 
 
-def threshold_alert(crossing: Crossing, step: Step, *, at: datetime, notify: bool) -> Alert:
+def threshold_alerts(crossing: Crossing, *, at: datetime) -> list[Alert]:
+    """Drafts of all thresholds crossed; of each basis the highest notifies: an estimate silences no cost."""
+    by_cost = [_threshold_alert(crossing, step, at=at, estimated=False) for step in crossing.steps]
+    with_estimates = [_threshold_alert(crossing, step, at=at, estimated=True) for step in crossing.estimated]
+    return [
+        alert.model_copy(update={"notify": alert is some[-1]}) for some in (by_cost, with_estimates) for alert in some
+    ]
+
+
+def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated: bool) -> Alert:
     """A budget has crossed a threshold; `value` and `threshold` are in the budget's unit, exact."""
     budget, member = crossing.plan.budget, crossing.key[2]
     entity_type, entity_id = whose(budget, member)
-    spent = amount_of(crossing.spent, budget.unit)
+    spent = amount_of(crossing.spent.with_estimates if estimated else crossing.spent.priced, budget.unit)
+    supposed = amount_of(crossing.spent.estimated, "usd") if budget.unit == "usd" else None
     ratio = f"{float(spent / budget.limit):.4f}" if budget.limit else "no limit"
     subject = f"{entity_type} {entity_id}"
     unit = unit_name(budget.unit)
@@ -81,14 +90,19 @@ def threshold_alert(crossing: Crossing, step: Step, *, at: datetime, notify: boo
     spends = f"{shown(spent, budget.unit)} of {plain(budget.limit)} {unit}, past {percent(step.share)} of"
     if not budget.limit:
         spends = f"{shown(spent, budget.unit)} {unit} of a budget of 0 {unit}:"
+    has_spent, of_which = "has spent", ""
+    if estimated and supposed is not None:
+        has_spent = "may have spent"
+        of_which = f"; {shown(supposed, 'usd')} USD of it are estimated, for calls without a known price"
     return draft(
         at=at,
         topic="alerts.budgets",
-        notify=notify,
+        basis="estimated" if estimated else "actual",
+        notify=False,
         rule="threshold",
         kind="budget",
         level=plain(step.share),
-        severity=_severity(step.share),
+        severity=_severity(step.share, estimated=estimated),
         org=budget.org,
         entity_type=entity_type,
         entity_id=entity_id,
@@ -99,17 +113,19 @@ def threshold_alert(crossing: Crossing, step: Step, *, at: datetime, notify: boo
         unit=budget.unit,
         value=spent,
         threshold=_EXACT.multiply(step.share, budget.limit),
+        estimated_usd=supposed,
         owner=budget.owner,
         labels=labels_of(budget, member),
         evidence={"limit": plain(budget.limit), "spent_to_limit_ratio": ratio},
-        message=f"{subject} has spent {spends} budget {budget.id}, {budget.period} from {start} ({budget.timezone})",
+        message=f"{subject} {has_spent} {spends} budget {budget.id}, {budget.period} from {start} ({budget.timezone})"
+        f"{of_which}",
         runbook_url=budget.runbook_url,
     )
 
 
-def _severity(share: Decimal) -> Literal["info", "warning", "critical"]:
-    """Critical from the whole limit, a warning from 0.8 of it."""
-    if share >= 1:
+def _severity(share: Decimal, *, estimated: bool) -> Literal["info", "warning", "critical"]:
+    """Critical from the whole limit, a warning from 0.8 of it; an estimate is at most a warning."""
+    if share >= 1 and not estimated:
         return "critical"
     return "warning" if share >= Decimal("0.8") else "info"
 
@@ -169,4 +185,34 @@ def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
         f"{window_name(pairing.long_sec)} and {shown(brief / short_hours, budget.unit)} {unit} over "
         f"{window_name(pairing.short_sec)}, {times:.1f} times what budget {budget.id} allows on average",
         runbook_url=budget.runbook_url,
+    )
+
+
+def unpriced_alert(*, org: str, model: str, requests: Decimal, ceiling_usd: Decimal, at: datetime) -> Alert:
+    """A model is used and has no known price: `value` requests so far, which cost `estimated_usd` at most."""
+    return draft(
+        at=at,
+        topic="alerts.governance",
+        notify=True,
+        rule="unpriced_model",
+        kind="governance",
+        level="unpriced",
+        severity="warning",
+        org=org,
+        entity_type="model",
+        entity_id=model,
+        budget_id=None,
+        member=None,
+        period_start=None,
+        period_end=None,
+        unit="count",
+        value=requests,
+        threshold=Decimal(1),
+        estimated_usd=ceiling_usd,
+        owner=None,
+        labels={"model": model},
+        evidence={"requests": plain(requests), "ceiling_usd": plain(ceiling_usd)},
+        message=f"model {model} has no known price: {shown(requests, 'requests')} requests without a cost, at most "
+        f"{shown(ceiling_usd, 'usd')} USD; state its price in a price_override",
+        runbook_url=None,
     )

@@ -18,10 +18,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from schemas.money import plain, usd
+from schemas.money import plain
 from schemas.signals import BUDGET_STATES_TYPE, RATES_TYPE, rfc3339
 from streams.burn import rings
-from streams.burn.budgets import PeriodKey
+from streams.burn.budgets import PeriodKey, spent_in
 from streams.burn.limits import BudgetKey, Plan, amount_of
 from streams.burn.periods import instant
 from streams.burn.state import UNSAID, BurnState
@@ -205,10 +205,10 @@ def _mark_closed(state: BurnState) -> None:
 
 def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[str, Any]:
     column, budget = state.periods.columns, plan.budget
-    pair = (int(column["high"][slot]), int(column["low"][slot]))
-    spent = amount_of(pair, budget.unit)
-    highest = plan.highest(pair)
-    status = "ok" if highest is None else "warned"
+    held = spent_in(state.periods, slot)
+    spent = amount_of(held.priced, budget.unit)
+    highest = plan.highest(held.priced)
+    status = "ok" if highest is None and plan.highest(held.with_estimates) is None else "warned"
     if (budget.limit == 0 and spent > 0) or (budget.limit > 0 and spent >= budget.limit):
         status = "breached"
     return {
@@ -218,7 +218,8 @@ def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[s
         "period_end": rfc3339(instant(int(column["end_us"][slot]))),
         "unit": budget.unit,
         "limit": plain(budget.limit),
-        "spent": plain(spent) if budget.unit != "usd" else plain(usd(pair[0] * 1_000_000 + pair[1])),
+        "spent": plain(spent),
+        "estimated_usd": plain(amount_of(held.estimated, "usd")) if budget.unit == "usd" else None,
         "spent_to_limit_ratio": float(spent / budget.limit) if budget.limit else None,
         "requests": int(column["requests"][slot]),
         "unpriced_requests": int(column["unpriced"][slot]),

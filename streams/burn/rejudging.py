@@ -11,13 +11,11 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from streams.burn.budgets import Crossing, PeriodKey, Periods, Under, amounts, carried, cross, grouped, period_at
+from streams.burn.budgets import Crossing, PeriodKey, Periods, Under, cross, grouped, period_at, spent_in
 from streams.burn.deltas import Deltas
-from streams.burn.limits import BudgetKey, InForceHere, Pair
+from streams.burn.limits import BudgetKey, InForceHere
+from streams.burn.spent import NOTHING, Amounts, Spent
 from streams.burn.table import Slots
-
-_NOTHING: Pair = (-1, 0)
-"""Less than any threshold needs."""
 
 
 def edited(table: Periods, changed: Iterable[BudgetKey], *, policies: InForceHere, closed_us: int) -> list[Crossing]:
@@ -27,18 +25,18 @@ def edited(table: Periods, changed: Iterable[BudgetKey], *, policies: InForceHer
         plan = policies.plans[key[:2]]
         period = period_at(plan, key[3])
         table.will_change(np.array([slot]))
-        spent = (int(table.columns["high"][slot]), int(table.columns["low"][slot]))
-        steps = cross(table, slot, plan, spent, spent if period.end_us > closed_us else _NOTHING)
+        spent = spent_in(table, slot)
+        steps, estimated = cross(table, slot, plan, spent, spent if period.end_us > closed_us else NOTHING)
         table.columns["unsaid"][slot] = 1
-        if steps:
-            found.append(Crossing(plan, key, period, spent, steps))
+        if steps or estimated:
+            found.append(Crossing(plan, key, period, spent, steps, estimated))
     return found
 
 
 def opened(
     table: Periods,
     keys: Iterable[BudgetKey],
-    brought: Mapping[PeriodKey, Pair],
+    brought: Mapping[PeriodKey, Spent],
     *,
     policies: InForceHere,
     closed_us: int,
@@ -49,24 +47,24 @@ def opened(
         plan = policies.plans[key[:2]]
         period = period_at(plan, key[3])
         table.will_change(np.array([slot]))
-        spent = may_fire = (int(table.columns["high"][slot]), int(table.columns["low"][slot]))
+        spent = may_fire = spent_in(table, slot)
         if period.end_us <= closed_us:
-            cross(table, slot, plan, brought.get(key, _NOTHING), _NOTHING)
-            may_fire = spent if table.columns["waited"][slot] else _NOTHING
-        steps = cross(table, slot, plan, spent, may_fire)
+            cross(table, slot, plan, brought.get(key, NOTHING), NOTHING)
+            may_fire = spent if table.columns["waited"][slot] else NOTHING
+        steps, estimated = cross(table, slot, plan, spent, may_fire)
         table.columns["waited"][slot] = 0
         table.columns["unsaid"][slot] = 1
-        if steps:
-            found.append(Crossing(plan, key, period, spent, steps))
+        if steps or estimated:
+            found.append(Crossing(plan, key, period, spent, steps, estimated))
     return found
 
 
-def brought_by(deltas: Deltas, rows: Slots, under: Under) -> dict[PeriodKey, Pair]:
+def brought_by(deltas: Deltas, rows: Slots, under: Under) -> dict[PeriodKey, Spent]:
     """What the rows of an opening add to each period."""
     groups = grouped(deltas, rows, under)
-    high, low = amounts(deltas, groups)
-    pairs = zip(*(part.tolist() for part in carried(groups.summed(high), groups.summed(low))), strict=True)
-    return dict(zip(groups.keys, pairs, strict=True))
+    none = np.zeros(len(groups.keys), np.int64)
+    total = Amounts(none, none, none, none) + groups.summed_amounts(groups.amounts(deltas))
+    return {key: total.at(row) for row, key in enumerate(groups.keys)}
 
 
 def _slots(table: Periods, budgets: Iterable[BudgetKey]) -> list[tuple[PeriodKey, int]]:

@@ -37,6 +37,17 @@ class Ahead(msgspec.Struct, array_like=True, frozen=True, order=True):
     pico: int
 
 
+class Unpriced(msgspec.Struct, array_like=True):
+    """A model whose live requests have no known price, since its finding opened (unpriced.py)."""
+
+    org: str
+    model: str
+    requests: int = 0
+    ceiling_micro: int = 0
+    ceiling_pico: int = 0
+    newest_us: int = 0  # log time of the newest such request
+
+
 class Done(msgspec.Struct):
     """Up to which log time each periodic work was done; microseconds since 1970."""
 
@@ -73,6 +84,7 @@ class Cross(msgspec.Struct):
     ahead: list[Ahead]
     episodes: list[EpisodeBytes]
     opened: int = -1  # a checkpoint of before budgets were opened from the ledger has none
+    unpriced: list[Unpriced] = msgspec.field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -89,6 +101,7 @@ class BurnState:
     done: Done = field(default_factory=Done)
     ahead: list[Ahead] = field(default_factory=list)
     episodes: Episodes = field(default_factory=Episodes)
+    unpriced: dict[tuple[str, str], Unpriced] = field(default_factory=dict)  # by org and model
     entities: Table[EntityKey] = field(default_factory=new_entities)
     members: Table[MemberKey] = field(default_factory=new_members)
     periods: Periods = field(default_factory=budgets.new_table)
@@ -117,7 +130,8 @@ class BurnState:
             self.clock.lanes, dict(sorted(self.clock.times_us.items())), self.clock.lead_us, self.clock.floor_us
         )
         held = self.episodes.to_state()
-        cross = Cross(clock, self.policy_offset, self.done, sorted(self.ahead), held, self.opened)
+        unpriced = [one for _, one in sorted(self.unpriced.items())]
+        cross = Cross(clock, self.policy_offset, self.done, sorted(self.ahead), held, self.opened, unpriced)
         return msgspec.msgpack.encode(cross)
 
     def take_cross(self, raw: bytes) -> None:
@@ -126,4 +140,5 @@ class BurnState:
         self.clock, self.policy_offset, self.done = found.clock, found.policy_offset, found.done
         self.ahead, self.opened = found.ahead, found.opened
         self.episodes.from_state(found.episodes)
+        self.unpriced = {(one.org, one.model): one for one in found.unpriced}
         self.policies = None

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.internal import BUCKET_US, DELTA_COUNTS, DELTA_SCHEMA
+from schemas.internal import BUCKET_US, DELTA_COUNTS, DELTA_SCHEMA, MONEY_PAIRS
 from schemas.policies import ENTITY_TYPES
 from streams.rating.charging import Charges
 from streams.rating.columns import Columns
@@ -27,6 +27,7 @@ from streams.rating.identity import stable_hash
 from streams.rating.matching import Matches
 
 MAX_HASHES = 16
+_PAIRS = [tuple(DELTA_COUNTS.index(name) for name in pair) for pair in MONEY_PAIRS]
 _BUDGET = "budget"
 _KINDS = sorted((*ENTITY_TYPES, _BUDGET))
 _WRITES = slice(2, 7)  # the cache writes among INPUT_LEAVES
@@ -60,6 +61,7 @@ class Subjects:
 def counted(columns: Columns, charges: Charges, *, live: Bools, kept: Ints) -> Counted:
     """The columns that are summed, of the rows that count."""
     micro, remainder = split(np.maximum(charges.cost, 0))
+    ceiling_micro, ceiling_remainder = split(np.maximum(charges.ceiling, 0))
     leaves_in, leaves_out = np.maximum(columns.input.leaves, 0), np.maximum(columns.output.leaves, 0)
     counts = {
         "requests": np.ones(columns.rows, np.int64),
@@ -72,6 +74,8 @@ def counted(columns: Columns, charges: Charges, *, live: Bools, kept: Ints) -> C
         "reasoning_tokens": leaves_out[1],
         "cost_micro_usd": micro,
         "cost_pico_remainder": remainder,
+        "ceiling_micro_usd": ceiling_micro,
+        "ceiling_pico_remainder": ceiling_remainder,
     }
     return Counted(columns, live, kept, np.array([counts[name] for name in DELTA_COUNTS]))
 
@@ -122,8 +126,9 @@ def _keys(batch: Counted, found: list[Subjects], row: Ints, subject: Ints) -> di
 def _sums(batch: Counted, arranged: Ints, runs: Runs) -> dict[str, pa.Array]:
     """Counts and times of delta rows; `arranged` are the rows of the parts, those of a group together."""
     counts = runs.sums(batch.counts[:, arranged])
-    carry, counts[-1] = split(counts[-1])
-    counts[-2] += carry
+    for micro, remainder in _PAIRS:
+        carry, counts[remainder] = split(counts[remainder])
+        counts[micro] += carry
     event_us = batch.columns.event_us[arranged]
     return {
         **{name: pa.array(counts[at]) for at, name in enumerate(DELTA_COUNTS)},

@@ -49,6 +49,7 @@ class SignedRows:
     def counts(self) -> npt.NDArray[np.int64]:
         """What each row adds to sums, or takes from them: one row for each of DELTA_COUNTS."""
         micro, remainder = split(_pico_usd(self._batch.column("cost_usd")))
+        ceiling_micro, ceiling_remainder = split(_pico_usd(self._batch.column("ceiling_cost_usd")))
         counts = {
             "requests": np.ones(self.rows, np.int64),
             "errors": self._having("status", {"error"}),
@@ -60,6 +61,8 @@ class SignedRows:
             "reasoning_tokens": self._whole("output_reasoning_tokens"),
             "cost_micro_usd": micro,
             "cost_pico_remainder": remainder,
+            "ceiling_micro_usd": ceiling_micro,
+            "ceiling_pico_remainder": ceiling_remainder,
         }
         signed: npt.NDArray[np.int64] = np.array([counts[name] for name in DELTA_COUNTS]) * self._whole("sign")
         return signed

@@ -90,18 +90,28 @@ def usage_rows(rows: Iterable[Row]) -> dict[SumKey, tuple[int, ...]]:
 def alert_checks(alerts: Sequence[Alert], expected: Expected) -> list[Check]:
     """I5 and I6: the thresholds on alerts.budgets, each exactly once, resolved only after they fired, none without."""
     thresholds = [alert for alert in alerts if alert.rule == "threshold"]
-    said = Counter(_level(alert) for alert in thresholds if alert.status == "firing")
+    said = Counter(_level(alert) for alert in thresholds if alert.status == "firing" and alert.basis == "actual")
+    supposed = Counter(_level(alert) for alert in thresholds if alert.status == "firing" and alert.basis == "estimated")
     missing = [f"never said: {key}" for key in sorted(expected.must - said.keys())]
-    twice = [f"said {count} times: {key}" for key, count in sorted(said.items()) if count > 1]
+    missing += [f"never estimated: {key}" for key in sorted(expected.estimated - said.keys() - supposed.keys())]
+    twice = [
+        f"said {count} times: {key}" for both in (said, supposed) for key, count in sorted(both.items()) if count > 1
+    ]
     named = Counter((alert.alert_id, alert.seq) for alert in alerts)
     copies = [f"{alert_id}/{seq} stands {count} times" for (alert_id, seq), count in named.items() if count > 1]
     early: list[str] = []
-    last: dict[str, int] = {}
+    last: dict[str, Alert] = {}
     for alert in alerts:
-        if alert.seq != last.get(alert.alert_id, 0) + 1 or (alert.seq == 1) != (alert.status == "firing"):
-            early.append(f"{alert.alert_id}: seq {alert.seq} {alert.status} after {last.get(alert.alert_id, 0)}")
-        last[alert.alert_id] = max(alert.seq, last.get(alert.alert_id, 0))
+        before = last.get(alert.alert_id)
+        if not _follows(before, alert):
+            early.append(
+                f"{alert.alert_id}: seq {alert.seq} {alert.status} after {0 if before is None else before.seq}"
+            )
+        if before is None or alert.seq > before.seq:
+            last[alert.alert_id] = alert
     groundless = [f"no breach: {key}" for key in sorted(said.keys() - expected.must - expected.may)]
+    groundless += [f"no breach: {key}" for key in sorted(supposed.keys() - expected.estimated - expected.may)]
+    groundless += [f"{alert.alert_id}: an estimate is critical" for alert in thresholds if _dares_too_much(alert)]
     groundless += [
         f"{alert.alert_id}: {alert.value} is below {alert.threshold}"
         for alert in thresholds
@@ -115,26 +125,38 @@ def alert_checks(alerts: Sequence[Alert], expected: Expected) -> list[Check]:
     ]
 
 
+def _follows(before: Alert | None, alert: Alert) -> bool:
+    """Whether it may be the next transition: firing, then perhaps firing by cost after an estimate, then resolved."""
+    if before is None:
+        return (alert.seq, alert.status) == (1, "firing")
+    now_actual = (before.basis, alert.basis) == ("estimated", "actual")
+    return alert.seq == before.seq + 1 and before.status == "firing" and (alert.status == "resolved" or now_actual)
+
+
+def _dares_too_much(alert: Alert) -> bool:
+    return alert.basis == "estimated" and alert.severity == "critical"
+
+
 def _level(alert: Alert) -> LevelKey:
     start_us = micros(alert.period_start) if alert.period_start else 0
     return (alert.org, str(alert.budget_id), alert.member or "", start_us, alert.level)
 
 
 def budget_ledger(sums: Mapping[PeriodKey, PeriodSum], *, began_us: int) -> dict[PeriodKey, tuple[int, ...]]:
-    """Spent (pico-USD, tokens or requests), requests and unpriced requests of every budget period that burn keeps.
+    """Spent (pico-USD, tokens or requests), estimated, requests, unpriced requests of each budget period that is kept.
 
     A period that had ended KEEP_US before the run has no state: nothing live can fall into it.
     """
     return {
-        key: (total.amount, total.requests, total.unpriced)
+        key: (total.amount, total.estimate, total.requests, total.unpriced)
         for key, total in sums.items()
         if total.end_us > began_us - KEEP_US
     }
 
 
 BUDGETS_SQL = (
-    "SELECT org, budget_id, member, toUnixTimestamp(period_start) AS start, unit, spent, requests, unpriced_requests"
-    " FROM budget_states"
+    "SELECT org, budget_id, member, toUnixTimestamp(period_start) AS start, unit, spent,"
+    " ifNull(estimated_usd, 0) AS estimated, requests, unpriced_requests FROM budget_states"
 )
 
 
@@ -143,6 +165,7 @@ def budget_rows(rows: Iterable[Row]) -> dict[PeriodKey, tuple[int, ...]]:
     return {
         (str(row["org"]), str(row["budget_id"]), str(row["member"]), int(row["start"]) * 1_000_000): (
             pico_usd(Decimal(row["spent"])) if row["unit"] == "usd" else int(Decimal(row["spent"])),
+            pico_usd(Decimal(row["estimated"])),
             int(row["requests"]),
             int(row["unpriced_requests"]),
         )

@@ -10,14 +10,17 @@ Laws
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from producers.simulator.ledger import cost_pico_usd, leaves_of
-from producers.simulator.prices import LEAVES
+from producers.simulator.prices import LEAVES, PICO_PER_USD
 from tests.faults.moments import instant
 from tests.faults.traffic import Event, Op
 
 WINDOW = 250_000
 MAX_AHEAD_US = 300_000_000
+CEILING_USD_PER_MTOK = (2, 8)
+"""What a call without a price is taken to cost at most: USD per million input and output tokens."""
 LIVE_HORIZON_US = 3_600_000_000
 Place = tuple[int, int]
 """Partition and offset in `usage.events`."""
@@ -44,6 +47,7 @@ class Counted:
     leaves: tuple[int, ...]  # in the order of producers.simulator.prices.LEAVES
     cost_pico_usd: int | None  # None where it has no price
     unpriced: bool
+    ceiling_pico_usd: int = 0  # what it may have cost at most, where it has no price
 
     @property
     def tokens(self) -> int:
@@ -115,7 +119,14 @@ def _counted(event: Event, record: LogRecord) -> Counted:
         return Counted(event, place, live, leaves, 0, unpriced=False)
     hour = instant(event.event_us).replace(minute=0, second=0, microsecond=0)
     cost = cost_pico_usd(event.data, leaves, hour)
-    return Counted(event, place, live, leaves, cost, unpriced=cost is None)
+    ceiling = 0 if cost is not None else _ceiling_pico_usd(event.data)
+    return Counted(event, place, live, leaves, cost, unpriced=cost is None, ceiling_pico_usd=ceiling)
+
+
+def _ceiling_pico_usd(data: Mapping[str, Any]) -> int:
+    """All its tokens at the ceiling that the run states for what has no price."""
+    sides = zip(("input_tokens", "output_tokens"), CEILING_USD_PER_MTOK, strict=True)
+    return sum(data[name] * rate * PICO_PER_USD // 10**6 for name, rate in sides)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Which thresholds must fire, by the rules of `streams/burn/budgets.py` (law 3), where nothing depends on how the log is
 cut into batches:
-1. A period that is open throughout the run fires whatever its sum reaches, late events included.
+1. A period that is open throughout the run fires whatever its sum reaches, late events included: by cost, and what it
+   reaches only with the ceilings of what has no price as estimated.
 2. A period that is over before the run fires nothing: only late events touch it.
 3. A period that ends during the run fires what its sum reaches, if no late event touches it.
 Anything else (a month that ends during the run and has both) may fire or not, and is left open: `may`.
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tests.faults.ledger import Counted
+from tests.faults.ledger import CEILING_USD_PER_MTOK, Counted
 from tests.faults.moments import period_of
 from tests.faults.traffic import ORGS
 
@@ -66,6 +67,19 @@ class Limit:
             return event.cost_pico_usd or 0
         return 1 if self.unit == "requests" else event.tokens
 
+    def estimate(self, event: Counted) -> int:
+        """What an event without a price may add at most, in pico-USD; counts know no estimates."""
+        return event.ceiling_pico_usd if self.unit == "usd" else 0
+
+
+def ceilings_toml() -> str:
+    """What calls without a price are taken to cost at most, as `burnline apply` reads it."""
+    into, out = CEILING_USD_PER_MTOK
+    return "\n".join(
+        f'[[price_ceiling]]\nid = "all"\norg = "{org}"\ninput_usd_per_mtok = {into}\noutput_usd_per_mtok = {out}\n'
+        for org in ORGS
+    )
+
 
 def limits_for(*, rate_per_sec: float, seconds: float) -> list[Limit]:
     """Budgets of every unit and period, so sized that their thresholds are crossed all along a run of this length."""
@@ -99,6 +113,7 @@ class PeriodSum:
 
     end_us: int
     amount: int = 0
+    estimate: int = 0  # on top of it
     requests: int = 0
     unpriced: int = 0
     live: int = 0
@@ -120,6 +135,7 @@ def sums_of(limits: Iterable[Limit], events: Iterable[Counted]) -> dict[PeriodKe
             start_us, end_us = period_of(event.event.event_us, limit.period, limit.timezone)
             total = found.setdefault((limit.org, limit.id, member, start_us), PeriodSum(end_us))
             total.amount += limit.amount(event)
+            total.estimate += limit.estimate(event)
             total.requests += 1
             total.unpriced += event.unpriced
             total.live += event.live
@@ -133,6 +149,8 @@ class Expected:
 
     must: frozenset[LevelKey]
     may: frozenset[LevelKey]
+    estimated: frozenset[LevelKey] = frozenset()
+    """Must be said, and may be so as estimated; what is only here is never said as cost."""
 
 
 def thresholds(
@@ -142,11 +160,14 @@ def thresholds(
     by_key = {(limit.org, limit.id): limit for limit in limits}
     must: set[LevelKey] = set()
     may: set[LevelKey] = set()
+    estimated: set[LevelKey] = set()
     for key, total in sums.items():
         limit = by_key[key[:2]]
         reached = {(*key, share) for share in SHARES if total.amount >= limit.need(share)}
+        supposed = {(*key, share) for share in SHARES if total.amount + total.estimate >= limit.need(share)}
         if total.end_us > ended_us + SLACK_US or (total.live and not total.late):
             must |= reached
+            estimated |= supposed
         elif total.live or total.end_us >= began_us - SLACK_US:
-            may |= reached
-    return Expected(frozenset(must), frozenset(may))
+            may |= supposed
+    return Expected(frozenset(must), frozenset(may), frozenset(estimated))

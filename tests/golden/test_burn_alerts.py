@@ -16,6 +16,7 @@ from streams.burn.episodes import Episodes
 from streams.burn.limits import plan_of
 from streams.burn.messages import TooFast
 from streams.burn.periods import instant, period_of
+from streams.burn.spent import Spent
 from tests.scenarios.burn_log import us
 
 EXAMPLES = Path(schemas.__file__).parent / "examples"
@@ -48,9 +49,25 @@ def example(name: str) -> dict[str, Any]:
 def test_threshold_alert_is_the_example() -> None:
     """800.1234 of 1000 USD crosses 0.8."""
     key = ("acme", BUDGET.id, "", PERIOD.start_us)
-    crossing = Crossing(PLAN, key, PERIOD, (800_123_400, 0), PLAN.steps)
-    draft = messages.threshold_alert(crossing, PLAN.steps[1], at=instant(AT_US), notify=True)
+    spent = Spent((800_123_400, 0), (812_623_400, 0))
+    [_, draft] = messages.threshold_alerts(Crossing(PLAN, key, PERIOD, spent, PLAN.steps[:2]), at=instant(AT_US))
     assert example("budget_threshold") == said(draft)
+
+
+def test_threshold_alert_that_rests_on_estimates_is_the_example() -> None:
+    """790 of 1000 USD are spent; with 230.25 that have no price the limit is crossed: a warning, and no more."""
+    key = ("acme", BUDGET.id, "", PERIOD.start_us)
+    crossing = Crossing(PLAN, key, PERIOD, Spent((790_000_000, 0), (1_020_250_000, 0)), (), PLAN.steps[1:])
+    [_, draft] = messages.threshold_alerts(crossing, at=instant(AT_US))
+    assert example("budget_threshold_estimated") == said(draft)
+
+
+def test_unpriced_model_alert_is_the_example() -> None:
+    """Three requests of a model that nobody knows the price of."""
+    draft = messages.unpriced_alert(
+        org="acme", model="northwind-7b", requests=Decimal(3), ceiling_usd=Decimal("1.230000"), at=instant(AT_US)
+    )
+    assert example("unpriced_model") == said(draft)
 
 
 def test_burn_rate_alert_is_the_example() -> None:

@@ -90,8 +90,14 @@ def pico_of(row: Rated) -> int:
     return int((row["cost_usd"] or Decimal(0)) * 10**12)
 
 
+def ceiling_pico_of(row: Rated) -> int:
+    """What a row without a price may have cost."""
+    return int((row["ceiling_cost_usd"] or Decimal(0)) * 10**12)
+
+
 def _opening_row(budget: Budget, since: int, who: str | None, day_us: int, rows: Sequence[Rated]) -> dict[str, Any]:
     micro, pico = divmod(sum(map(pico_of, rows)), 10**6)
+    ceiling_micro, ceiling_pico = divmod(sum(map(ceiling_pico_of, rows)), 10**6)
     times = [round(row["ts"].timestamp() * SEC) for row in rows]
     return {
         **dict.fromkeys(OPENING_SCHEMA.names, 0),
@@ -106,6 +112,8 @@ def _opening_row(budget: Budget, since: int, who: str | None, day_us: int, rows:
         "output_tokens": sum(row["output_tokens"] or 0 for row in rows),
         "cost_micro_usd": micro,
         "cost_pico_remainder": pico,
+        "ceiling_micro_usd": ceiling_micro,
+        "ceiling_pico_remainder": ceiling_pico,
         "first_us": min(times),
         "last_us": max(times),
         "user_hashes": None,
@@ -122,9 +130,12 @@ def _message(kind: Any, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, *,
     )
 
 
-def exact_sums(ledger: Ledger, budget: Budget) -> dict[tuple[str, int], int]:
-    """(member, start of its local day or hour) -> what the ledger's rows sum to, in whole units of the budget."""
-    found: dict[tuple[str, int], int] = {}
+def exact_sums(ledger: Ledger, budget: Budget) -> dict[tuple[str, int], tuple[int, int]]:
+    """(member, start of its local day or hour) -> what the ledger's rows sum to, in whole units, and what is estimated.
+
+    Only money is estimated.
+    """
+    found: dict[tuple[str, int], tuple[int, int]] = {}
     for row in ledger.rows.values():
         who = member(budget, row)
         if who is None:
@@ -136,7 +147,9 @@ def exact_sums(ledger: Ledger, budget: Budget) -> dict[tuple[str, int], int]:
             "tokens": (row["input_tokens"] or 0) + (row["output_tokens"] or 0),
         }
         key = (who, period_start_us(local, budget.period))
-        found[key] = found.get(key, 0) + amount[budget.unit]
+        before, estimated = found.get(key, (0, 0))
+        more = ceiling_pico_of(row) if budget.unit == "usd" else 0
+        found[key] = (before + amount[budget.unit], estimated + more)
     return found
 
 

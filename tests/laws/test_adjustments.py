@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.policies import Budget
 from streams.burn import rings
-from streams.burn.budgets import PeriodKey
-from streams.burn.limits import Pair
+from streams.burn.budgets import AMOUNTS, PeriodKey, spent_in
 from streams.burn.stage import BurnLane
 from streams.ports import SourceBatch
 from tests.laws.small_ledger import exact_sums
@@ -67,14 +66,15 @@ def lived(dice: random.Random, *, moments: int = 90, copies: bool = True) -> Wor
     return world
 
 
-def spent(lane: BurnLane, budget: Budget) -> dict[tuple[str, int], int]:
-    """What burn holds of a budget, in whole units, but for periods that came to nothing."""
+def spent(lane: BurnLane, budget: Budget) -> dict[tuple[str, int], tuple[int, int]]:
+    """What burn holds of a budget, in whole units, and what of it is estimated; but for what came to nothing."""
     column, found = lane.state.periods.columns, {}
     for key, slot in lane.state.periods.slots.items():
         if key[:2] == (budget.org, budget.id):
-            high, low = int(column["high"][slot]), int(column["low"][slot])
-            found[key[2], key[3]] = high * 10**6 + low if budget.unit == "usd" else high
-    return {key: amount for key, amount in found.items() if amount}
+            high, low, estimated_high, estimated_low = (int(column[name][slot]) for name in AMOUNTS)
+            whole = high * 10**6 + low if budget.unit == "usd" else high
+            found[key[2], key[3]] = (whole, estimated_high * 10**6 + estimated_low)
+    return {key: both for key, both in found.items() if any(both)}
 
 
 @settings(FEW)
@@ -87,7 +87,7 @@ def test_budgets_equal_the_ledger_in_any_order(seed: int) -> None:
     assert lane.state.opened == world.policies.latest()[0]
     in_force = [e.policy for e in world.policies.latest()[1].values() if isinstance(e.policy, Budget)]
     for budget in in_force:
-        exact = {key: amount for key, amount in exact_sums(world.ledger, budget).items() if amount}
+        exact = {key: both for key, both in exact_sums(world.ledger, budget).items() if any(both)}
         assert exact == spent(lane, budget), budget.id
 
 
@@ -96,43 +96,56 @@ def test_budgets_equal_the_ledger_in_any_order(seed: int) -> None:
 def test_thresholds_fire_once_and_never_fall(seed: int) -> None:
     """In a budget's life `crossed` never falls and is never behind, no threshold fires twice, what is reached fired."""
     world = lived(random.Random(seed))  # noqa: S311  a repeatable world, no secret
-    lane, crossed, said = new_lane(world.policies), dict[tuple[object, ...], int](), set[tuple[object, ...]]()
+    lane, said = new_lane(world.policies), set[tuple[object, ...]]()
+    crossed: dict[tuple[object, ...], tuple[int, int]] = {}
     for record in world.deltas:
         outputs = lane.step(SourceBatch("internal.deltas", 0, [record])).outputs
         plans = lane.state.policies.plans if lane.state.policies is not None else {}
         for key, slot in lane.state.periods.slots.items():
             life = (*key, plans[key[:2]].matched_since)
-            now = int(lane.state.periods.columns["crossed"][slot])
-            assert now >= max(crossed.get(life, 0), highest(lane, key))
-            crossed[life] = now
+            column = lane.state.periods.columns
+            now = int(column["crossed"][slot])
+            supposed = max(now, int(column["crossed_estimated"][slot]))
+            before, held = crossed.get(life, (0, 0)), highest(lane, key)
+            assert now >= max(before[0], held[0])
+            assert supposed >= max(before[1], held[1])
+            crossed[life] = (now, supposed)
         for alert in alerts(outputs):
             if alert.rule == "threshold" and alert.status == "firing":
                 since = plans[alert.org, str(alert.budget_id)].matched_since
-                fired = (alert.budget_id, alert.member or "", alert.period_start, alert.level, since)
+                fired = (alert.budget_id, alert.member or "", alert.period_start, alert.level, alert.basis, since)
                 assert fired not in said
+                assert alert.basis == "estimated" or (*fired[:-2], "estimated", since) not in said or alert.seq > 1
                 said.add(fired)
-    assert reached(lane) <= {(one[0], one[1], one[3]) for one in said}
+    by_cost, with_estimates = reached(lane)
+    assert by_cost <= {(one[0], one[1], one[3]) for one in said if one[4] == "actual"}
+    assert with_estimates <= {(one[0], one[1], one[3]) for one in said}
 
 
-def highest(lane: BurnLane, key: PeriodKey) -> int:
-    """The highest threshold that a period has reached, in millionths; 0 for a budget that is not open yet."""
-    state, column = lane.state, lane.state.periods.columns
+def highest(lane: BurnLane, key: PeriodKey) -> tuple[int, int]:
+    """The highest thresholds that a period has reached by cost and with estimates, in millionths; 0 where unopened."""
+    state = lane.state
     plan = state.policies.plans[key[:2]] if state.policies is not None else None
-    slot = state.periods.slots[key]
-    step = plan.highest((int(column["high"][slot]), int(column["low"][slot]))) if plan is not None else None
-    return step.share_millionths if plan is not None and step is not None and state.is_open(plan) else 0
+    if plan is None or not state.is_open(plan):
+        return 0, 0
+    held = spent_in(state.periods, state.periods.slots[key])
+    steps = (plan.highest(held.priced), plan.highest(held.with_estimates))
+    by_cost, with_estimates = (0 if step is None else step.share_millionths for step in steps)
+    return by_cost, with_estimates
 
 
-def reached(lane: BurnLane) -> set[tuple[object, ...]]:
-    """The thresholds (budget, member, level) that periods which are open in the end have reached."""
-    column, state, found = lane.state.periods.columns, lane.state, set[tuple[object, ...]]()
+def reached(lane: BurnLane) -> tuple[set[tuple[object, ...]], set[tuple[object, ...]]]:
+    """The thresholds (budget, member, level) that open periods have reached in the end: by cost, and with estimates."""
+    column, state = lane.state.periods.columns, lane.state
+    by_cost, with_estimates = set[tuple[object, ...]](), set[tuple[object, ...]]()
     for key, slot in state.periods.slots.items():
         plan = state.policies.plans[key[:2]] if state.policies is not None else None
         if plan is None or column["end_us"][slot] <= state.clock.closed_us():
             continue
-        amount: Pair = (int(column["high"][slot]), int(column["low"][slot]))
-        found |= {(key[1], key[2], str(step.share)) for step in plan.steps if amount >= step.need}
-    return found
+        held = spent_in(state.periods, slot)
+        for amount, found in ((held.priced, by_cost), (held.with_estimates, with_estimates)):
+            found |= {(key[1], key[2], str(step.share)) for step in plan.steps if amount >= step.need}
+    return by_cost, with_estimates
 
 
 @settings(FEW)

@@ -85,7 +85,9 @@ def event(dice: random.Random, now_us: int) -> list[Row]:
     at_us, live = now_us - ago, ago < HOUR or dice.random() < 0.3
     team, user = dice.choice(TEAMS), dice.choice(USERS)
     cost, tokens = int(dice.lognormvariate(26, 1.5)), dice.randrange(5000)
+    unpriced = dice.random() < 0.2
     who: list[tuple[str, str, str | None]] = [("org", "acme", None), ("team", team, None), ("user", user, None)]
+    who.append(("model", "m-unknown" if unpriced else "m", None))
     who.append(("credential", f"key-{team}", None))
     if team == "code":
         who.append(("budget", "team", None))
@@ -96,7 +98,9 @@ def event(dice: random.Random, now_us: int) -> list[Row]:
             kind,
             name,
             at_us,
-            cost_pico=cost,
+            cost_pico=0 if unpriced else cost,
+            ceiling_pico=2 * cost if unpriced else 0,
+            unpriced=int(unpriced),
             tokens=tokens,
             member=member,
             live=live,

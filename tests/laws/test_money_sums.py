@@ -4,7 +4,7 @@ More cases: `BURNLINE_LAW_EXAMPLES=100000 pytest tests/laws/test_money_sums.py`.
 """
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.errors import InvalidMessage
+from schemas.internal import MONEY_PAIRS
 from schemas.money import MAX_EVENT_COST_USD, PICO_PER_USD, join_pico_usd, pico_usd, split_pico_usd
 from schemas.policies import Budget
 from schemas.prices import PriceOverride
@@ -73,26 +74,31 @@ def test_rows_and_deltas_are_one_ledger(events: list[dict[str, Any]], into: Deci
     result = step(new_lane(rule, *budgets), [raw(one) for one in events])
     rows, deltas = rows_of(result), deltas_of(result)
     for kind in ("org", "team", "user", "credential", "agent", "model", "use_case", "project"):
-        said: dict[tuple[str, str], int] = defaultdict(int)
+        said: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for delta in deltas:
             if delta["entity_type"] == kind:
                 said[delta["org"], delta["entity_id"]] += _pico(delta)
         assert said == _sums(rows, kind)
-    budgeted: dict[tuple[str, str], int] = defaultdict(int)
+    budgeted: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for delta in (one for one in deltas if one["entity_type"] == "budget"):
         budgeted[delta["org"], delta["org"]] += _pico(delta)
     assert budgeted == _sums(rows, "org")
 
 
-def _pico(delta: dict[str, Any]) -> int:
-    return join_pico_usd(delta["cost_micro_usd"], delta["cost_pico_remainder"])
+def _pico(delta: dict[str, Any]) -> Counter[str]:
+    assert all(0 <= delta[remainder] < 10**6 for _, remainder in MONEY_PAIRS)
+    cost, ceiling = (join_pico_usd(delta[micro], delta[remainder]) for micro, remainder in MONEY_PAIRS)
+    return Counter({"cost": cost, "ceiling": ceiling})
 
 
-def _sums(rows: list[dict[str, Any]], kind: str) -> dict[tuple[str, str], int]:
-    found: dict[tuple[str, str], int] = defaultdict(int)
+def _sums(rows: list[dict[str, Any]], kind: str) -> dict[tuple[str, str], Counter[str]]:
+    """Cost, and the ceilings of what has none: no row adds to both."""
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for row in rows:
+        assert row["cost_usd"] is None or row["ceiling_cost_usd"] is None
         if row[kind] is not None:
-            found[row["org"], row[kind]] += pico_usd(row["cost_usd"]) if row["cost_usd"] is not None else 0
+            added = {name: pico_usd(row[f"{name}_usd"] or Decimal(0)) for name in ("cost", "ceiling_cost")}
+            found[row["org"], row[kind]] += Counter({"cost": added["cost"], "ceiling": added["ceiling_cost"]})
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.internal import DELTA_COUNTS
+from schemas.internal import DELTA_COUNTS, MONEY_PAIRS
 from schemas.policies import ENTITY_TYPES, Budget, Horizon
 from schemas.topics import BY_NAME
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
@@ -70,8 +70,9 @@ def merged(results: Sequence[StepResult]) -> dict[tuple[Any, ...], dict[str, Any
         into = found[key]
         for name in DELTA_COUNTS:
             into[name] += row[name]
-        carry, into["cost_pico_remainder"] = divmod(into["cost_pico_remainder"], 10**6)
-        into["cost_micro_usd"] += carry
+        for micro, remainder in MONEY_PAIRS:
+            carry, into[remainder] = divmod(into[remainder], 10**6)
+            into[micro] += carry
         into["first_us"], into["last_us"] = min(into["first_us"], row["first_us"]), max(into["last_us"], row["last_us"])
         for name in ("user_hashes", "address_hashes"):
             into[name] = sorted({*into[name], *row[name]})[:16]
@@ -132,8 +133,7 @@ def test_sums_of_deltas_are_sums_of_rows(some: list[bytes | None]) -> None:
 
 
 def totals(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """What deltas of these rows must add up to."""
-    pico = sum(int((row["cost_usd"] or 0) * 10**12) for row in rows)
+    """What deltas of these rows must add up to; money in pico-USD, under the first name of its pair."""
     return {
         "requests": len(rows),
         "errors": sum(row["status"] == "error" for row in rows),
@@ -143,15 +143,16 @@ def totals(rows: list[dict[str, Any]]) -> dict[str, int]:
         "cache_read_tokens": sum(row["input_cache_read_tokens"] or 0 for row in rows),
         "cache_write_tokens": sum(row[name] or 0 for row in rows for name in INPUT_LEAVES if "write" in name),
         "reasoning_tokens": sum(row["output_reasoning_tokens"] or 0 for row in rows),
-        "pico_usd": pico,
+        "cost_micro_usd": sum(int((row["cost_usd"] or 0) * 10**12) for row in rows),
+        "ceiling_micro_usd": sum(int((row["ceiling_cost_usd"] or 0) * 10**12) for row in rows),
     }
 
 
 def added(deltas: list[dict[str, Any]]) -> dict[str, int]:
     """What these deltas add up to."""
-    assert all(0 <= delta["cost_pico_remainder"] < 10**6 for delta in deltas)
+    assert all(0 <= delta[remainder] < 10**6 for delta in deltas for _, remainder in MONEY_PAIRS)
     sums = {name: sum(delta[name] for delta in deltas) for name in DELTA_COUNTS}
-    return sums | {"pico_usd": sums.pop("cost_micro_usd") * 10**6 + sums.pop("cost_pico_remainder")}
+    return sums | {micro: sums[micro] * 10**6 + sums.pop(remainder) for micro, remainder in MONEY_PAIRS}
 
 
 @settings(max_examples=20, deadline=None)

@@ -112,7 +112,7 @@ def test_answers_become_rows_of_each_budget_that_they_are_of() -> None:
     [question] = asked(
         in_force(budget("a", each="user", scope={"team": "t"}), budget("b", each="user", scope={"team": "t"}))
     )
-    sums = (7, 1, 2, 100, 50, 30, 20, 10, Decimal("1.234567890123"), 11, 99)
+    sums = (7, 1, 2, 100, 50, 30, 20, 10, Decimal("1.234567890123"), Decimal("0.000001000002"), 11, 99)
     rows = list(question.rows([("acme", "t", "u", 1000, *sums), ("acme", "other", "u", 1000, *sums)]))
     [message] = opening(rows, opened=3)
     found = from_arrow_bytes(message.value)
@@ -120,6 +120,7 @@ def test_answers_become_rows_of_each_budget_that_they_are_of() -> None:
     assert [row["entity_id"] for row in found.to_pylist()] == ["a", "b"]
     row = found.to_pylist()[0]
     assert (row["cost_micro_usd"], row["cost_pico_remainder"], row["member"]) == (1_234_567, 890_123, "u")
+    assert (row["ceiling_micro_usd"], row["ceiling_pico_remainder"]) == (1, 2)
     assert (row["bucket_us"], row["first_us"], row["last_us"], row["matched_since"]) == (1000, 11, 99, 3)
     assert (row["live"], row["user_hashes"], row["requests"], row["reasoning_tokens"]) == (False, None, 7, 10)
 

@@ -35,7 +35,7 @@ def us(text: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One delta before it is summed; `cost_pico` is the whole cost in pico-USD."""
+    """One delta before it is summed; `cost_pico` is the whole cost in pico-USD, `ceiling_pico` of what has none."""
 
     org: str
     entity_type: str
@@ -47,6 +47,7 @@ class Row:
     member: str | None = None
     live: bool = True
     unpriced: int = 0
+    ceiling_pico: int = 0
     users: tuple[int, ...] = ()
     addresses: tuple[int, ...] = ()
 
@@ -65,6 +66,7 @@ def summed(rows: Iterable[Row]) -> pa.RecordBatch:
 def _delta(key: tuple[str, str, str, str, int, bool], group: list[Row]) -> dict[str, Any]:
     org, entity_type, entity_id, member, bucket_us, live = key
     micro, pico = divmod(sum(row.cost_pico for row in group), SEC)
+    ceiling_micro, ceiling_pico = divmod(sum(row.ceiling_pico for row in group), SEC)
     users = sorted({each for row in group for each in row.users})[:16]
     addresses = sorted({each for row in group for each in row.addresses})[:16]
     return {
@@ -84,6 +86,8 @@ def _delta(key: tuple[str, str, str, str, int, bool], group: list[Row]) -> dict[
         "reasoning_tokens": 0,
         "cost_micro_usd": micro,
         "cost_pico_remainder": pico,
+        "ceiling_micro_usd": ceiling_micro,
+        "ceiling_pico_remainder": ceiling_pico,
         "first_us": min(row.event_us for row in group),
         "last_us": max(row.event_us for row in group),
         "user_hashes": users or None,

@@ -81,6 +81,8 @@ def rows_of(line: Line, budgets: Sequence[Budget]) -> Iterator[Row]:
             line.event_us,
             cost_pico=pico_usd(Decimal(cell.get("cost_usd") or 0)),
             tokens=int(cell.get("tokens") or 0),
+            unpriced=int(bool(cell.get("ceiling_usd"))),
+            ceiling_pico=pico_usd(Decimal(cell.get("ceiling_usd") or 0)),
             member=member,
             live=cell.get("live") != "no",
             users=_hashes("user", int(cell.get("users") or 0)) if kind == "credential" else (),

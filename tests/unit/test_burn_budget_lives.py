@@ -1,5 +1,6 @@
 """Lives of budgets: what is kept of them over a restart, what is said at their end, and how alerts put amounts."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -30,6 +31,7 @@ from tests.scenarios.burn_log import (
 from tests.unit.test_burn_openings import AT, BUDGET, USD, levels, policies, spend, states, waiting_log
 
 LAYOUT_BEFORE_OPENINGS = "a956b0fe55fb70f7"
+LAYOUT_BEFORE_ESTIMATES = "03c397e01778aad5"
 
 
 @pytest.mark.parametrize("end", ["removed", "matched anew"])
@@ -91,30 +93,53 @@ def test_what_is_open_is_in_the_checkpoint() -> None:
 
 def test_checkpoint_of_before_openings_is_read() -> None:
     """Its budgets keep what they counted and crossed, and wait for their opening."""
+    again = after_older(LAYOUT_BEFORE_OPENINGS, checkpoint.OLDER[1], without=("opened", "unpriced"))
+    assert again.state.opened == -1
+    column = again.state.periods.column
+    assert (column("high").tolist(), column("waited").tolist()) == ([60_000_000, 60_000_000], [0, 0])
+
+
+def test_checkpoint_of_before_estimates_is_read() -> None:
+    """Its budgets keep what they counted, crossed and opened, with nothing estimated; from there they estimate."""
+    again = after_older(LAYOUT_BEFORE_ESTIMATES, checkpoint.OLDER[0], without=("unpriced",))
+    assert again.state.opened == 0
+    column = again.state.periods.column
+    assert (column("high").tolist(), column("estimated_high").tolist()) == ([60_000_000, 60_000_000], [0, 0])
+    _, log = waiting_lane()
+    log.say(AT + 2 * SEC, [Row("acme", "budget", "b", AT, unpriced=1, ceiling_pico=40 * USD)])
+    said = [(alert.level, alert.basis, alert.value) for alert in alerts(run(again, log.records[3:]))]
+    assert said == [("0.8", "estimated", Decimal(100)), ("1", "estimated", Decimal(100))]
+
+
+def after_older(layout: str, lacking: Mapping[str, frozenset[str]], *, without: Sequence[str]) -> BurnLane:
+    """A lane that recovered from a checkpoint of `waiting_lane` as an older version wrote it."""
+    assert layout_of(BurnState(), lacking) == layout
     lane, _ = waiting_lane()
     reader = MemoryReader()
     reader.keep(lane.checkpoint())
-    reader.records = [_older(record) for record in reader.records]
+    reader.records = [_older(record, layout, lacking, without) for record in reader.records]
     again, start = recovered(history(), reader, next_offset=3)
-    assert (start, again.state.opened) == (3, -1)
-    column = again.state.periods.column
-    assert (column("high").tolist(), column("waited").tolist()) == ([60_000_000, 60_000_000], [0, 0])
-    assert layout_of(BurnState(), checkpoint.OLDER[0]) == LAYOUT_BEFORE_OPENINGS
+    assert start == 3
+    return again
 
 
-def _older(record: SourceRecord) -> SourceRecord:
-    """The record as it was written before there were openings."""
+def _older(
+    record: SourceRecord, layout: str, lacking: Mapping[str, frozenset[str]], without: Sequence[str]
+) -> SourceRecord:
+    """The record as an older version wrote it: without these columns, and without these parts of the cross."""
     piece = msgspec.msgpack.decode(record.value or b"", type=Piece)
     body = piece.body
-    if piece.part == "periods":
+    if piece.part in lacking:
         page = msgspec.msgpack.decode(body, type=PageBytes)
-        del page.columns["waited"]
+        for name in lacking[piece.part]:
+            del page.columns[name]
         body = msgspec.msgpack.encode(page)
     if piece.part == "cross":
         held = msgspec.msgpack.decode(lz4.block.decompress(body))
-        del held["opened"]
+        for name in without:
+            del held[name]
         body = lz4.block.compress(msgspec.msgpack.encode(held))
-    older = msgspec.structs.replace(piece, layout=LAYOUT_BEFORE_OPENINGS, body=body)
+    older = msgspec.structs.replace(piece, layout=layout, body=body)
     return msgspec.structs.replace(record, value=msgspec.msgpack.encode(older))
 
 

@@ -1,5 +1,6 @@
 """The lanes of `usage.adjustments`: signed rows and openings as sums, and what the sink cannot have written."""
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from schemas.internal import (
     ADJUSTMENT_HEADER,
     ADJUSTMENT_SCHEMA,
     DELTA_COUNTS,
+    MONEY_PAIRS,
     OPENING_SCHEMA,
     RATED_SCHEMA,
     AdjustmentHeaders,
@@ -60,8 +62,8 @@ def keyed(rows: list[dict[str, Any]]) -> dict[tuple[Any, ...], list[int]]:
     """The counts of delta rows, cost as one number, by key."""
     return {
         (row["org"], row["entity_type"], row["entity_id"], row["member"], row["bucket_us"]): [
-            *(row[name] for name in DELTA_COUNTS[:-2]),
-            row["cost_micro_usd"] * 10**6 + row["cost_pico_remainder"],
+            *(row[name] for name in DELTA_COUNTS[: -2 * len(MONEY_PAIRS)]),
+            *(row[micro] * 10**6 + row[remainder] for micro, remainder in MONEY_PAIRS),
         ]
         for row in rows
     }
@@ -73,22 +75,19 @@ def test_signed_rows_are_the_deltas_that_their_events_were(sign: int) -> None:
     expected = keyed(deltas_of(step(new_lane(*BUDGETS), VALUES)))
     found = deltas_of(lane().step(batch(signed(sign))))
     assert {key: [sign * count for count in counts] for key, counts in expected.items()} == keyed(found)
-    assert all(0 <= row["cost_pico_remainder"] < 10**6 for row in found)
+    assert all(0 <= row[remainder] < 10**6 for row in found for _, remainder in MONEY_PAIRS)
     assert {(row["live"], bool(row["user_hashes"]), bool(row["address_hashes"])) for row in found} == {
         (False, False, False)
     }
 
 
-def test_unpriced_rows_take_no_money_with_them() -> None:
-    """A row without a cost counts as an unpriced request of no cost."""
-    found = deltas_of(lane().step(batch(signed(-1, cost_usd=None, pricing_status="unpriced_model"))))
+def test_unpriced_rows_take_their_ceiling_with_them_and_no_cost() -> None:
+    """A row without a cost counts as an unpriced request of no cost; what was estimated of it is estimated no more."""
+    gone: dict[str, Any] = {"cost_usd": None, "ceiling_cost_usd": Decimal("0.4"), "pricing_status": "unpriced_model"}
+    found = deltas_of(lane().step(batch(signed(-1, **gone))))
     org = next(row for row in found if row["entity_type"] == "org")
-    assert (org["requests"], org["unpriced_requests"], org["cost_micro_usd"], org["cost_pico_remainder"]) == (
-        -3,
-        -3,
-        0,
-        0,
-    )
+    money = [org[name] for pair in MONEY_PAIRS for name in pair]
+    assert (org["requests"], org["unpriced_requests"], money) == (-3, -3, [0, 0, -1_200_000, 0])
 
 
 @pytest.mark.parametrize(("rated_under", "opened", "debited"), [(-1, -1, False), (0, -1, True), (-1, 0, True)])
