@@ -1,6 +1,5 @@
 """The simulated day at the demo's size, and of other ends and seeds. Apart from the laws, because it takes seconds."""
 
-import json
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -8,10 +7,13 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
+import msgspec
 import pytest
 
 from producers.simulator import DEFAULT_EVENTS, Day, simulate
 from producers.simulator.ledger import cost_pico_usd, leaves_of
+from producers.simulator.models import UNPRICED
+from tests.contract.replay_concluding import alerts_of
 
 END = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -27,7 +29,7 @@ def day(events: int) -> Day:
 @lru_cache
 def unique(events: int) -> tuple[dict[str, Any], ...]:
     """Each event once, as plain JSON, by (source, id)."""
-    seen = {(e["source"], e["id"]): e for e in map(json.loads, day(events).lines)}
+    seen = {(e["source"], e["id"]): e for e in map(msgspec.json.decode, day(events).lines)}
     return tuple(seen.values())
 
 
@@ -103,7 +105,7 @@ def test_other_seeds_and_ends_share_no_identity() -> None:
         simulate(end=END, events=4_000, seed=8),
         simulate(end=END + timedelta(microseconds=1), events=4_000),
     ]
-    ids = [{(event["source"], event["id"]) for event in map(json.loads, told.lines)} for told in days]
+    ids = [{(event["source"], event["id"]) for event in map(msgspec.json.decode, told.lines)} for told in days]
     assert len(set.union(*ids)) == sum(map(len, ids))
 
 
@@ -128,3 +130,21 @@ def test_exactly_one_budget_is_crossed(end: datetime) -> None:
     for budget in others:
         assert budget["crossed"] == {}
         assert budget["spent_pico_usd"] / 1e12 < float(budget["limit_usd"]) / 100
+
+
+def test_rating_and_burn_name_what_is_planted_and_nobody_else() -> None:
+    """One spike (the agent and its key), one shared key, one team over its budget, one model without a price."""
+    told = day(DEFAULT_EVENTS)
+    planted = told.ledger["planted"]
+    alerts = [alert for alert in alerts_of(told) if alert["rule"] != "burn_rate"]
+    assert {alert["status"] for alert in alerts} == {"firing"}
+    found = sorted((alert["rule"], alert["entity_id"], alert["level"]) for alert in alerts)
+    agent, key = planted["runaway_agent"], planted["shared_key"]
+    expected = [
+        ("shared_credential", key["credential"], "shared"),
+        ("spike", agent["agent"], "spike"),
+        ("spike", agent["credential"], "spike"),
+        *(("threshold", planted["over_budget_team"]["team"], level) for level in ("0.5", "0.8", "1")),
+        ("unpriced_model", UNPRICED.name, "unpriced"),
+    ]
+    assert found == sorted(expected)
