@@ -10,8 +10,8 @@ from deploy.stack.position_rules import READS
 from deploy.stack.positions import Positions
 from deploy.stack.processes import lives
 from deploy.stack.status_rules import Seen, Status, lagging, status_of
-from deploy.stack.supervisor import ProcessState
-from schemas.errors import KafkaUnavailableError
+from deploy.stack.supervisor import ProcessState, Supervisor
+from schemas.errors import FatalError, KafkaUnavailableError
 
 
 def look(stack: Stack) -> Status:
@@ -20,14 +20,14 @@ def look(stack: Stack) -> Status:
 
 
 def see(stack: Stack) -> Seen:
-    """What can be seen of the stack now."""
+    """What can be seen of the stack now: the processes last, since all else takes time and they die meanwhile."""
     record = stack.record
     supervisor = stack.supervisor()
     running = supervisor.answers()
     seen = Seen(
         now_us=time.time_ns() // 1000,
         external=tuple(name for name in ("kafka", "clickhouse") if getattr(record, name) == "external"),
-        processes=_as_they_are(supervisor.processes()) if running else None,
+        processes=None,
         restarts=restart_counts(stack.layout) if running else {},
         kafka_reason=_reason(kafka_check(stack.kafka())(), running=running or record.kafka == "external"),
         clickhouse_reason=_reason(
@@ -36,7 +36,15 @@ def see(stack: Stack) -> Seen:
         said=None,
         ends=None,
     )
-    return seen if seen.kafka_reason else _with_positions(stack, seen)
+    found = seen if seen.kafka_reason else _with_positions(stack, seen)
+    return replace(found, processes=_processes(supervisor))
+
+
+def _processes(supervisor: Supervisor) -> dict[str, ProcessState] | None:
+    try:
+        return _as_they_are(supervisor.processes())
+    except FatalError:
+        return None
 
 
 def _as_they_are(processes: Mapping[str, ProcessState]) -> dict[str, ProcessState]:
