@@ -49,6 +49,7 @@ class Dialect:
     """A format by its name on the command line; `needs` are the fields that it cannot know and `--set` has to give.
 
     `files` are patterns of the names that count in a folder, at any depth; without them every file directly in it does.
+    `topic`: what the rows are: `usage.events`, or `usage.charges`.
     `once`: the files hold copies of each other's calls, under the same id; all but the first are skipped.
     """
 
@@ -58,3 +59,4 @@ class Dialect:
     needs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     once: bool = False
+    topic: str = "usage.events"

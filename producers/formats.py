@@ -1,6 +1,6 @@
 """Every format that `burnline replay` reads, by name."""
 
-from producers import azure_llm, burnline_lines
+from producers import azure_llm, burnline_lines, charges_file
 from producers.dialect import Dialect
 from producers.dialects import (
     anthropic,
@@ -19,7 +19,7 @@ from schemas.errors import InputError
 
 _DIALECTS = (
     burnline_lines, azure_llm, openai, anthropic, gemini, bedrock, cohere, litellm, openmeter, otel, claude_code, codex,
-    mooncake,
+    mooncake, charges_file,
 )  # fmt: skip
 
 FORMATS: dict[str, Dialect] = {module.DIALECT.name: module.DIALECT for module in _DIALECTS}

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Literal
 
+from producers.charge_stamp import TOPIC as CHARGES
+from producers.charge_stamp import check_charge_set, stamp_charge
 from producers.dialect import Dialect, Row, Skipped
 from producers.files import Digested, TextLines, find
 from producers.formats import dialect
@@ -62,6 +64,11 @@ def prepare(  # noqa: PLR0913  the arguments of one command, all but two by name
     if at == "now" and shift is not None:
         raise InputError("--at now and --shift say the same thing in two ways; give one of them")
     check_needs(chosen.needs, given, format_name=format_name)
+    if chosen.topic == CHARGES and (shift is not None or at == "now"):
+        raise InputError("charges have service periods: their time is never moved; leave out --at now and --shift")
+    if chosen.topic == CHARGES:
+        for name, value in given.items():
+            check_charge_set(name, value)
     files = find(paths, chosen.files)
     default = default_time(given)
     rows, digests = 0, []
@@ -95,10 +102,11 @@ def prepare(  # noqa: PLR0913  the arguments of one command, all but two by name
 def read(plan: Plan, *, now: datetime) -> Iterator[Event | Skipped]:
     """The events of a plan as they are sent, and the rows that are not; the dry run of a replay.
 
-    An event more than 5 minutes after `now` is skipped: Burnline would refuse it.
+    An event more than 5 minutes after `now` is skipped: Burnline would refuse it. A charge may be known beforehand.
     Raises: InputError: a file has changed so that it cannot be read any more.
     """
     salt = plan.stamping.salt()
+    make, latest = (stamp_charge, None) if plan.dialect.topic == CHARGES else (stamp, now + FUTURE)
     read_before: set[bytes] = set()
     for file in plan.files:
         for item in rows_of(plan.dialect, file.lines(), file.name):
@@ -112,11 +120,11 @@ def read(plan: Plan, *, now: datetime) -> Iterator[Event | Skipped]:
                     continue
                 read_before.add(mark)
             try:
-                event = stamp(item, plan.stamping, salt=salt)
+                event = make(item, plan.stamping, salt=salt)
             except InvalidMessage as verdict:
                 yield Skipped(item.row, verdict.reason, verdict.message, file.name)
                 continue
-            if event.time > now + FUTURE:
+            if latest is not None and event.time > latest:
                 said = f"its time {event.time.isoformat()} is in the future"
                 yield Skipped(item.row, Reason.IN_THE_FUTURE, said, file.name)
                 continue

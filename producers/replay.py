@@ -1,4 +1,4 @@
-"""Replays files into `usage.events`: plan, read, send. A second replay of the same plan changes nothing.
+"""Replays files into the topic of their format: plan, read, send. A second replay of the same plan changes nothing.
 
     plan = prepare("azure-llm", ["trace.csv"], now=now, sets=parse_sets(["org=acme", ...]), at="now")
     for item in read(plan, now=now): ...          # a dry run: Event or Skipped, nothing is sent
@@ -30,7 +30,6 @@ __all__ = [
     "parse_speed", "prepare", "read", "run",
 ]  # fmt: skip
 
-TOPIC = "usage.events"
 _PROGRESS_SEC = 0.1
 _REPEATS_WATCHED = 1_000_000
 _FLUSH_AFTER_INTERRUPT_SEC = 10.0
@@ -109,14 +108,14 @@ def run(
     speed: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Outcome:
-    """Every event of the plan is in `usage.events`, and what became of each row is in the outcome.
+    """Every event of the plan is in its dialect's topic, and what became of each row is in the outcome.
 
     Waits as long as Kafka is away. Ctrl-C ends it early: what is under way is given 10 seconds, the outcome says
     `interrupted`; running the same command again (with the plan's `--shift`) is safe.
     Raises: KafkaUnavailableError: no broker answers at the start. SettingsError: the topic is missing, or writing is
             not allowed. InputError: a file has changed since it was planned.
     """
-    with Sender(kafka, TOPIC) as sender:
+    with Sender(kafka, plan.dialect.topic) as sender:
         under_way = _Run(plan, sender, on_progress)
         outcome = under_way.outcome
         began = clock.monotonic()

@@ -8,7 +8,7 @@ Laws
 4. What is returned passes the contract, and holds nothing that looks like a secret (`schemas/secrets.py`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -62,9 +62,10 @@ def import_id(format_name: str, content_digests: Iterable[bytes], sets: Mapping[
     return f"import-{blake2b(msgspec.json.encode(said), digest_size=8).hexdigest()}"
 
 
-def parse_sets(texts: Iterable[str]) -> dict[str, str]:
+def parse_sets(texts: Iterable[str], *, check: Callable[[str, str], None] | None = None) -> dict[str, str]:
     """Fields by name from `team=code` texts; `tags.repo=web` sets a tag, `time` is that of rows which say none.
 
+    `check` raises where a field cannot be set so; without it they are fields of usage events.
     Raises: InputError: a text has no `=`, names no field that holds text, or the value breaks the field's bounds.
     """
     sets: dict[str, str] = {}
@@ -72,7 +73,7 @@ def parse_sets(texts: Iterable[str]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise InputError(f"--set {text!r}: write FIELD=VALUE, like team=code")
-        _check_set(name, value)
+        (check or _check_set)(name, value)
         sets[name] = value
     return sets
 
@@ -133,7 +134,7 @@ def stamp(draft: Draft, stamping: Stamping, *, salt: bytes) -> Event:
         "specversion": "1.0",
         "type": USAGE_TYPE,
         "source": source,
-        "id": _identity(draft, stamping, salt),
+        "id": identity_of(draft, stamping, salt),
         "time": rfc3339(at),
         "datacontenttype": "application/json",
         "data": _set_fields(draft.data, stamping),
@@ -145,14 +146,14 @@ def stamp(draft: Draft, stamping: Stamping, *, salt: bytes) -> Event:
     except (UnicodeEncodeError, OverflowError) as error:
         raise InvalidMessage(Reason.INVALID_UTF8, "", str(error)) from None
     if holds_secret(value):
-        event = _without_secrets(event)
+        event = cleaned(event)
         value = msgspec.json.encode(event)
     data = decode(value).data
     key = event_key(org=data.org, team=data.team, credential=data.credential)
     return Event(draft.row, key, value, at, event["source"], event["id"])
 
 
-def _without_secrets(event: dict[str, Any]) -> dict[str, Any]:
+def cleaned(event: dict[str, Any]) -> dict[str, Any]:
     """The event with every secret taken out of its names; ids that held one are told apart by a hash."""
     clean: dict[str, Any] = msgspec.json.decode(without_secrets(msgspec.json.encode(event))[0])
     for name in ("source", "id"):
@@ -161,7 +162,8 @@ def _without_secrets(event: dict[str, Any]) -> dict[str, Any]:
     return clean
 
 
-def _identity(draft: Draft, stamping: Stamping, salt: bytes) -> str:
+def identity_of(draft: Draft, stamping: Stamping, salt: bytes) -> str:
+    """The id of a draft (laws 2 and 3)."""
     if draft.id is None:
         said = f"{draft.row}\n{draft.content}".encode("utf-8", "surrogateescape")
         return blake2b(said, key=salt, digest_size=16).hexdigest()

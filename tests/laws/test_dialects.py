@@ -18,10 +18,10 @@ from schemas.errors import InvalidMessage
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
 from schemas.usage_codec import decode
 
-EXAMPLES = int(os.environ.get("BURNLINE_LAW_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("BURNLINE_LAW_EXAMPLES", "30"))
 """Cases per law; 100000 of them take some minutes."""
 
-READ = sorted(FORMATS.keys() - {"burnline", "azure-llm"})
+READ = sorted(FORMATS.keys() - {"burnline", "azure-llm", "charges"})
 SETS = {"org": "acme", "provider": "openai", "model": "gpt-4o", "time": "2026-11-22T09:00:00Z"}
 STAMPING = Stamping(format="any", sets=SETS, shift=timedelta(0), import_id="import-1")
 

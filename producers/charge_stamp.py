@@ -1,0 +1,48 @@
+"""From a draft of a charge to the record that is sent: fields that the user set, a stable identity. Pure.
+
+Laws as in `stamp.py`; time is never moved: a service period is what a contract says.
+"""
+
+from typing import Any
+
+import msgspec
+
+from producers.dialect import Draft
+from producers.stamp import Event, Stamping, cleaned, identity_of
+from schemas.charges import CHARGE_TYPE, ChargeData, charge_key, decode_charge
+from schemas.errors import InputError, InvalidMessage, Reason
+from schemas.secrets import holds_secret
+from schemas.signals import rfc3339
+
+TOPIC = "usage.charges"
+
+
+def check_charge_set(name: str, value: str) -> None:
+    """The field is a text of a charge; each row is judged with it. Raises: InputError: it is none."""
+    allowed = [field for field in ChargeData.model_fields if field not in {"revision", "import_id"}]
+    if name not in allowed:
+        raise InputError(f"--set {name}={value}: a charge has no such field; it has {', '.join(allowed)}")
+
+
+def stamp_charge(draft: Draft, stamping: Stamping, *, salt: bytes) -> Event:
+    """The record of a draft; `salt` is the stamping's. Raises: InvalidMessage: Burnline would refuse it."""
+    if draft.time is None:
+        raise InvalidMessage(Reason.MISSING_FIELD, "time", "time is required")
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "type": CHARGE_TYPE,
+        "source": draft.source if draft.source is not None else f"replay/{stamping.format}",
+        "id": identity_of(draft, stamping, salt),
+        "time": rfc3339(draft.time),
+        "datacontenttype": "application/json",
+        "data": {**draft.data, **stamping.sets, "import_id": stamping.import_id},
+    }
+    try:
+        value = msgspec.json.encode(event)
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise InvalidMessage(Reason.INVALID_UTF8, "", str(error)) from None
+    if holds_secret(value):
+        event = cleaned(event)
+        value = msgspec.json.encode(event)
+    key = charge_key(decode_charge(value).data.org)
+    return Event(draft.row, key, value, draft.time, event["source"], event["id"])
