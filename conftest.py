@@ -14,7 +14,7 @@ pytest_plugins = [name for name in ("tests.stack", "tests.stack_clickhouse") if 
 settings.register_profile(
     "laws",
     deadline=None,
-    max_examples=int(os.environ.get("BURNLINE_LAW_EXAMPLES", "100")),
+    max_examples=int(os.environ.get("BURNLINE_LAW_EXAMPLES", "40")),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("laws")

@@ -85,7 +85,7 @@ def test_client_knows_exactly_the_fields_of_the_generated_schema() -> None:
     assert get_type_hints(UsageFields).keys() == KNOWN
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_fields)
 @example({"team": "a\n"})
 @example({"tags": {"a\n": "b"}})

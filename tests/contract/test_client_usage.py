@@ -94,7 +94,7 @@ def test_the_client_reads_every_real_body_as_burnline_does() -> None:
     assert [ours for ours, theirs in pairs if ours != theirs] == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(usage=_openai, model=st.sampled_from(["gpt-4o", "google/gemini-2.5-pro", None]))
 def test_openai_usage_is_read_as_burnline_does(usage: dict[str, Any], model: str | None) -> None:
     """Any usage object of this shape, broken ones too, gives the same fields or is refused by both."""
@@ -103,7 +103,7 @@ def test_openai_usage_is_read_as_burnline_does(usage: dict[str, Any], model: str
         assert _ours(openai_usage, body) == _theirs(openai, body)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(usage=_anthropic)
 def test_anthropic_usage_is_read_as_burnline_does(usage: dict[str, Any]) -> None:
     """Any usage object of this shape, broken ones too, gives the same fields or is refused by both."""
@@ -138,7 +138,7 @@ def test_litellm_payloads_are_read_as_burnline_does(payload: dict[str, Any]) -> 
         assert ours.fields == data
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(usage=_openai)
 def test_what_the_client_reads_it_can_send(usage: dict[str, Any]) -> None:
     """Counts that were read make an event that Burnline takes."""

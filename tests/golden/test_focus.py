@@ -116,7 +116,7 @@ leaf_counts = st.dictionaries(st.sampled_from(LEAVES), st.integers(0, 10**9), ma
 money = st.none() | st.integers(0, 10**17).map(lambda pico: Decimal(pico).scaleb(-12))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(leaf_counts, money, money, st.dictionaries(st.sampled_from(LEAVES), st.integers(0, 10**17)))))
 def test_any_ledger_adds_up(
     events: list[tuple[dict[str, int], Decimal | None, Decimal | None, dict[str, int]]],

@@ -11,7 +11,7 @@ from tests.laws.test_burn_log import FEW
 from tests.scenarios.burn_log import MINUTE, SEC, BurnLog, PolicyHistory, Row, alerts, new_lane, run, us
 
 START = us("2026-11-22T09:00:00")
-LANES, SLOW, STEP, BACKLOG = 3, 2, 15 * SEC, 10 * MINUTE
+LANES, SLOW, STEP, BACKLOG = 3, 2, 30 * SEC, 10 * MINUTE
 LENGTH = 34 * MINUTE
 BUDGET = {"kind": "budget", "id": "code", "org": "acme", "limit": "1000", "thresholds": ["0.02", "1"]}
 RULE = {"kind": "shared_credential_rule", "org": "acme", "min_distinct_users": 4}
@@ -27,14 +27,14 @@ class Message:
 
 
 def day(*, burst_us: int, long_us: int) -> Iterator[Message]:
-    """All lanes speak each 15 s; in the slow one team code burns 3 USD each time during a burst, with a shared key."""
+    """All lanes speak each 30 s; in the slow one team code burns 6 USD each time during a burst, with a shared key."""
     for at_us in range(START, START + LENGTH, STEP):
         for lane in range(LANES):
             rows = [Row("acme", "team", "data", at_us, cost_pico=10**9)] if lane == 0 else []
             if lane == SLOW and burst_us <= at_us - START < burst_us + long_us:
                 users = tuple(range(1, 7))
-                rows = [Row("acme", "budget", "code", at_us, cost_pico=3 * 10**12)]
-                rows += [Row("acme", "credential", "key", at_us, cost_pico=3 * 10**12, users=users)]
+                rows = [Row("acme", "budget", "code", at_us, cost_pico=6 * 10**12)]
+                rows += [Row("acme", "credential", "key", at_us, cost_pico=6 * 10**12, users=users)]
             yield Message(at_us, lane, rows)
 
 

@@ -34,7 +34,7 @@ from tests.scenarios.burn_log import (
 )
 
 FEW = settings(
-    max_examples=int(os.environ.get("BURN_EXAMPLES", "3")),
+    max_examples=int(os.environ.get("BURN_EXAMPLES", "2")),
     suppress_health_check=[HealthCheck.too_slow],
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),

@@ -27,7 +27,7 @@ def whole(pico: int, first: date, days: int, zone: str) -> list[int]:
     return [micro * 10**6 + rest for micro, rest in zip(found.micro.tolist(), found.pico.tolist(), strict=True)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(amounts, first_days, st.integers(1, 1500), st.integers(0, 1500), st.integers(0, 1500))
 def test_shares_add_up_to_the_amount_to_the_last_digit(pico: int, first: date, days: int, a: int, b: int) -> None:
     """All days make the amount, no two differ by more than a pico-USD, and any cut of them is the same days."""
@@ -45,7 +45,7 @@ def test_a_refund_takes_back_each_day_exactly(pico: int, first: date, days: int)
     assert whole(pico, first, days, "UTC") == [-share for share in whole(-pico, first, days, "UTC")]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.sampled_from(sorted(available_timezones())), st.dates(date(2000, 6, 1), date(2040, 1, 1)))
 def test_a_share_stands_in_its_own_local_day(zone: str, day: date) -> None:
     """Noon is in the budget's day of that date where zones agree: through every change of the clocks."""
@@ -55,7 +55,7 @@ def test_a_share_stands_in_its_own_local_day(zone: str, day: date) -> None:
     assert begins.start_us <= period.start_us
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.sampled_from(ZONES),
     st.dates(date(2010, 1, 1), date(2030, 1, 1)),
@@ -165,7 +165,7 @@ def test_budgets_hold_the_days_that_have_begun(story: list[tuple[str, Any]]) -> 
     assert lane.spent() == truth(standing_after(sent), budgets, at_us=now_us)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(charges, max_size=12), st.lists(st.integers(0, 12), max_size=4))
 def test_batches_and_copies_change_nothing(sent: list[dict[str, Any]], cuts: list[int]) -> None:
     """However messages are cut, and all of them sent again: the same sums, the same charges kept."""
@@ -185,7 +185,7 @@ def test_batches_and_copies_change_nothing(sent: list[dict[str, Any]], cuts: lis
     assert once == one.spent()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(charges, min_size=1, max_size=6), st.binary(max_size=60))
 def test_every_record_is_a_letter_or_changes_something_or_nothing(sent: list[dict[str, Any]], junk: bytes) -> None:
     """Dead letters, copies and charges that stand add up to the records; no bytes make the lane raise."""

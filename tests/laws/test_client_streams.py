@@ -29,7 +29,7 @@ def _cut(raw: bytes, places: list[int]) -> list[bytes]:
     return [raw[start:end] for start, end in pairwise(marks)]
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(events=_events, end=_ends, places=st.lists(st.integers(0, 10_000), max_size=9), whole=st.booleans())
 def test_a_stream_passes_unharmed(events: list[bytes], end: bytes, places: list[int], *, whole: bool) -> None:
     """Without hiding byte for byte and at once; with hiding all but the usage that nobody asked for."""
@@ -49,7 +49,7 @@ def test_a_stream_passes_unharmed(events: list[bytes], end: bytes, places: list[
     assert (once.body, once.pieces, once.is_final) == (plain.body, plain.pieces, plain.is_final)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(
     asked=st.fixed_dictionaries(
         {"model": st.text(max_size=5), "messages": st.lists(st.text(max_size=9), max_size=2)},

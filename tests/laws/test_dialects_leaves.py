@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from producers.dialects import anthropic, bedrock, gemini, openai
 from schemas.errors import InvalidMessage
 
-EXAMPLES = int(os.environ.get("BURNLINE_LAW_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("BURNLINE_LAW_EXAMPLES", "30"))
 """Cases per law; 100000 of them take some minutes."""
 
 _count = st.integers(0, 10**6)

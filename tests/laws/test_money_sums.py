@@ -24,7 +24,7 @@ from streams.rating.costs import split
 from streams.rating.tokens import complete_tokens
 from tests.laws.rating_events import deltas_of, event, new_lane, raw, rows_of, small, step, usage_events
 
-EXAMPLES = int(os.environ.get("BURNLINE_LAW_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("BURNLINE_LAW_EXAMPLES", "40"))
 LIMIT_PICO_USD = 10**11 * PICO_PER_USD
 event_costs = st.integers(0, MAX_EVENT_COST_USD * PICO_PER_USD - 1)
 rows_of_a_ledger = st.lists(

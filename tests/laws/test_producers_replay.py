@@ -101,7 +101,7 @@ def _outcome(planned: Plan) -> list[Event | Skipped]:
     return list(read(planned, now=NOW))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(_good | _junk, max_size=12), _shifts)
 def test_every_csv_row_is_sent_or_skipped_and_none_raises(rows: list[str], shift: timedelta) -> None:
     """Whatever stands in a row, the replay goes on; sent and skipped together are the rows that are not blank."""
@@ -110,7 +110,7 @@ def test_every_csv_row_is_sent_or_skipped_and_none_raises(rows: list[str], shift
     assert [item.row for item in told] == [at for at, row in enumerate(rows, start=2) if row.strip()]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(_objects | _junk, max_size=8), _shifts)
 def test_every_json_line_is_sent_or_skipped_and_none_raises(lines: list[str], shift: timedelta) -> None:
     """Whatever stands in a line, the replay goes on; what is sent passes the contract and has the key of its event."""

@@ -186,7 +186,7 @@ def test_impossible_days_are_refused(arguments: dict[str, Any], said: str) -> No
         simulate(**arguments)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**64), st.integers(1, 10**9), st.integers(0, 1500))
 def test_sizes_are_positive_and_balanced_around_their_median(seed: int, middle: int, spread_milli: int) -> None:
     """No draw is zero or negative, and it stays within 3.5 standard deviations of the logarithm."""

@@ -79,7 +79,7 @@ def merged(results: Sequence[StepResult]) -> dict[tuple[Any, ...], dict[str, Any
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(values)
 def test_dead_letters_and_copies_and_rows_are_all_records(some: list[bytes | None]) -> None:
     """Each record becomes a row, a dead letter or a dropped copy, and only one of them."""
@@ -88,7 +88,7 @@ def test_dead_letters_and_copies_and_rows_are_all_records(some: list[bytes | Non
     assert len(some) == len(rows_of(result)) + len(dead_letters_of(result)) + lane.copies_dropped
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(values, st.lists(st.integers(0, 25), max_size=4), st.sampled_from([3, 7, 1000]))
 def test_cuts_of_batches_do_not_matter(some: list[bytes | None], at: list[int], window: int) -> None:
     """However the log is cut into batches: the same rows, the same dead letters, deltas that merge to the same."""
@@ -110,7 +110,7 @@ def test_the_same_log_gives_the_same_bytes(some: list[bytes | None]) -> None:
     assert first == second
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(values)
 def test_sums_of_deltas_are_sums_of_rows(some: list[bytes | None]) -> None:
     """Per entity type, deltas add up to the rows that name such an entity; per budget, to the rows that match it."""
@@ -175,7 +175,7 @@ def test_no_bytes_make_a_step_raise(some: list[bytes]) -> None:
     assert len(some) == len(rows_of(result)) + len(dead_letters_of(result)) + lane.copies_dropped
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(values)
 def test_deltas_are_sorted_and_go_to_one_partition_per_org(some: list[bytes | None]) -> None:
     """Delta rows of a partition stand in order, no key twice; an org is in one partition only."""

@@ -19,7 +19,7 @@ odd = (
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(moments.map(rfc3339) | odd, min_size=1))
 def test_plain_times_are_what_python_reads(texts: list[str]) -> None:
     """A text that is taken has Python's time; a text that Python refuses, or of before 2000, is never taken."""
@@ -31,7 +31,7 @@ def test_plain_times_are_what_python_reads(texts: list[str]) -> None:
             assert at.year >= 2000
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(moments, min_size=1))
 def test_times_as_our_emitters_write_them_are_plain(some: list[datetime]) -> None:
     """Every time since 2000 with six decimals and Z is read in columns: leap days, century years, ends of months."""

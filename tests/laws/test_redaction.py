@@ -26,7 +26,7 @@ foreign = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(name=names, body=foreign, broken=st.integers(0, 400), inside=st.booleans())
 def test_no_text_of_an_unknown_field_is_kept(name: str, body: Any, broken: int, *, inside: bool) -> None:
     """Under a name that the contract does not know no text stays, however deep, and however broken the JSON is."""
@@ -71,7 +71,7 @@ def test_what_was_taken_out_is_counted_and_told_by_size_only() -> None:
     assert (kept.value, kept.values, kept.cut) == (said, 6, False)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_can_be_redacted(value: bytes) -> None:
     """No bytes make redaction fail, and of what is no JSON no word is left."""

@@ -132,7 +132,7 @@ def written(an_event: dict[str, Any], *, data: list[tuple[str, str]], attributes
 fragment = st.sampled_from(FRAGMENTS) | st.integers(-10, MAX_TOKENS + 1).map(str) | st.floats().map(json.dumps)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     usage_events(),
     st.lists(st.tuples(st.sampled_from(FIELDS), fragment), max_size=3),
@@ -159,7 +159,7 @@ def test_decode_agrees_with_the_contract_on_each_attribute(attribute: str) -> No
         assert_same(written(event(), data=[], attributes=[(attribute, text)]).encode())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(usage_events(), st.data())
 def test_decode_agrees_with_the_contract_on_damaged_bytes(an_event: dict[str, Any], data: Any) -> None:
     """Bytes cut off, put in, or exchanged anywhere are judged as pydantic judges them."""
@@ -179,7 +179,7 @@ def test_decode_agrees_with_the_contract_on_damaged_bytes(an_event: dict[str, An
     assert_same(change())
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.text() | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps))
 def test_decode_agrees_with_the_contract_on_any_json(text: str) -> None:
     """What is no event at all is refused as pydantic refuses it."""
@@ -202,7 +202,7 @@ def test_skipped_attributes_are_read_as_carefully_as_known_ones(attribute: str, 
     assert_same(raw(event())[:-1] + b',"' + name + b'":' + inside + b"}")
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(usage_events(), st.sampled_from(TIMES))
 def test_times_mean_the_same_instant(an_event: dict[str, Any], time: str) -> None:
     """Each spelling of a time is taken with pydantic's value, or refused."""
@@ -229,7 +229,7 @@ def binary(an_event: dict[str, Any]) -> tuple[bytes, dict[str, bytes]]:
     return json.dumps(an_event["data"]).encode(), {**attributes, "content-type": b"application/json"}
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(usage_events())
 def test_binary_mode_means_the_same_as_structured_mode(an_event: dict[str, Any]) -> None:
     """Both content modes of CloudEvents give one event, through the fast path and the slow one."""
@@ -259,7 +259,7 @@ def test_binary_mode_refuses_with_the_same_reasons(value: bytes, headers: dict[s
     assert refusal.value.reason == reason
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(usage_events())
 def test_encode_and_decode_are_inverse(an_event: dict[str, Any]) -> None:
     """What was decoded and encoded decodes to the same event."""
