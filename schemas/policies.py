@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
+from schemas.aliases import Alias
 from schemas.money import plain
 from schemas.prices import Discount, PriceCeiling, PriceOverride
 from schemas.routes import Route
@@ -155,7 +156,9 @@ class Horizon(Policy):
     live_horizon_sec: Annotated[int, Field(ge=60, le=172_800)] = 3600
 
 
-OnePolicy = Budget | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount | PriceCeiling | Route
+OnePolicy = (
+    Budget | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount | PriceCeiling | Route | Alias
+)
 AnyPolicy = Annotated[OnePolicy, Field(discriminator="kind")]
 Key = tuple[str, str, str]
 Policies = Mapping[Key, "InForce"]

@@ -6,6 +6,7 @@ from datetime import datetime
 from hashlib import blake2b
 
 from deploy.policy_files.tables import Policies, meant
+from schemas.aliases import Aliases
 from schemas.errors import PolicyError
 from schemas.policies import Key, PolicyChange, key_of
 from schemas.policies import Policies as InForcePolicies
@@ -28,11 +29,13 @@ def change_between(
 ) -> PolicyChange | None:
     """The change that brings `wanted` into force and takes `removes` out of it; None where that changes nothing.
 
-    Raises: PolicyError: something is both set and removed, or the change is too large for one message.
+    Raises: PolicyError: something is both set and removed, aliases go in a ring, or the change is too large for one
+        message.
     """
     both = sorted({key_of(policy) for policy in wanted} & set(removes))
     if both:
         raise PolicyError(f"{'/'.join(both[0])} is both in a file and in --remove; choose one")
+    _check_aliases(in_force, wanted, removes)
     sets = tuple(policy for policy in wanted if (now := in_force.get(key_of(policy))) is None or now.policy != policy)
     gone = tuple(key for key in removes if key in in_force)
     if not sets and not gone:
@@ -46,6 +49,15 @@ def change_between(
             f"the change has {len(content):,} bytes; at most {MAX_CHANGE_BYTES:,}: apply fewer files at once"
         )
     return change.model_copy(update={"change_id": blake2b(content, digest_size=16).hexdigest()})
+
+
+def _check_aliases(in_force: InForcePolicies, wanted: Policies, removes: Sequence[Key]) -> None:
+    """No key takes over from itself. Raises: PolicyError: one does, perhaps by way of others."""
+    after = {key: entry.policy for key, entry in in_force.items() if key not in set(removes)}
+    after |= {key_of(policy): policy for policy in wanted}
+    rings = Aliases(after.values()).rings()
+    if rings:
+        raise PolicyError(f"alias: {', '.join(f'{org}/{name}' for org, name in rings)} would take over from itself")
 
 
 def key_from(text: str, in_force: InForcePolicies) -> Key:

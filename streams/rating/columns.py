@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from schemas.aliases import NO_ALIASES, Aliases
 from schemas.secrets import pseudonym
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
 from schemas.usage_codec import UsageDataStruct
@@ -21,7 +22,7 @@ DATA_FIELDS: tuple[str, ...] = UsageDataStruct.__struct_fields__
 class Columns:
     """The columns of decoded events, leaves completed; rows are in log order."""
 
-    def __init__(self, decoded: Decoded) -> None:
+    def __init__(self, decoded: Decoded, aliases: Aliases = NO_ALIASES) -> None:
         events, records = decoded.events, decoded.records
         self.rows = len(events)
         self.tuples: list[tuple[Any, ...]] = [msgspec.structs.astuple(event.data) for event in events]
@@ -31,11 +32,29 @@ class Columns:
         self.source = [event.source for event in events]
         self.id = [event.id for event in events]
         self.event_us = decoded.event_us
+        if aliases:
+            self._rename(aliases)
         self.append_us: Ints = np.array([record.append_time_us for record in records], np.int64)
         self.offset: Ints = np.array([record.offset for record in records], np.int64)
         self._text: dict[str, pa.Array] = {}
         self._codes: dict[str, Codes] = {}
         self._missing: dict[str, bool] = {}
+
+    def _rename(self, aliases: Aliases) -> None:
+        """Keys that took over count as the first one; what was sent stands in `asserted`, beside what else does."""
+        sent, orgs = self.data["credential"], self.data["org"]
+        if aliases.ids.isdisjoint(sent):
+            return
+        times = self.event_us.tolist()
+        first = tuple(
+            None if name is None else aliases.first(org=org, credential=name, event_us=at)
+            for org, name, at in zip(orgs, sent, times, strict=True)
+        )
+        self.data["credential"] = first
+        self.data["asserted"] = tuple(
+            said if old == new else {"credential": old, **(said or {})}
+            for said, old, new in zip(self.data["asserted"], sent, first, strict=True)
+        )
 
     def missing(self, name: str) -> bool:
         """Whether no row has this field."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from schemas.aliases import NO_ALIASES, Aliases
 from schemas.errors import InvalidMessage, Reason
 from schemas.topics import BY_NAME
 from streams.ports import Output, PartitionReader, PolicyLog, SourceBatch, SourceRecord, StepResult
@@ -91,6 +92,7 @@ class RatingLane:
         self._policy_offset = -1
         self._next_offset = 0
         self._matcher = Matcher({})
+        self._aliases = NO_ALIASES
         self._matcher_offset = -1
 
     async def recover(self, reader: PartitionReader, *, next_offset: int) -> int:
@@ -134,7 +136,7 @@ class RatingLane:
         refused = decoded.refused
         outputs: list[Output] = []
         if decoded.events:
-            columns = Columns(decoded)
+            columns = Columns(decoded, self._aliases)
             charges = charge(columns, self._prices)
             judged = judge(columns, charges, decoded.records)
             refused.extend(judged.refused)
@@ -198,6 +200,7 @@ class RatingLane:
         if offset > self._matcher_offset:
             self._matcher, self._matcher_offset = Matcher(policies), offset
             self._prices = self._prices.under(policies)
+            self._aliases = Aliases(entry.policy for entry in policies.values())
         self._policy_offset = max(self._policy_offset, offset)
 
     def _batch(self, *, first_offset: int, next_offset: int, tick: bool) -> Batch:
