@@ -1,7 +1,8 @@
 """Opens new budgets from the ledger, between the groups of the worker that stores `internal.rated`.
 
 1. Follow `usage.policies`. Something new at offset P: nothing is said before step 5, a crash begins anew.
-2. Wait until rating has said on each of its lanes that it works under P: from then on it counts directly.
+2. Wait until rating has said on each of its lanes that it works under P: from then on it counts directly. Its lanes of
+   charges have then sent what charges were worth before: that is no part of an opening.
 3. Take the ends of `internal.rated` and wait until the ledger has all before them: every row rated under less than P.
 4. Sum those rows for each new budget. They are a fixed set: later rows are rated under P or more, so it does not matter
    that groups are stored between two questions, or that a question is asked twice.
@@ -28,8 +29,8 @@ from sinks.rated_log import RATED
 from sinks.store import FINAL, Store
 
 POLICIES: Place = ("usage.policies", 0)
-_RATES: tuple[str, str] = ("rating", "usage.events")
-_LANES = BY_NAME[_RATES[1]].partitions
+_EVENTS, _CHARGES = "usage.events", "usage.charges"
+_LANES: tuple[Place, ...] = tuple((topic, n) for topic in (_EVENTS, _CHARGES) for n in range(BY_NAME[topic].partitions))
 _BACK = 400
 """Records of `internal.progress` to look back: about half a minute; a lane that lives speaks each second."""
 
@@ -56,7 +57,7 @@ class Opener:
         self._next = 0  # everything below was read, markers included
         self._at_end = False
         self._done = 0  # everything below is opened and said
-        self._lanes: dict[int, Progress] | None = None  # what rating says, while that is waited for
+        self._lanes: dict[Place, Progress] | None = None  # what rating says, while that is waited for
         self._stored: Mapping[int, int] = {}
         self._work = self._run()
         self.opened = -1
@@ -84,8 +85,8 @@ class Opener:
             self._take_policy(fact)
         elif place == PROGRESS and isinstance(fact, Record) and self._lanes is not None and fact.value:
             entry = progress_from_bytes(fact.value)
-            if (entry.stage, entry.topic) == _RATES:
-                self._lanes[entry.partition] = entry
+            if entry.stage == "rating":
+                self._lanes[entry.topic, entry.partition] = entry
 
     def step(self, stored: Mapping[int, int]) -> None:
         """A little work, if there is any. `stored`: next offset of each partition of `internal.rated`.
@@ -126,7 +127,7 @@ class Opener:
             }
             while any(self._stored.get(partition, 0) < end for partition, end in ends.items()):
                 yield
-        times = [entry.log_time_us for entry in (self._lanes or {}).values()]
+        times = [entry.log_time_us for (topic, _), entry in (self._lanes or {}).items() if topic == _EVENTS]
         self._lanes = None
         rows: list[dict[str, Any]] = []
         budgets = 0
@@ -148,14 +149,17 @@ class Opener:
         self._log.info("opened from the ledger", policy_offset=up_to, budgets=budgets, rows=len(rows))
 
     def _wait_for_rating(self, offset: int) -> Iterator[None]:
-        """Every lane of rating works under the policies at the offset, and has a log time."""
+        """Every lane of rating works under the policies at the offset, and those of events have a log time."""
         reader, until_done = self._doors.reader, self._doors.patience.until_done
-        lanes: dict[int, Progress] = {}
+        lanes: dict[Place, Progress] = {}
         self._lanes = lanes
         low, high = until_done(lambda: reader.bounds(PROGRESS))
         until_done(lambda: reader.also(PROGRESS, max(low, high - _BACK)))
         while not all(
-            lane in lanes and lanes[lane].policy_offset >= offset and lanes[lane].log_time_us for lane in range(_LANES)
+            lane in lanes
+            and lanes[lane].policy_offset >= offset
+            and (lanes[lane].log_time_us or lane[0] == _CHARGES)
+            for lane in _LANES
         ):
             yield
         until_done(lambda: reader.drop(PROGRESS))

@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 from pydantic import ValidationError
 
+from schemas.charge_states import KEPT_TYPE, RENEWAL_TYPE, WORD_TYPE
 from schemas.deliveries import DELIVERY_TYPE, RESEND_TYPE, DeliveryStatus
 from schemas.errors import InvalidMessage, Reason
 from schemas.signals import (
@@ -25,6 +26,7 @@ from schemas.signals import (
     DeadLetter,
     Rates,
 )
+from sinks.charge_rows import CHARGES_SCHEMA, CHARGES_TABLE, charge_row
 from sinks.rows import MAX_PARTITIONS
 
 _TIME = pa.timestamp("us", tz="UTC")
@@ -141,12 +143,14 @@ TABLES: Mapping[str, pa.Schema] = {
             *_PLACE,
         ]
     ),
+    CHARGES_TABLE: CHARGES_SCHEMA,
 }
 _MONTH = "%Y%m"
 _PARTITIONED: Mapping[str, tuple[str, str]] = {
     "burn_rates_store": ("window_end", "%Y%m%d"),
     "budget_states_store": ("period_start", _MONTH),
     "dead_letters_store": ("append_time", _MONTH),
+    CHARGES_TABLE: ("ts", _MONTH),
 }
 """The column of each table's partition key, and how a time names its partition."""
 
@@ -221,8 +225,12 @@ def _delivery(data: bytes) -> list[SignalRow]:
     return [SignalRow("deliveries_store", dict(DeliveryStatus.model_validate_json(data)))]
 
 
+def _charge(data: bytes) -> list[SignalRow]:
+    return [SignalRow(CHARGES_TABLE, charge_row(data))]
+
+
 def _request(_: bytes) -> list[SignalRow]:
-    """What is asked of the notifier is no row; what comes of it is."""
+    """What is asked of the notifier is no row, nor what rating remembers for itself; what comes of it is."""
     return []
 
 
@@ -233,6 +241,9 @@ _READERS: Mapping[str, Callable[[bytes], list[SignalRow]]] = {
     DEAD_LETTER_TYPE: _dead_letter,
     DELIVERY_TYPE: _delivery,
     RESEND_TYPE: _request,
+    KEPT_TYPE: _charge,
+    RENEWAL_TYPE: _request,
+    WORD_TYPE: _request,
 }
 
 

@@ -27,6 +27,7 @@ TOPICS = (
     "alerts.governance",
     "alerts.value",
     "internal.deliveries",
+    "internal.charges",
 )
 MOST_ROWS = 20_000
 MOST_BYTES = 32 * 2**20

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -269,10 +270,10 @@ class SinkWorld:
     def rating_says(self, *, policy_offset: int, log_time: datetime = DAY, lanes: Sequence[int] = range(4)) -> None:
         """Rating's word on its lanes: under which policies it works, and the log's time."""
         producer = Producer(self.kafka.to_confluent())
-        for lane in lanes:
+        for topic, lane in product(("usage.events", "usage.charges"), lanes):
             said = Progress(
                 stage="rating",
-                topic="usage.events",
+                topic=topic,
                 partition=lane,
                 next_offset=0,
                 policy_offset=policy_offset,

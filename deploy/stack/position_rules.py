@@ -12,9 +12,9 @@ StagePlace = tuple[str, str, int]
 
 SIGNALS = ("usage.rates", "alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value")
 READS: dict[str, tuple[str, ...]] = {
-    "rating": ("usage.events", "usage.adjustments"),
+    "rating": ("usage.events", "usage.adjustments", "usage.charges"),
     "burn": ("internal.deltas",),
-    "sink": ("internal.rated", "usage.dead_letters", *SIGNALS),
+    "sink": ("internal.rated", "internal.charges", "usage.dead_letters", *SIGNALS),
 }
 """What each stage reads and says its progress on, as fast as it can."""
 SPEAKS: dict[str, tuple[str, ...]] = {"rating": ("usage.events",), "burn": ("internal.deltas",)}
@@ -23,8 +23,8 @@ OPENED = "usage.policies"
 """What the sink is through with when every budget there is opened from the ledger; it waits for rating to know them."""
 Wave = tuple[tuple[str, tuple[str, ...]], ...]
 WAVES: tuple[Wave, ...] = (
-    (("rating", ("usage.events",)),),
-    (("sink", ("internal.rated", "usage.dead_letters", OPENED)),),
+    (("rating", ("usage.events", "usage.charges")),),
+    (("sink", ("internal.rated", "internal.charges", "usage.dead_letters", OPENED)),),
     (("rating", ("usage.adjustments",)),),
     (("burn", READS["burn"]),),
     (("sink", SIGNALS),),

@@ -28,6 +28,7 @@ from schemas.charge_states import (
 )
 from schemas.charges import decode_charge
 from schemas.errors import CorruptStateError, InvalidMessage, Reason
+from schemas.internal import batch_from_headers
 from schemas.topics import BY_NAME
 from streams.ports import Output, PartitionReader, PolicyLog, SourceBatch, SourceRecord, StepResult
 from streams.rating.charge_deltas import Days, charge_deltas, debited
@@ -180,7 +181,7 @@ class AccruingLane:
             windows=False,
         )
         for rows in charge_deltas(days, matcher):
-            yield from sum_messages(heading, rows)
+            yield from (one for one in sum_messages(heading, rows) if batch_from_headers(one.headers).rows)
 
     def _kept(self, charge: Charge) -> Output:
         key = charge.kept.charge_id.encode()

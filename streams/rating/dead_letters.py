@@ -41,6 +41,12 @@ WHAT_TO_DO: dict[Reason, str] = {
     Reason.POISON: "report it with this record; the rest of the partition goes on without it",
 }
 
+_OF_CHARGES: dict[Reason, str] = {
+    Reason.NOT_AN_EVENT: "send CloudEvents 1.0 of type burnline.charge.v1 to this topic, and nothing else",
+    Reason.CONFLICTING_DUPLICATE: "give each charge its own id; a correction of a charge needs a higher revision",
+}
+"""Where charges differ from events."""
+
 
 def dead_letter(record: SourceRecord, refusal: InvalidMessage, *, topic: str, partition: int) -> Output:
     """The message to `usage.dead_letters` for a record that was refused."""
@@ -50,6 +56,7 @@ def dead_letter(record: SourceRecord, refusal: InvalidMessage, *, topic: str, pa
     kept = redacted(value, data_only=any(name == "ce_id" for name, _ in record.headers))
     path = _clean_path(refusal.path)
     said = refusal.message.replace(refusal.path, path) if refusal.path else refusal.message
+    to_do = (WHAT_TO_DO | _OF_CHARGES if topic == "usage.charges" else WHAT_TO_DO)[refusal.reason]
     letter = DeadLetter(
         dead_letter_id=place,
         topic=topic,
@@ -58,7 +65,7 @@ def dead_letter(record: SourceRecord, refusal: InvalidMessage, *, topic: str, pa
         append_time=append_time,
         reason=refusal.reason,
         path=path,
-        message=f"{named_without_secrets(said)[:_MAX_MESSAGE_CHARS]}; what to do: {WHAT_TO_DO[refusal.reason]}",
+        message=f"{named_without_secrets(said)[:_MAX_MESSAGE_CHARS]}; what to do: {to_do}",
         key_base64=_clean_key(record.key),
         value_base64=b64encode(kept.value).decode(),
         value_bytes=len(value),
@@ -79,6 +86,8 @@ def _dialect(value: bytes) -> str:
 
 def _clean_path(path: str) -> str:
     """The path of a field; of names that the sender chose (tags, unknown fields) only those that look like names."""
+    if not path:
+        return ""
     parts = path.split(".")
     clean = [part if part == "[key]" or part.isdecimal() or like_a_name(part) else "[redacted]" for part in parts]
     return named_without_secrets(".".join(clean))[:_MAX_HEADER_CHARS] if len(parts) <= _DEEPEST else "[redacted]"

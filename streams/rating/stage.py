@@ -1,4 +1,4 @@
-"""The rating stage: what one batch of `usage.events` leads to; `adjusting.py` has the lanes of `usage.adjustments`.
+"""The rating stage: what one batch of `usage.events` leads to; other topics have `adjusting.py` and `accruing.py`.
 
 Steps of a batch, all of them in one transaction of the lane; a crash before its commit leaves no trace of any:
 1. decode; complete leaves; refuse what is no event or lies in the future
@@ -23,6 +23,7 @@ from schemas.aliases import NO_ALIASES, Aliases
 from schemas.errors import InvalidMessage, Reason
 from schemas.topics import BY_NAME
 from streams.ports import Output, PartitionReader, PolicyLog, SourceBatch, SourceRecord, StepResult
+from streams.rating.accruing import CHARGES_TOPIC, AccruingLane
 from streams.rating.adjusting import ADJUSTMENTS_TOPIC, AdjustingLane
 from streams.rating.charging import Charges, charge
 from streams.rating.columns import Columns
@@ -63,7 +64,7 @@ class RatingStage:
     """Rating, for the lanes that run it; one per process, so that its lanes share the price book."""
 
     name = NAME
-    source_topics = (SOURCE_TOPIC, ADJUSTMENTS_TOPIC)
+    source_topics = (SOURCE_TOPIC, ADJUSTMENTS_TOPIC, CHARGES_TOPIC)
 
     def __init__(
         self, policy_log: PolicyLog, *, window_events: int = WINDOW_EVENTS, book: PriceBook | None = None
@@ -72,8 +73,10 @@ class RatingStage:
         self._prices = Prices(book or PriceBook())
         self._window_events = window_events
 
-    def lane(self, topic: str, partition: int) -> "RatingLane | AdjustingLane":
+    def lane(self, topic: str, partition: int) -> "RatingLane | AdjustingLane | AccruingLane":
         """Fresh logic for a partition."""
+        if topic == CHARGES_TOPIC:
+            return AccruingLane(partition, self._policies)
         if topic == ADJUSTMENTS_TOPIC:
             return AdjustingLane(partition, self._policies)
         return RatingLane(partition, self._policies, self._prices, window_events=self._window_events)

@@ -103,7 +103,12 @@ class Lane:
         values = [one if isinstance(one, bytes) or one is None else json.dumps(one).encode() for one in events]
         records = [SourceRecord(self.offset + number, at_us, b"acme", value, ()) for number, value in enumerate(values)]
         self.offset += len(values)
-        return self._done(self.logic.step(SourceBatch(CHARGES_TOPIC, 1, records)))
+        return self._done(self.logic.step(self.batch(records)))
+
+    @staticmethod
+    def batch(records: Sequence[SourceRecord]) -> SourceBatch:
+        """The records as a lane gets them."""
+        return SourceBatch(CHARGES_TOPIC, 1, records)
 
     def tick(self, at_us: int) -> None:
         """The log's time goes on; what the lane does not say now it says with a later tick."""

@@ -1,13 +1,17 @@
 """Signals as rows: the golden examples, and what cannot be read."""
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from schemas.charge_states import KEPT_TYPE, WORD_TYPE, ChargesWord, record_bytes
+from schemas.charges import decode_charge
 from schemas.errors import InvalidMessage
 from sinks.signal_rows import TABLES, signal_rows, tables
+from streams.rating.standing_charges import kept_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 TABLE_OF = {
@@ -75,3 +79,19 @@ def test_an_insert_touches_at_most_fifty_partitions() -> None:
     assert [(name, table.num_rows) for name, table in found] == [
         ("burn_rates_store", 100), ("burn_rates_store", 100), ("burn_rates_store", 40),
     ]  # fmt: skip
+
+
+def test_a_charge_is_one_row_with_its_service_period() -> None:
+    """What rating keeps of a charge becomes a row with every column; what it remembers for itself becomes none."""
+    event = decode_charge((EXAMPLES / "burnline.charge.v1.json").read_bytes())
+    kept = kept_of(event, received_us=1_795_338_903_500_000)
+    [row] = signal_rows(record_bytes(KEPT_TYPE, kept), partition=3, offset=8)
+    [(table, arrow)] = tables([row])
+    assert (table, arrow.schema) == ("charges_store", TABLES["charges_store"])
+    [found] = arrow.to_pylist()
+    assert (found["amount_usd"], found["quantity"], found["unit_price_usd"]) == (4680, 120, 39)
+    assert (found["service_from"], found["service_until"]) == (date(2026, 11, 1), date(2026, 12, 1))
+    assert (found["charge_category"], found["charge_class"], found["user"]) == ("Purchase", "", "")
+    assert found["ts"] == event.time
+    word = ChargesWord(log_time_us=1, policy_offset=2)
+    assert signal_rows(record_bytes(WORD_TYPE, word), partition=3, offset=9) == []
