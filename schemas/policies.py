@@ -156,9 +156,20 @@ class Horizon(Policy):
     live_horizon_sec: Annotated[int, Field(ge=60, le=172_800)] = 3600
 
 
+class RenewalRule(Policy):
+    """How many days before the service period of a contract ends it is said (streams/rating/renewals.py)."""
+
+    kind: Literal["renewal_rule"] = "renewal_rule"
+    id: Literal["renewal"] = "renewal"
+    org: Name
+    enabled: bool = True
+    days_before: Annotated[int, Field(ge=1, le=365)] = 30
+
+
 OnePolicy = (
     Budget | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount | PriceCeiling | Route | Alias
-)
+    | RenewalRule
+)  # fmt: skip
 AnyPolicy = Annotated[OnePolicy, Field(discriminator="kind")]
 Key = tuple[str, str, str]
 Policies = Mapping[Key, "InForce"]

@@ -100,12 +100,12 @@ TOPICS: tuple[Topic, ...] = (
             name=f"alerts.{name}",
             partitions=1,
             doc=doc,
-            writers=("burn",),
+            writers=("burn", "rating") if name == "budgets" else ("burn",),
             readers=("sink", "operators"),
             retention_ms=90 * _DAY_MS,
         )
         for name, doc in (
-            ("budgets", "budget thresholds and budgets that burn too fast"),
+            ("budgets", "budget thresholds, budgets that burn too fast, contracts that end soon"),
             ("anomalies", "spending that is not normal for who spends it"),
             ("governance", "shared keys, uncapped or ownerless spend"),
             ("value", "spending that bought nothing"),

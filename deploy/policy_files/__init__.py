@@ -1,8 +1,8 @@
 """Policy files (TOML): read as a whole or refused as a whole, with every mistake named.
 
 A file has tables `[[budget]]`, `[[spike_rule]]`, `[[shared_credential_rule]]`, `[[horizon]]`, `[[price_override]]`,
-`[[discount]]`, `[[price_ceiling]]`, `[[route]]` and `[[alias]]`, and at its top, where all its policies belong to one
-organisation, `org = "..."`. Numbers are read exactly as they are written: no float ever holds money.
+`[[discount]]`, `[[price_ceiling]]`, `[[route]]`, `[[alias]]` and `[[renewal_rule]]`, and at its top, where all its
+policies belong to one organisation, `org = "..."`. Numbers are read exactly as they are written: no float holds money.
 """
 
 import tomllib

@@ -9,7 +9,16 @@ from pydantic_core import ErrorDetails
 
 from deploy.policy_files.shapes import WrongShapeError, duration, duration_sec, shaped, shown
 from schemas.aliases import Alias
-from schemas.policies import SCOPE_KEYS, AnyPolicy, Budget, Horizon, OnePolicy, SharedCredentialRule, SpikeRule
+from schemas.policies import (
+    SCOPE_KEYS,
+    AnyPolicy,
+    Budget,
+    Horizon,
+    OnePolicy,
+    RenewalRule,
+    SharedCredentialRule,
+    SpikeRule,
+)
 from schemas.prices import OVERRIDE_LEAVES, Discount, PriceCeiling, PriceOverride
 from schemas.routes import Route
 
@@ -24,6 +33,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "price_ceiling": PriceCeiling,
     "route": Route,
     "alias": Alias,
+    "renewal_rule": RenewalRule,
 }
 _DURATIONS = {"live_horizon": "live_horizon_sec"}
 _ADAPTER: TypeAdapter[OnePolicy] = TypeAdapter(AnyPolicy)

@@ -9,7 +9,8 @@ Laws
 3. A budget that is new, or matches something else, gets the days before it from here; the ledger need not know them.
    Burn drops what is older than the periods that it keeps; days of more than KEPT_DAYS ago are not sent at all.
 4. Shares are never live and move no clock and no window: they count in budgets, whose open periods fire by them.
-5. Dead letters + what changes nothing + charges that stand from now on = records.
+5. A contract that ends soon is said once (`renewals.py`).
+6. Dead letters + what changes nothing + charges that stand from now on = records.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ import msgspec
 
 from schemas.charge_states import (
     KEPT_TYPE,
+    RENEWAL_TYPE,
     WORD_KEY,
     WORD_TYPE,
     ChargesWord,
@@ -36,6 +38,7 @@ from streams.rating.dead_letters import dead_letter
 from streams.rating.decoding import binary_attributes
 from streams.rating.matching import Matcher
 from streams.rating.messages import Batch, sum_messages
+from streams.rating.renewal_watch import RenewalWatch, renewal_outputs
 from streams.rating.spreading import days_due
 from streams.rating.standing_charges import Charge, charge_of, kept_of, replacing
 
@@ -45,6 +48,7 @@ KEPT_DAYS = 800
 TICK_EVERY = 10
 """Ticks come each second; a day may begin this many seconds late. A change of policies does not wait."""
 _DAY_US = 86_400_000_000
+_QUARTER_US = 900_000_000
 _KILLED = InvalidMessage(Reason.POISON, "", "each process that rated this record, and nothing else with it, died")
 
 
@@ -61,6 +65,8 @@ class AccruingLane:
         self._next_offset = 0
         self._matcher = Matcher({})
         self._matcher_offset = -1
+        self._renewals = RenewalWatch()
+        self._renewals_at = (-1, -1)  # quarter of an hour of log time, and policy offset, of the last look
         self._silent = TICK_EVERY
         self._ticks = 0
 
@@ -78,6 +84,8 @@ class AccruingLane:
                 elif kind == WORD_TYPE:
                     word = word_from_bytes(data)
                     self._log_time_us, self._policy_offset = word.log_time_us, word.policy_offset
+                elif kind == RENEWAL_TYPE:
+                    self._renewals.restore(data)
             except (msgspec.MsgspecError, KeyError, ValueError) as error:
                 where = f"{STATE_TOPIC}/{self.partition}@{record.offset}"
                 raise CorruptStateError(f"{where} cannot be read as a charge that was kept") from error
@@ -95,7 +103,7 @@ class AccruingLane:
         if not moved and self._silent < TICK_EVERY and self._ticks > 1:
             return None
         self._silent, self._ticks = 0, self._ticks + 1
-        return self._result(self._move(log_time_us, self._next_offset))
+        return self._result(self._move(log_time_us, self._next_offset), changed=False)
 
     def step(self, batch: SourceBatch) -> StepResult:
         """All that the records lead to: debits, charges as they stand, dead letters."""
@@ -119,14 +127,14 @@ class AccruingLane:
             days.append(self._due(after))
         outputs.extend(self._debits(days, self._matcher, first_offset=first.offset))
         outputs.extend(self._kept(charge) for charge in changed.values())
-        return self._result(outputs)
+        return self._result(outputs, changed=bool(changed))
 
     def set_aside(self, record: SourceRecord) -> StepResult:
         """The record is a dead letter and changes nothing; the log moves on past it."""
         outputs = self._move(record.append_time_us, record.offset)
         self._next_offset = record.offset + 1
         letter = dead_letter(record, _KILLED, topic=CHARGES_TOPIC, partition=self.partition)
-        return self._result([*outputs, letter])
+        return self._result([*outputs, letter], changed=False)
 
     def _take(self, record: SourceRecord) -> tuple[Charge | None, Charge | None]:
         """(what stood, what stands from now on; None where nothing changes). Raises: InvalidMessage."""
@@ -187,8 +195,13 @@ class AccruingLane:
         key = charge.kept.charge_id.encode()
         return Output(STATE_TOPIC, record_bytes(KEPT_TYPE, charge.kept), key=key, partition=self.partition)
 
-    def _result(self, outputs: list[Output]) -> StepResult:
-        """The outputs and the lane's word, in one transaction."""
+    def _result(self, outputs: list[Output], *, changed: bool) -> StepResult:
+        """The outputs, renewals that follow, and the lane's word, in one transaction."""
+        look = (self._log_time_us // _QUARTER_US, self._policy_offset)
+        if changed or look != self._renewals_at:
+            self._renewals_at = look
+            moved = self._renewals.judge(self._charges.values(), self._policies.latest()[1], at_us=self._log_time_us)
+            outputs.extend(renewal_outputs(moved, partition=self.partition))
         word = ChargesWord(log_time_us=self._log_time_us, policy_offset=self._policy_offset)
         said = Output(STATE_TOPIC, record_bytes(WORD_TYPE, word), key=WORD_KEY, partition=self.partition)
         return StepResult([*outputs, said], self._log_time_us, self._policy_offset)

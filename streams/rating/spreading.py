@@ -30,6 +30,11 @@ class ServiceDays:
     days: int
     zone: str
 
+    @property
+    def until(self) -> date:
+        """The day after its last."""
+        return self.first + timedelta(days=self.days)
+
 
 @dataclass(frozen=True, slots=True)
 class Shares:
@@ -57,6 +62,11 @@ def shares(amount_pico_usd: int, service: ServiceDays, *, start: int, stop: int)
 def days_due(service: ServiceDays, *, at_us: int) -> int:
     """How many days of the period have begun at the instant: 0 before it, all from its last day on."""
     return min(max(_today(at_us // 1_000_000, service.zone) - service.first.toordinal() + 1, 0), service.days)
+
+
+def begins_at(day: date, zone: str) -> datetime:
+    """The first instant of a local date, in UTC."""
+    return _at(day.toordinal(), 0, ZoneInfo(zone))
 
 
 @lru_cache(maxsize=65_536)

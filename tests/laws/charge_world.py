@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from schemas.internal import batch_from_headers, from_arrow_bytes
-from schemas.policies import Budget, Policies, PolicyChange, fold
+from schemas.policies import Budget, OnePolicy, Policies, PolicyChange, fold
 from streams.burn.periods import period_of
 from streams.ports import Output, SourceBatch, SourceRecord, StepResult
 from streams.rating.accruing import CHARGES_TOPIC, STATE_TOPIC, AccruingLane
@@ -47,8 +47,8 @@ class ChangingPolicies:
         if budgets:
             self.set(*budgets)
 
-    def set(self, *budgets: Budget) -> None:
-        """The budgets are in force."""
+    def set(self, *budgets: OnePolicy) -> None:
+        """The policies are in force."""
         self.offset += 1
         change = PolicyChange(change_id=str(self.offset), actor="test", at="now", files=(), sets=budgets)
         self.policies = fold(self.policies, change, offset=self.offset)
@@ -129,7 +129,8 @@ class Lane:
     def spent(self) -> PicoByPeriod:
         """What the messages of `internal.deltas` come to, as burn counts them: each budget in its newest life."""
         found: PicoByPeriod = defaultdict(int)
-        budgets = {(e.policy.org, e.policy.id): e for e in self.policies.policies.values()}
+        in_force = self.policies.policies.values()
+        budgets = {(e.policy.org, e.policy.id): e for e in in_force if isinstance(e.policy, Budget)}
         for output in self.outputs:
             if output.topic != "internal.deltas":
                 continue
