@@ -1,6 +1,7 @@
 """What the local broker is told: `server.properties`, logging, and the flags of its JVM. Pure.
 
-One node in KRaft combined mode, on loopback only. Figures were measured with Kafka 4.4 on Java 25 and two busy cores:
+One node in KRaft combined mode, on loopback only. Figures were measured with Kafka 4.4 (the lock has 4.2.2) on Java 25
+and two busy cores:
 - C1 only and the serial collector: 250 k to 360 k records/s of 570 bytes and 8 ms per small transaction, where the
   server compiler needs 170 k to 250 k and 17 ms for its first millions of records, since it competes for the cores;
 - a broker session of 3 s: after `kill -9` the new broker is refused until the dead one's session has ended, which with

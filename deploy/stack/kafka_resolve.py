@@ -5,6 +5,8 @@ Traps, each met once:
   kafka-clients 3.9.1 beside a 4.4.0 broker. So the broker is resolved alone, and log4j's binding is added as one jar.
 - The broker's POM names no binding of SLF4J; without one it logs nothing.
 - The POM of 4.4.0 names kafka-tools-api, of which no 4.4.0 was published; only the console tools use it.
+- 4.3.0 to 4.4.0 take a partition that has no leader for a deleted one and never write its transaction's marker
+  (KAFKA-20734): nobody reads that partition to its end again. Upgrade only to a version that has it mended.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """`python -m deploy.stack.watchdog`: kills processes of the stack that hang; the supervisor starts them anew.
 
-The supervisor sees who dies. Who lives and does nothing is seen here: Kafka or ClickHouse does not answer, Kafka never
-ends a transaction, rating does not tick, any stage does not move on a partition on which there is something to read.
+The supervisor sees who dies. Who lives and does nothing is seen here: Kafka or ClickHouse does not answer, rating does
+not tick, any stage does not move on a partition on which there is something to read. A transaction that the broker
+never ends is said, not mended: it outlives the broker's restart, and only a person may end it (docs/operating.md).
 """
 
 import os
@@ -45,8 +46,8 @@ class Watchdog:
     def look(self, hang_sec: float) -> list[str]:
         """Who was hung at this look, and was killed for it. Raises: FatalError: the supervisor is gone."""
         signs = {name: None if check() is None else _UNANSWERED for name, check in self._checks.items()}
-        if signs["kafka"] is None and self._holds_progress():
-            signs["kafka"] = _UNANSWERED
+        if signs["kafka"] is None:
+            self._look_for_held()
         well = frozenset(name for name, sign in signs.items() if sign is None)
         if "kafka" in well:
             signs |= self._stage_signs()
@@ -65,19 +66,23 @@ class Watchdog:
             if state.state == "RUNNING" and state.pid is not None and name in signs
         }
 
-    def _holds_progress(self) -> bool:
-        """Whether the broker holds a transaction on `internal.progress` open for longer than any of ours may last."""
+    def _look_for_held(self) -> None:
+        """Says once if the broker holds a transaction on `internal.progress` open for longer than ours may last."""
         now_sec = time.monotonic()
         try:
             readable = self._positions.readable_ends([PROGRESS])[PROGRESS, 0]
             end = self._positions.ends([PROGRESS])[PROGRESS, 0]
         except KafkaUnavailableError:
-            return False
+            return
         self._held = held(self._held, readable=readable, end=end, now_sec=now_sec)
         before, self._stuck = self._stuck, self._held is not None and self._held.too_long(now_sec=now_sec)
         if self._stuck and not before:
-            _LOG.warning("Kafka does not end a transaction", topic=PROGRESS, readable=readable, end=end)
-        return self._stuck
+            _LOG.error(
+                "Kafka never ended a transaction, so nobody reads on; docs/operating.md says what to do",
+                topic=PROGRESS,
+                readable=readable,
+                end=end,
+            )
 
     def _stage_signs(self) -> dict[str, str | None]:
         """What changes when a stage does something."""

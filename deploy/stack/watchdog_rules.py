@@ -19,7 +19,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sink": ("kafka", "clickhouse"),
 }
 HELD_SEC = 90.0
-"""No transaction of ours stays open for longer: after at most 60 s the broker ends it, looking every 10 s."""
+"""No transaction of ours stays open for longer: after at most 60 s a broker ends it, looking every second or ten."""
 _MOST_DOUBLINGS = 6
 _LONGER = 3
 _PATIENTLY = frozenset({"kafka", "clickhouse"})

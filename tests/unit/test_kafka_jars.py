@@ -15,7 +15,7 @@ from deploy.stack.kafka_lock import LockedJar
 from schemas.errors import CorruptStateError, SettingsError, TryAgainError
 
 CONTENT = {
-    LockedJar("org.apache.kafka", "kafka_2.13", "4.4.0", hashlib.sha256(body).hexdigest(), len(body)): body
+    LockedJar("org.apache.kafka", "kafka_2.13", "4.2.2", hashlib.sha256(body).hexdigest(), len(body)): body
     for body in [b"broker" * 1000]
 } | {
     LockedJar("org.slf4j", "slf4j-api", "1.7.36", hashlib.sha256(body).hexdigest(), len(body)): body
@@ -57,14 +57,14 @@ def test_an_installation_has_every_jar_and_nothing_beside_it(tmp_path: Path, rep
         path.name: path.read_bytes() for path in target.iterdir()
     }
     assert found == find_kafka(target, JARS)
-    assert found.version == "4.4.0"
+    assert found.version == "4.2.2"
     assert (told[-1], leftovers(target)) == ((9_000, 9_000), [])
 
 
 def test_a_whole_installation_is_not_fetched_again(tmp_path: Path, repository: Path) -> None:
     """The second call needs no repository."""
     install(tmp_path / "kafka", repository.as_uri())
-    assert install(tmp_path / "kafka", (tmp_path / "nowhere").as_uri()).version == "4.4.0"
+    assert install(tmp_path / "kafka", (tmp_path / "nowhere").as_uri()).version == "4.2.2"
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"x" * 6000), lambda path: path.unlink()])
