@@ -25,7 +25,7 @@ from deploy.stack.kafka_config import (
 from deploy.stack.kafka_jars import KafkaInstallation
 from schemas.errors import CorruptStateError, SettingsError
 
-_FORMAT = 1
+_FORMAT = 2  # 1: by Kafka 4.4.0, whose metadata 4.2.2 does not read
 _FORMAT_TIMEOUT_SEC = 120.0
 
 
