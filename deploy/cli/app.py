@@ -8,6 +8,7 @@ from deploy.cli import (
     deadletters,
     demo,
     export,
+    key_id,
     policies,
     price,
     query,
@@ -42,5 +43,6 @@ for module in (
     reconcile,
     reconcile_provider,
     export,
+    key_id,
 ):
     module.register(app)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli.key_id import PepperFile
 from deploy.cli.output import StateDir, examples, put, say
 
 _Tokens = Annotated[
@@ -36,6 +37,7 @@ def collector(
     tokens: _Tokens = None,
     cert: Annotated[Path | None, typer.Option(metavar="FILE", help="TLS: the certificate chain, PEM.")] = None,
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="TLS: its private key, PEM.")] = None,
+    pepper: PepperFile = None,
     state_dir: StateDir = None,
 ) -> None:
     """Take usage over HTTP: CloudEvents, LiteLLM's batches and OTLP traces, with bearer tokens. Ctrl-C ends it.
@@ -49,6 +51,7 @@ def collector(
 
     from deploy.stack.find import connections
     from producers.collector.server import serve
+    from schemas.credentials import read_pepper
 
     host, port = _address(listen)
     if host not in {"127.0.0.1", "::1", "localhost"} and cert is None:
@@ -61,6 +64,7 @@ def collector(
             kafka=connections(state_dir, os.environ).kafka,
             tokens=_file(tokens, state_dir),
             tls=_tls(cert, key),
+            pepper=read_pepper(pepper) if pepper is not None else None,
             on_ready=lambda address: say(f"collector listens at {address}"),
         )
     )

@@ -24,6 +24,7 @@ from producers.collector.intake import Judged, Refused, judge
 from producers.collector.otlp_protobuf import partial_success
 from producers.collector.problems import CONTENT_TYPE, Problem, away, busy
 from producers.stamp import Event
+from schemas.credentials import Pepper
 from schemas.errors import InputError, KafkaUnavailableError, SettingsError
 
 _log = logging.getLogger(__name__)
@@ -58,10 +59,13 @@ class Bounds:
 class Collector:
     """The application's state: who may come, where events go, how much is under way."""
 
-    def __init__(self, grants: GrantFile, delivery: Delivering, bounds: Bounds) -> None:
+    def __init__(
+        self, grants: GrantFile, delivery: Delivering, bounds: Bounds, *, pepper: Pepper | None = None
+    ) -> None:
         self._grants = grants
         self._delivery = delivery
         self._bounds = bounds
+        self._pepper = pepper
         self._waiting_bytes = 0
 
     def app(self, *, on_header: Callable[[web.Request], None] = lambda _: None) -> web.Application:
@@ -125,7 +129,7 @@ class Collector:
 
         def work() -> Judged:
             rows = door.rows(body, kind, headers)
-            return judge(rows, grant, now=datetime.now(UTC), default_source=door.source)
+            return judge(rows, grant, now=datetime.now(UTC), default_source=door.source, pepper=self._pepper)
 
         return await asyncio.to_thread(work) if len(body) > _LARGE_BODY_BYTES else work()
 

@@ -6,6 +6,7 @@ Laws
    otherwise is kept in `asserted`. A relay's events name their own credentials.
 3. An event's source begins with its token's org and credential, so that nobody replaces another's event. The same event
    under the same token has the same identity, however often it is sent, and after its token was renewed.
+4. What looks like a secret is taken out; a key that is sent as its own id becomes one (`schemas/credentials.py`).
 """
 
 from collections.abc import Iterable
@@ -18,9 +19,11 @@ import msgspec
 
 from producers.collector.grants import Grant
 from producers.dialect import Draft, Row
-from producers.stamp import Event
+from producers.stamp import Event, cleaned
+from schemas.credentials import Pepper, without_key
 from schemas.errors import InvalidMessage, Reason
 from schemas.keys import event_key
+from schemas.secrets import holds_secret
 from schemas.signals import rfc3339
 from schemas.usage import USAGE_TYPE
 from schemas.usage_codec import decode
@@ -50,8 +53,13 @@ class Judged:
     passed_over: int = 0
 
 
-def judge(rows: Iterable[Row], grant: Grant, *, now: datetime, default_source: str) -> Judged:
-    """Every row judged; `default_source` is that of formats whose events name none."""
+def judge(
+    rows: Iterable[Row], grant: Grant, *, now: datetime, default_source: str, pepper: Pepper | None = None
+) -> Judged:
+    """Every row judged; `default_source` is that of formats whose events name none.
+
+    `pepper`: a relay's event that names a key itself as its credential counts under the key's id.
+    """
     judged = Judged()
     for index, row in enumerate(rows):
         if not isinstance(row, Draft):
@@ -61,13 +69,13 @@ def judge(rows: Iterable[Row], grant: Grant, *, now: datetime, default_source: s
                 judged.refused.append(Refused(index, None, str(row.reason), row.message))
             continue
         try:
-            judged.events.append(event_of(row, grant, now=now, default_source=default_source))
+            judged.events.append(event_of(row, grant, now=now, default_source=default_source, pepper=pepper))
         except InvalidMessage as verdict:
             judged.refused.append(Refused(index, row.id, str(verdict.reason), verdict.message))
     return judged
 
 
-def event_of(draft: Draft, grant: Grant, *, now: datetime, default_source: str) -> Event:
+def event_of(draft: Draft, grant: Grant, *, now: datetime, default_source: str, pepper: Pepper | None = None) -> Event:
     """The event of a draft, by whom its token is.
 
     Raises: InvalidMessage: Burnline would refuse it, for its reason.
@@ -85,7 +93,7 @@ def event_of(draft: Draft, grant: Grant, *, now: datetime, default_source: str) 
         "id": own,
         "time": rfc3339(draft.time),
         "datacontenttype": "application/json",
-        "data": granted(draft.data, grant),
+        "data": _without_keys(granted(draft.data, grant), pepper),
     }
     if draft.subject is not None:
         event["subject"] = draft.subject
@@ -93,9 +101,20 @@ def event_of(draft: Draft, grant: Grant, *, now: datetime, default_source: str) 
         value = msgspec.json.encode(event)
     except (UnicodeEncodeError, OverflowError) as error:
         raise InvalidMessage(Reason.INVALID_UTF8, "", str(error)) from None
+    if holds_secret(value):
+        event = cleaned(event)
+        value = msgspec.json.encode(event)
     data = decode(value).data
     key = event_key(org=data.org, team=data.team, credential=data.credential)
-    return Event(draft.row, key, value, draft.time, source, own)
+    return Event(draft.row, key, value, draft.time, event["source"], event["id"])
+
+
+def _without_keys(data: dict[str, Any], pepper: Pepper | None) -> dict[str, Any]:
+    """The data, its credential an id, whatever was sent as one."""
+    credential = data.get("credential")
+    if not isinstance(credential, str):
+        return data
+    return {**data, "credential": without_key(credential, pepper)}
 
 
 def source_of(said: str, grant: Grant) -> str:

@@ -14,6 +14,7 @@ from producers.collector.app import Bounds, Collector
 from producers.collector.delivery import Delivery
 from producers.collector.grants import GrantFile
 from schemas.connection import KafkaSettings
+from schemas.credentials import Pepper
 from schemas.errors import SettingsError
 
 _log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ async def serve(  # noqa: PLR0913  settings of one thing, all by name
     tls: ssl.SSLContext | None = None,
     on_ready: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
+    pepper: Pepper | None = None,
 ) -> None:
     """Returns when every request that had begun was answered, after `stop`, or SIGTERM or SIGINT where there is none.
 
@@ -88,7 +90,8 @@ async def serve(  # noqa: PLR0913  settings of one thing, all by name
     callers = _Callers(bounds)
     delivery = Delivery(kafka, timeout_sec=bounds.acknowledge_sec)
     try:
-        app = Collector(grants, delivery, bounds).app(on_header=lambda request: callers.heard(request.protocol))
+        collector = Collector(grants, delivery, bounds, pepper=pepper)
+        app = collector.app(on_header=lambda request: callers.heard(request.protocol))
         runner = web.AppRunner(
             app,
             access_log=None,

@@ -12,6 +12,7 @@ from schemas.aliases import NO_ALIASES, Aliases
 from schemas.secrets import pseudonym
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
 from schemas.usage_codec import UsageDataStruct
+from streams.rating.cleaning import without_secrets
 from streams.rating.decoding import Decoded
 from streams.rating.groups import Codes, Ints, codes_of
 from streams.rating.tokens import Tokens, complete_tokens
@@ -29,6 +30,7 @@ class Columns:
         transposed = zip(*self.tuples, strict=True) if events else ((),) * len(DATA_FIELDS)
         self.data: dict[str, tuple[Any, ...]] = dict(zip(DATA_FIELDS, transposed, strict=True))
         self.data["credential"] = _without_secrets(self.data["credential"])
+        self.data |= without_secrets(self.data)
         self.source = [event.source for event in events]
         self.id = [event.id for event in events]
         self.event_us = decoded.event_us

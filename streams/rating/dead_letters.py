@@ -110,6 +110,6 @@ def _clean_headers(headers: Headers) -> dict[str, str]:
     for name, content in list(headers)[:_MAX_HEADERS]:
         value = content or b""
         known = name in _KEPT_HEADERS and len(value) <= _MAX_HEADER_CHARS
-        clean = name if like_a_name(name) else "[redacted]"
+        clean = name if like_a_name(name) and named_without_secrets(name) == name else "[redacted]"
         kept[clean] = named_without_secrets(_decoded(value)) if known else placeholder(len(value))
     return kept

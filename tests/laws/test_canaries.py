@@ -4,15 +4,21 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 
 from producers.dialect import Skipped
 from producers.formats import FORMATS
 from producers.stamp import Stamping, parse_sets, stamp
 from schemas.errors import InputError, InvalidMessage
-from tests.laws.rating_events import batch, new_lane, records
+from schemas.internal import from_arrow_bytes
+from schemas.policies import Budget
+from streams.ports import Output
+from tests.laws.rating_events import batch, event, new_lane, raw, record, records
 
 FOLDER = Path(__file__).parents[1] / "golden" / "dialects"
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"(?P<names>\s*:)?')
@@ -132,3 +138,38 @@ def test_only_names_are_carried(case: Path) -> None:
     """Of all strings of a body only those of the listed fields become part of an event, however short a text is."""
     carried = {name for name, text in _planted(case, SHORT) if any(b"canary" in said for said in _outputs(case, text))}
     assert carried <= NAMES.get(_format(case), set())
+
+
+LIVE = [
+    {"credential": SECRET}, {"user_agent": f"curl/8 {SECRET}"}, {"user_agent": f"Bearer {SECRET}"},
+    {"tags": {"note": f"key is {SECRET}"}}, {"tags": {SECRET: "x"}}, {"asserted": {"credential": SECRET}},
+    {"secret_of_mine": f"{SECRET} of mine"}, {"messages": [{"content": PROMPT}]}, {"prompt": SHORT},
+    {"tags": {"x": "y"}, "messages": SHORT},
+]  # fmt: skip
+HEADERS = [("authorization", f"Bearer {SECRET}".encode()), (SECRET, b"x"), ("ce_note", SECRET.encode())]
+
+
+@pytest.mark.parametrize("planted", LIVE, ids=lambda planted: "-".join(planted)[:40])
+@pytest.mark.parametrize("is_good", [True, False])
+def test_nothing_that_rating_sends_holds_what_was_planted_in_an_event(
+    planted: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    *,
+    is_good: bool,
+) -> None:
+    """Rows, sums, identities or the dead letter, and what is logged; headers and keys of records were planted, too."""
+    good = event(**planted) if is_good else {**event(**planted), "time": "yesterday"}
+    lane = new_lane(Budget(id="each", org="acme", each="credential", limit=Decimal(0)))
+    planted_record = record(raw(good), key=SECRET.encode(), headers=HEADERS)
+    with structlog.testing.capture_logs() as logs:
+        outputs = lane.step(batch([planted_record])).outputs
+    assert len(outputs) > 1
+    for output in outputs:
+        said = [output.value, output.key or b"", *(value for _, value in output.headers or ())]
+        said += [str(from_arrow_bytes(output.value).to_pylist()).encode()] if _is_arrow(output) else []
+        assert not any(b"canary" in one for one in said), output.topic
+    assert "canary" not in str(logs) + caplog.text
+
+
+def _is_arrow(output: Output) -> bool:
+    return output.topic in {"internal.rated", "internal.deltas", "internal.steps"} and bool(output.value)

@@ -14,6 +14,7 @@ from producers.collector.bodies import DOORS
 from producers.collector.grants import Grant
 from producers.collector.intake import Judged, judge, source_of
 from producers.collector.problems import Problem
+from schemas.credentials import Pepper, without_key
 from schemas.usage_codec import decode
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -31,13 +32,23 @@ def event(**data: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def posted(
-    path: str, body: object, kind: str, *, grant: Grant = GRANT, headers: dict[str, str] | None = None
+KEY = "sk-proj-canary1234567890abcdef"
+PEPPER = Pepper("k1", b"0123456789abcdef")
+
+
+def posted(  # noqa: PLR0913  what a request has, by name
+    path: str,
+    body: object,
+    kind: str,
+    *,
+    grant: Grant = GRANT,
+    headers: dict[str, str] | None = None,
+    pepper: Pepper | None = None,
 ) -> Judged:
     """What becomes of a body."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     door = DOORS[path]
-    return judge(door.rows(raw, kind, headers or {}), grant, now=NOW, default_source=door.source)
+    return judge(door.rows(raw, kind, headers or {}), grant, now=NOW, default_source=door.source, pepper=pepper)
 
 
 def data_of(judged: Judged) -> list[Any]:
@@ -55,6 +66,17 @@ def test_a_good_event_becomes_a_record_of_its_token() -> None:
         "acme", "checkout", "shop", 3,
     )  # fmt: skip
     assert (read.data.identity_trust, read.data.auth_type, read.data.asserted) == ("authenticated", "api_key", None)
+
+
+@pytest.mark.parametrize("pepper", [None, PEPPER])
+def test_a_key_that_is_sent_as_its_own_id_reaches_no_record(pepper: Pepper | None) -> None:
+    """Not as a relay's credential, nor as a claim, nor in any other field."""
+    said = event(credential=KEY, user_agent=f"curl {KEY}", tags={"k": KEY}, asserted={"team": KEY})
+    for grant in (GATEWAY, GRANT):
+        (found,) = posted("/v1/events", said, ONE, grant=grant, pepper=pepper).events
+        assert b"canary" not in found.value + found.key
+        expected = "checkout" if grant is GRANT else without_key(KEY, pepper)
+        assert (decode(found.value).data.credential, found.key) == (expected, expected.encode())
 
 
 def test_what_an_event_claims_otherwise_is_kept_as_asserted() -> None:

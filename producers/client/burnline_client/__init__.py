@@ -1,6 +1,7 @@
 """Tells Burnline what a call of a model took; runs in other people's processes and needs none of Burnline's rooms."""
 
 from burnline_client.context import task
+from burnline_client.credentials import Pepper, read_pepper
 from burnline_client.emitter import UsageEmitter
 from burnline_client.emitter_stats import EmitterStats
 from burnline_client.errors import (
@@ -20,11 +21,13 @@ __all__ = [
     "EmitterStats",
     "ForkedError",
     "InvalidUsageError",
+    "Pepper",
     "QueueFullError",
     "UndeliveredError",
     "UsageEmitter",
     "UsageFields",
     "flush",
+    "read_pepper",
     "task",
     "watch",
 ]

@@ -9,6 +9,7 @@ Laws
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,7 @@ import msgspec
 
 from burnline_client import anthropic_usage, openai_usage
 from burnline_client.context import joined
+from burnline_client.credentials import Pepper, credential_id
 from burnline_client.prompts import estimated_input_tokens, fingerprints, keyed
 from burnline_client.stream import StreamReader
 from burnline_client.usage_leaves import Json, UnreadableUsageError
@@ -29,6 +31,8 @@ _READERS: dict[str, Callable[[Json], list[dict[str, Any]]]] = {
 }
 _YOURS = ("provider", "operation_id", "attempt", "credential", "prompt_fingerprint", "prefix_fingerprint", "region")
 """What the caller's own fields may say in place of what was seen."""
+_SIGNED = re.compile(rb"AWS4-[^\s]+\s+Credential=([^/,\s]+)/")
+"""A signature is another one each time; the id of its key is not."""
 _ESTIMATE = "prompt bytes / 4, pieces of the answer"
 
 
@@ -62,8 +66,8 @@ class Call:
         return len(self.request_body) + len(self.body or b"")
 
 
-def events_of(call: Call, *, key: bytes | None = None) -> list[dict[str, Any]]:
-    """The fields of the events that tell of a call; `key` is for fingerprints."""
+def events_of(call: Call, *, key: bytes | None = None, pepper: Pepper | None = None) -> list[dict[str, Any]]:
+    """The fields of the events that tell of a call; `key` is for fingerprints, `pepper` for the id of the API key."""
     answers, refused = _answers(call)
     broken_off = call.stream is not None and not (call.stream.has_usage and call.stream.has_ended)
     request = _decoded(call.request_body, dict[str, Any] if key or broken_off else _Asked)
@@ -80,7 +84,7 @@ def events_of(call: Call, *, key: bytes | None = None) -> list[dict[str, Any]]:
         http_status=call.http_status,
         latency_ms=call.latency_ms,
         ttft_ms=call.ttft_ms,
-        credential=keyed(key, b"credential", call.secret) if key and call.secret else None,
+        credential=_credential(call.secret, key, pepper),
         **fingerprints(request, key),
     )
     events = []
@@ -97,6 +101,17 @@ def events_of(call: Call, *, key: bytes | None = None) -> list[dict[str, Any]]:
             fields["tags"] = {**fields.get("tags", {}), **tags}
         events.append(joined({**call.fields}, {**fields, **_own(call.fields)}))
     return events
+
+
+def _credential(secret: bytes | None, key: bytes | None, pepper: Pepper | None) -> str | None:
+    """What stands for the API key of a call: its id under the pepper, else under the key for fingerprints."""
+    signed = _SIGNED.match(secret or b"")
+    secret = signed[1] if signed else secret
+    if not secret:
+        return None
+    if pepper is not None:
+        return credential_id(secret.removeprefix(b"Bearer "), pepper)
+    return keyed(key, b"credential", secret) if key else None
 
 
 def _own(fields: Mapping[str, Any]) -> dict[str, Any]:

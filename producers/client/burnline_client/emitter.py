@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from confluent_kafka import KafkaError
 
 from burnline_client.contract import event_key, usage_event
+from burnline_client.credentials import Pepper, without_key
 from burnline_client.deliveries import Deliveries
 from burnline_client.emitter_stats import EmitterStats
 from burnline_client.emitter_wire import KafkaWire
@@ -61,6 +62,8 @@ class UsageEmitter:
     `when_full` is what `emit` does when neither disk nor memory has room: `wait` (the default without a spool, or with
     `queue_wait_sec`), at most `queue_wait_sec`, then QueueFullError; `raise` it at once; `drop` (the default with a
     spool) counts and tells.
+    `pepper` (`read_pepper(path)`): a `credential` that is an API key itself becomes its id under it, else a plain hash:
+    no key leaves the process.
     `close_timeout_sec`: how long `close` waits for Kafka; 30 s, with a spool 5 s.
     Raises: ValueError: settings contradict each other. OSError: `spool_dir` cannot be made or used.
     """
@@ -81,9 +84,11 @@ class UsageEmitter:
         when_full: Literal["wait", "raise", "drop"] | None = None,
         queue_wait_sec: float | None = None,
         close_timeout_sec: float | None = None,
+        pepper: Pepper | None = None,
     ) -> None:
         self._source = source
         self._topic = topic
+        self._pepper = pepper
         self._defaults = dict(defaults or {})
         self._when_full = when_full or ("wait" if spool_dir is None or queue_wait_sec is not None else "drop")
         _check_choice("when_full", self._when_full, ("wait", "raise", "drop"))
@@ -156,6 +161,9 @@ class UsageEmitter:
         event_id = id if id is not None else time_ordered_id(clock.time_ns() // 1_000_000)
         at = time if time is not None else datetime.now(timezone.utc)
         said = {**self._defaults, **{name: value for name, value in fields.items() if value is not None}}
+        credential = said.get("credential")
+        if isinstance(credential, str):
+            said["credential"] = without_key(credential, self._pepper)
         record = Record(event_id, event_key(said), usage_event(source=self._source, id=event_id, time=at, fields=said))
         with self._idle:
             self._check_usable()

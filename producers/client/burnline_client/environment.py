@@ -10,6 +10,7 @@
 | BURNLINE_BUSINESS_UNIT, _COST_CENTER, _TEAM, _PROJECT, _SERVICE, _ENVIRONMENT, _AGENT, _USE_CASE | of every event |
 | BURNLINE_SPOOL_DIR | a folder where events wait while Kafka is away |
 | BURNLINE_FINGERPRINT_KEY_FILE | a file that holds the secret for fingerprints |
+| BURNLINE_CREDENTIAL_PEPPER_FILE | a file of one line, `k1:SECRET`, under which ids of API keys are made |
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from burnline_client.context import checked
+from burnline_client.credentials import Pepper, read_pepper
 from burnline_client.emitter import UsageEmitter
 from burnline_client.errors import InvalidUsageError
 
@@ -56,6 +58,7 @@ def emitter_settings(environment: Mapping[str, str], *, program: str) -> dict[st
         "defaults": defaults,
         "config": config,
         "spool_dir": environment.get("BURNLINE_SPOOL_DIR") or None,
+        "pepper": credential_pepper(environment),
     }
 
 
@@ -71,6 +74,15 @@ def fingerprint_key(environment: Mapping[str, str] | None = None) -> bytes | Non
     if len(key) < 16:
         raise InvalidUsageError(f"{path}: a key for fingerprints has at least 16 bytes")
     return key
+
+
+def credential_pepper(environment: Mapping[str, str] | None = None) -> Pepper | None:
+    """The pepper that BURNLINE_CREDENTIAL_PEPPER_FILE holds; None where it is not set.
+
+    Raises: InvalidUsageError: the file holds none. OSError: it cannot be read.
+    """
+    path = (os.environ if environment is None else environment).get("BURNLINE_CREDENTIAL_PEPPER_FILE")
+    return read_pepper(path) if path else None
 
 
 class SharedEmitter:

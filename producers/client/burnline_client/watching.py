@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from burnline_client.attempts import Watch
 from burnline_client.calls import events_of
 from burnline_client.context import checked
-from burnline_client.environment import fingerprint_key, shared_emitter
+from burnline_client.credentials import Pepper
+from burnline_client.environment import credential_pepper, fingerprint_key, shared_emitter
 from burnline_client.outbox import Emitter, Outbox
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 _Client = TypeVar("_Client")
 _MARK = "_burnline_watch"
-_outboxes: dict[tuple[int, bytes | None], Outbox] = {}
+_outboxes: dict[tuple[int, bytes | None, Pepper | None], Outbox] = {}
 
 
 def watch(
@@ -44,7 +45,8 @@ def watch(
 
     Without an emitter one is made from the environment (BURNLINE_KAFKA_BOOTSTRAP_SERVERS, BURNLINE_ORG, ...) and shared
     by all that do so. `key` is the secret for fingerprints of prompts, else what BURNLINE_FINGERPRINT_KEY_FILE holds;
-    without one there are none. Watching a client again replaces emitter, key and fields.
+    without one there are none. The client's API key becomes an id under the pepper of BURNLINE_CREDENTIAL_PEPPER_FILE.
+    Watching a client again replaces emitter, key and fields.
     Raises: TypeError: this is no client of the openai or anthropic package. InvalidUsageError: a field cannot be used.
     """
     http: Any = getattr(client, "_client", None)
@@ -52,7 +54,7 @@ def watch(
         raise TypeError(f"watch() takes a client of the openai or anthropic package, not {type(client).__name__}")
     used: Emitter = emitter if emitter is not None else shared_emitter()
     secret = key if key is not None else fingerprint_key()
-    watched = Watch(outbox=_outbox(used, secret), fields=checked(dict(fields)))
+    watched = Watch(outbox=_outbox(used, secret, credential_pepper()), fields=checked(dict(fields)))
     before = getattr(http, _MARK, None)
     if isinstance(before, Watch):
         before.outbox, before.fields = watched.outbox, watched.fields
@@ -77,11 +79,11 @@ def flush(timeout_sec: float = 30.0) -> bool:
     return all(handed_over) and not any(waiting)
 
 
-def _outbox(emitter: Emitter, key: bytes | None) -> Outbox:
-    """The emitter's outbox; one for all who share emitter and key."""
-    name = (id(emitter), key)
+def _outbox(emitter: Emitter, key: bytes | None, pepper: Pepper | None) -> Outbox:
+    """The emitter's outbox; one for all who share emitter, key and pepper."""
+    name = (id(emitter), key, pepper)
     if name not in _outboxes:
-        _outboxes[name] = Outbox(emitter, events_of=partial(events_of, key=key))
+        _outboxes[name] = Outbox(emitter, events_of=partial(events_of, key=key, pepper=pepper))
     return _outboxes[name]
 
 
