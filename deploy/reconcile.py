@@ -8,16 +8,11 @@ from datetime import date
 from typing import Any
 from uuid import uuid4
 
-import msgspec
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
+from deploy.asking import ask_for
 from deploy.store_client import OWN_TIMEOUT_SEC, client, read_only
 from schemas.connection import ClickHouseSettings, KafkaSettings
-from schemas.errors import KafkaUnavailableError, SettingsError
-from schemas.internal import ReconcileRequest
+from schemas.requests import ReconcileRequest
 
-TOPIC = "internal.requests"
-_SEND_SEC = 15.0
 _EVERY_SEC = 0.5
 _RUN = (
     "SELECT v.reconciliation_id, v.state, v.since, v.until, v.days, v.days_done, v.days_unequal, v.events_compared,"
@@ -49,29 +44,8 @@ def ask(settings: KafkaSettings, *, since: date, until: date) -> str:
     Raises: KafkaUnavailableError: not acknowledged in time. SettingsError: the topic is missing, or we may not write.
     """
     request = ReconcileRequest(request_id=uuid4().hex, since=since, until=until)
-    answers: list[KafkaError | None] = []
-
-    def delivered(error: KafkaError | None, _message: Message) -> None:
-        answers.append(error)
-
-    quiet = {"log_level": 0, "error_cb": lambda _error: None}
-    limits = {"acks": "all", "enable.idempotence": True, "message.timeout.ms": int(_SEND_SEC * 1000)}
-    producer = Producer({**settings.to_confluent(), **quiet, **limits})
-    topic = settings.topic(TOPIC)
-    try:
-        producer.produce(topic, msgspec.json.encode(request), partition=0, on_delivery=delivered)
-        producer.flush(_SEND_SEC + 1)
-    except KafkaException as error:
-        raise KafkaUnavailableError(f"the request was not sent: {error.args[0].str()}") from error
-    refusal = answers[0] if answers else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001  librdkafka's own code
-    if refusal is None:
-        return request.request_id
-    unknown = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)  # noqa: SLF001  as above
-    if refusal.code() in unknown:
-        raise SettingsError(f"topic {topic} does not exist; create it with: burnline topics apply")
-    if refusal.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
-        raise SettingsError(f"we may not write to topic {topic}; ask an administrator (burnline topics plan)")
-    raise KafkaUnavailableError(f"Kafka at {settings.bootstrap_servers} did not take the request: {refusal.str()}")
+    ask_for(settings, request)
+    return request.request_id
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,6 @@ class Reason(StrEnum):
     IN_THE_FUTURE = "in_the_future"
     CONFLICTING_DUPLICATE = "conflicting_duplicate"
     EVENT_TIME_MOVED = "event_time_moved"
-    REVISION_NOT_APPLIED = "revision_not_applied"
     COST_TOO_LARGE = "cost_too_large"
     POISON = "poison"
 

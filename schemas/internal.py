@@ -3,10 +3,10 @@
 Every message of `internal.rated` and `internal.deltas` is one rating batch (or a piece of it) as one Arrow IPC stream
 with the headers of `BatchHeaders`. A rating batch sends one message to *every* partition of `internal.deltas`, empty
 where it has no rows (several where one would be too large: the last moves the clock); a tick the same without rows.
+Long because it lists every column that flows.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 from typing import Literal
 
 import msgspec
@@ -77,7 +77,10 @@ RATED_SCHEMA = pa.schema(
         ("price_book_version", pa.string()),
         ("tags", _STRINGS),
         ("live", pa.bool_()),  # not part of the view: backfill or not, as rating saw it
-        ("maybe_duplicate", pa.bool_()),  # older than the duplicate window: the sink looks it up
+        ("maybe_duplicate", pa.bool_()),  # rating cannot know that it is new: the sink looks it up
+        ("corrects", pa.bool_()),  # rating sent no sums for it: the sink says what it changes
+        ("astray", pa.bool_()),  # its copies belong into another partition, where rating does not know of it
+        ("void", pa.bool_()),  # it counts as nothing
         ("policy_offset", pa.int64()),
         ("event_partition", pa.int32()),  # where the event stood in usage.events
         ("event_offset", pa.int64()),
@@ -117,7 +120,7 @@ ADJUSTMENT_SCHEMA = pa.schema(
     [
         *RATED_SCHEMA,  # the row as it was stored or rated: whole, attributed, priced
         ("sign", pa.int8()),  # +1: it counts from now on; -1: it counts no more
-        ("reason", pa.string()),  # late_duplicate; more to come with corrections
+        ("reason", pa.string()),  # late_duplicate, revision, undo, rerate
     ]
 )
 """One row per correction that only the ledger can know. Sums over `sign` times the row follow the ledger exactly."""
@@ -226,18 +229,6 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     def key(self) -> bytes:
         """The record key: one living record per stage and partition."""
         return f"{self.stage}|{self.topic}|{self.partition}".encode()
-
-
-class ReconcileRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator asks of the sink on `internal.requests`, as JSON: compare and repair the days [since, until).
-
-    Asked twice under one id, it is done twice, which changes nothing more.
-    """
-
-    request_id: str
-    since: date
-    until: date
-    kind: Literal["reconcile"] = "reconcile"
 
 
 def progress_bytes(progress: Progress) -> bytes:

@@ -7,6 +7,7 @@ Laws
 3. No field holds prompt or completion text.
 4. Fields of `data` that this version does not know are kept in `tags` as `x_<name>`, never refused: numbers and
    names of one word as they are, of what may be text only its size (law 3).
+5. Of the revisions of one (source, id) the highest counts; one that is `void` counts as nothing.
 Source: CloudEvents 1.0 (envelope), OTel GenAI semantic conventions (inclusive totals).
 """
 
@@ -55,7 +56,12 @@ class UsageData(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
 
-    revision: Annotated[int, Field(ge=1, le=2**31 - 1)] = 1
+    revision: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(
+        1, description="of the events of one source and id the highest revision counts, whenever it comes"
+    )
+    void: bool | None = Field(
+        None, description="true in a revision of 2 or more: the event does not count, nor does any lower revision"
+    )
     import_id: Name | None = None
 
     org: Name
@@ -155,6 +161,14 @@ class UsageData(BaseModel):
     def _totals_agree(self) -> Self:
         complete_side(self, "input_tokens", INPUT_LEAVES)
         complete_side(self, "output_tokens", OUTPUT_LEAVES)
+        return self
+
+    @model_validator(mode="after")
+    def _void_revises(self) -> Self:
+        if self.void and self.revision == 1:
+            raise PydanticCustomError(
+                "void_of_nothing", "void is said by a revision of 2 or more: a first one has nothing to take back"
+            )
         return self
 
 

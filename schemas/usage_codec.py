@@ -50,6 +50,8 @@ def _fast_type(name: str, hint: Any) -> Any:  # noqa: ANN401  a type is a value 
     if name in {"revision", "attempt"}:
         bounded = Annotated[int, Meta(ge=1, le=2**31 - 1)]
         return bounded if name == "revision" else bounded | None
+    if name == "void":
+        return None  # whoever says it is judged by the contract
     if name == "http_status":
         return Annotated[int, Meta(ge=100, le=599)] | None
     return hint
@@ -270,6 +272,8 @@ def _verdict(raw: bytes, error: ErrorDetails) -> InvalidMessage:
         return InvalidMessage(Reason.MISSING_FIELD, path, f"{path} is required")
     if kind == "tokens_disagree":
         return InvalidMessage(Reason.TOKENS_DISAGREE, path, said)
+    if kind == "void_of_nothing":
+        return InvalidMessage(Reason.OUT_OF_RANGE, "data.revision", said)
     if kind in _OUT_OF_RANGE or path == "data.reported_cost_usd":
         return InvalidMessage(Reason.OUT_OF_RANGE, path, f"{path}: {said}")
     if kind == "string_pattern_mismatch":

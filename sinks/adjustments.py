@@ -1,21 +1,24 @@
-"""What the sink says on `usage.adjustments`: rows that were counted live and are not in the ledger, signed. Pure.
+"""What the sink says on `usage.adjustments`: what the ledger gained beside what rating summed, as signed rows. Pure.
 
 Laws
-1. A row that a group leaves out becomes exactly one signed row, as it was rated: that is what burn has counted.
-2. A signed row goes to the partition that its event came from.
+1. A row that rating summed and that a group leaves out is one row of sign -1, as it was rated: burn has counted it.
+2. A row that takes the place of a stored one is one of sign -1, as that was stored; where rating did not sum the new
+   one, it is one of sign +1 too.
+3. A signed row goes to the partition that its event came from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.errors import CorruptStateError
-from schemas.internal import ADJUSTMENT_HEADER, ADJUSTMENT_SCHEMA, RATED_SCHEMA, AdjustmentHeaders, to_arrow_bytes
-from sinks.groups import Group, RatedMessage
+from schemas.internal import ADJUSTMENT_HEADER, ADJUSTMENT_SCHEMA, AdjustmentHeaders, to_arrow_bytes
+from sinks.groups import RatedMessage
+from sinks.revisions import REVISION, Resolution
 
-LATE_DUPLICATE = "late_duplicate"
 MOST_BYTES = 8 * 2**20
 """Arrow bytes of one message, before compression."""
 
@@ -33,32 +36,59 @@ class Adjustment:
         return [(ADJUSTMENT_HEADER, msgspec.json.encode(self.headers))]
 
 
-def late_copies(group: Group, messages: Sequence[RatedMessage], *, opened: int) -> list[Adjustment]:
-    """The rows that the group leaves out, to be counted no more; `messages` are those of its spans.
+def signed_rows(
+    group_id: str,
+    messages: Sequence[RatedMessage],
+    resolution: Resolution,
+    replaced: pa.RecordBatch,
+    *,
+    opened: int,
+) -> list[Adjustment]:
+    """What a group changes beside what rating summed; `messages` are those of its spans, `replaced` the stored rows.
 
-    Raises: CorruptStateError: a row that is left out is in none of the messages.
+    Raises: CorruptStateError: a row of the resolution is in none of the messages.
     """
-    found: dict[int, list[pa.RecordBatch]] = {}
     by_place = {(message.partition, message.offset): message for message in messages}
-    for left in group.left_out:
-        message = by_place.get((left.partition, left.offset))
-        if message is None or max(left.indexes) >= message.rows.num_rows:
-            raise CorruptStateError(f"group {group.group_id} leaves out rows of {left.partition}@{left.offset} unread")
-        rows = message.rows.take(pa.array(left.indexes, pa.int64()))
+    found: dict[int, list[pa.RecordBatch]] = {}
+    alike: dict[tuple[int, int, int, str], list[int]] = {}
+    signs = {place: (-1, reason) for place, reason in resolution.taken_back.items()}
+    signs |= dict.fromkeys(resolution.added, (1, REVISION))
+    for (partition, offset, index), (sign, reason) in sorted(signs.items()):
+        alike.setdefault((partition, offset, sign, reason), []).append(index)
+    for (partition, offset, sign, reason), indexes in alike.items():
+        message = by_place.get((partition, offset))
+        if message is None or max(indexes) >= message.rows.num_rows:
+            raise CorruptStateError(f"group {group_id} takes back rows of {partition}@{offset} that were not read")
+        rows = signed(message.rows.take(pa.array(indexes, pa.int64())), sign=sign, reason=reason)
         found.setdefault(message.header.source_partition, []).append(rows)
+    for partition, rows in by_partition(replaced):
+        found.setdefault(partition, []).append(signed(rows, sign=-1, reason=REVISION))
+    return messages_of(found, group_id=group_id, opened=opened)
+
+
+def by_partition(rows: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Rated rows by the partition of `usage.events` that they came from."""
+    partitions = rows.column("event_partition")
+    for partition in sorted(set(partitions.to_pylist())):
+        yield partition, rows.filter(pc.equal(partitions, partition))
+
+
+def messages_of(found: Mapping[int, Sequence[pa.RecordBatch]], *, group_id: str, opened: int) -> list[Adjustment]:
+    """Signed rows by partition, as messages."""
     return [
         Adjustment(
             partition,
-            AdjustmentHeaders(kind="rows", opened=opened, group_id=group.group_id, rows=piece.num_rows),
+            AdjustmentHeaders(kind="rows", opened=opened, group_id=group_id, rows=piece.num_rows),
             to_arrow_bytes(piece),
         )
         for partition, batches in sorted(found.items())
-        for piece in pieces(_signed(batches, sign=-1, reason=LATE_DUPLICATE))
+        for whole in pa.Table.from_batches(batches, schema=ADJUSTMENT_SCHEMA).combine_chunks().to_batches()
+        for piece in pieces(whole)
     ]
 
 
-def _signed(batches: Sequence[pa.RecordBatch], *, sign: int, reason: str) -> pa.RecordBatch:
-    rows = pa.Table.from_batches(batches, schema=RATED_SCHEMA).combine_chunks().to_batches()[0]
+def signed(rows: pa.RecordBatch, *, sign: int, reason: str) -> pa.RecordBatch:
+    """Rated rows as rows of ADJUSTMENT_SCHEMA."""
     columns = [
         *rows.columns,
         pa.repeat(pa.scalar(sign, pa.int8()), rows.num_rows),

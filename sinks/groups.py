@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from schemas.errors import CorruptStateError
 from schemas.internal import BatchHeaders
+from schemas.requests import RerateRequest, UndoRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,15 @@ def left_out_of(places: Iterable[tuple[int, int, int]]) -> list[LeftOut]:
     return [LeftOut(partition=at[0], offset=at[1], indexes=tuple(indexes)) for at, indexes in found.items()]
 
 
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a correction: an import's rows behind `after`, up to and with `upto`; or those priced at `offset`."""
+
+    request: UndoRequest | RerateRequest
+    after: tuple[int, str, str] | None = None
+    upto: tuple[int, str, str] | None = None
+    offset: int = -1
+
+
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """What is recorded in `internal.groups` before it is inserted, as JSON."""
 
@@ -62,6 +72,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     rows: int  # in the messages of the spans
     left_out: tuple[LeftOut, ...] = ()
     tokens: tuple[str, ...]  # one for each insert
+    correction: Slice | None = None  # it is no group of messages, but this
 
 
 def group_bytes(group: Group) -> bytes:

@@ -8,20 +8,24 @@
 4. Then make the rollups equal the ledger on the days of the group. Also without doubt, where a row replaced another.
 """
 
-from collections.abc import Callable
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Collection
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError
-from sinks.groups import Group, LeftOut, heal_token, left_out_of
-from sinks.ledger import copies, days_of_group, missing
+from schemas.internal import RATED_SCHEMA
+from sinks.groups import Group, heal_token
+from sinks.ledger import days_of_group, missing, resolution, whole_rows
 from sinks.lives import take_over
 from sinks.patience import Patience
 from sinks.reconcile import Repair, reconcile
-from sinks.rows import PLACE, days_of, repeated, replaces, split_by_month
+from sinks.revisions import LATE_DUPLICATE, REVISION, Identity, Resolution
+from sinks.rows import days_of, split_by_month
 from sinks.store import Store
+from sinks.watched_hours import WatchedHours
 
 TABLE = "usage_events_store"
 MOST_HEALS = 3
@@ -38,6 +42,7 @@ class Inserter:
         self._log = log
         self._now = now
         self._heals = 0
+        self._watched = WatchedHours()
 
     def take_over(self) -> None:
         """Nothing of an earlier sink runs in ClickHouse, and its repairs will change nothing any more.
@@ -46,8 +51,8 @@ class Inserter:
         """
         self._patience.until_done(lambda: take_over(self._store))
 
-    def put(self, group: Group, rows: pa.Table, *, in_doubt: bool) -> None:
-        """The group's rows are in the ledger and in every rollup, once.
+    def put(self, group: Group, rows: pa.Table, *, in_doubt: bool, replaced: Collection[Identity] = ()) -> None:
+        """The group's rows are in the ledger and in every rollup, once; `replaced` are events that were there before.
 
         Raises: CorruptStateError: the rows are not those that the group was recorded with, or cannot be stored.
                 StopRequested: the process is to leave; the next life repeats the group.
@@ -64,8 +69,10 @@ class Inserter:
                 self._store.insert(TABLE, part, token=token)
             if doubt:
                 self._heal(group, rows, parts)
-            if doubt or replaces(rows):
-                self._reconcile(rows, reason="recovery" if doubt else "revision")
+            if doubt:
+                self._reconcile(days_of(rows), reason="recovery")
+            elif replaced:
+                self._reconcile({_day(hour) for hour, _, _ in replaced}, reason="revision")
 
         def doubtful() -> None:
             nonlocal doubt
@@ -73,21 +80,32 @@ class Inserter:
 
         self._patience.until_done(store, after_failure=doubtful)
 
-    def copies(self, rows: pa.Table) -> list[LeftOut]:
-        """The rows whose event is counted already: in the ledger, or by another row of this group.
+    def begin(self) -> None:
+        """What is stored by now is known as far as `resolve` needs it. Raises: StopRequested."""
+        self._patience.until_done(lambda: self._watched.load(self._store))
+
+    def resolve(self, rows: pa.Table) -> tuple[Resolution, pa.RecordBatch]:
+        """What becomes of a group's rows, and the stored rows that they replace.
 
         To be asked before the group is recorded, never afterwards.
 
         Raises: StopRequested: the process is to leave.
         """
-        stored = self._patience.until_done(lambda: copies(self._store, rows))
-        if stored:
-            places = zip(*(rows[name].to_pylist() for name in PLACE), strict=True)
-            rows = rows.filter(pa.array([place not in stored for place in places]))
-        found = stored | repeated(rows)
-        if found:
-            self._log.warning("late copies are left out of the ledger and taken back from budgets", events=len(found))
-        return left_out_of(found)
+        found = self._patience.until_done(lambda: resolution(self._store, rows, self._watched))
+        wanted = found.replaced
+        replaced = self._patience.until_done(lambda: whole_rows(self._store, wanted)) if wanted else None
+        if found.taken_back:
+            reasons = Counter(found.taken_back.values())
+            self._log.warning(
+                "late copies are left out of the ledger and taken back from budgets",
+                events=reasons[LATE_DUPLICATE],
+                revised=reasons[REVISION],
+            )
+        if replaced is None:
+            return found, pa.RecordBatch.from_pylist([], schema=RATED_SCHEMA)
+        if replaced.num_rows != len(wanted):
+            raise CorruptStateError(f"of {len(wanted)} rows that are to be replaced the ledger has {replaced.num_rows}")
+        return found, replaced.select(RATED_SCHEMA.names).combine_chunks().to_batches()[0]
 
     def settle(self, group_id: str) -> int:
         """How many events of a group that cannot be repeated are stored; the rollups of its days equal the ledger."""
@@ -114,8 +132,8 @@ class Inserter:
         if missing(self._store, rows, group_id=group.group_id):
             raise CorruptStateError(f"group {group.group_id} is not stored after {MOST_HEALS} repetitions")
 
-    def _reconcile(self, rows: pa.Table, *, reason: str) -> None:
-        for repair in reconcile(self._store, days_of(rows), reason=reason, now=self._now()):
+    def _reconcile(self, days: Collection[date], *, reason: str) -> None:
+        for repair in reconcile(self._store, days, reason=reason, now=self._now()):
             self._say(repair, reason=reason)
 
     def _say(self, repair: Repair, *, reason: str) -> None:
@@ -128,3 +146,7 @@ class Inserter:
             requests_ledger=repair.requests_ledger,
             reason=reason,
         )
+
+
+def _day(hour: int) -> date:
+    return datetime.fromtimestamp(hour * 3600, UTC).date()

@@ -1,23 +1,31 @@
-"""What the ledger holds of a group: whether it is there in full, and which of its events were there before.
+"""What the ledger holds of a group: whether it is there in full, and what of its events was there before.
 
 An event of a group is there if its row is, or a row of the same event that takes its place: one of a higher revision,
 or the same revision from another group (a copy that rating could not see).
 """
+# ruff: noqa: S608  the texts are made of our own names; values travel as server-side parameters
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, date, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from sinks.rows import PLACE, RowPlace, identities
-from sinks.store import Store
+from sinks.revisions import Held, Identity, Resolution, resolve
+from sinks.rows import WHOLE, WHOLE_SCHEMA, as_rated, claims, identities, identities_of, repeats
+from sinks.store import FINAL, Store
+from sinks.watched_hours import WatchedHours
 
 _IDS_AT_ONCE = 2_000
 MOST_ID_BYTES = 90_000
 """Of all ids in one statement: servers take 128 KiB in a parameter, and would refuse the same question for ever."""
 _HOUR_US = 3_600_000_000
-Identity = tuple[int, str, str]
+_ASKED_FOR = (
+    "toStartOfHour(e.ts) IN {hours:Array(DateTime('UTC'))} AND e.id IN {ids:Array(String)}"
+    " AND (empty({sources:Array(String)}) OR e.source IN {sources:Array(String)})"
+)
+"""The parameters of `_questions`; more sources than one parameter can name are not asked for."""
 
 
 def _hours(rows: pa.Table) -> list[int]:
@@ -42,8 +50,8 @@ def missing(store: Store, rows: pa.Table, *, group_id: str) -> int:
     if stored >= identities(rows):
         return 0
     revisions = known_revisions(store, rows)
-    wanted = zip(hours, rows["source"].to_pylist(), rows["id"].to_pylist(), rows["revision"].to_pylist(), strict=True)
-    return len({(hour, source, id_) for hour, source, id_, at in wanted if revisions.get((hour, source, id_), 0) < at})
+    wanted = zip(identities_of(rows), rows["revision"].to_pylist(), strict=True)
+    return len({identity for identity, at in wanted if revisions.get(identity, 0) < at})
 
 
 def days_of_group(store: Store, group_id: str) -> dict[date, int]:
@@ -55,40 +63,65 @@ def days_of_group(store: Store, group_id: str) -> dict[date, int]:
     return {day: int(events) for day, events in store.rows(sql, {"group": group_id})}
 
 
-def copies(store: Store, rows: pa.Table) -> set[RowPlace]:
-    """The rows that rating marked as possible copies and that the ledger has already, in this revision or a higher one.
+def resolution(store: Store, rows: pa.Table, watched: WatchedHours) -> Resolution:
+    """What becomes of a group's rows beside what the ledger holds. Raises: StoreUnavailableError.
 
-    Only marked rows are looked up: rating itself knows of all others that they are new.
+    Looked up are only rows that rating marked, revisions, and those of watched hours: rating itself knows of all others
+    that they are new.
     """
-    marked = rows.filter(rows["maybe_duplicate"])
-    if marked.num_rows == 0:
-        return set()
-    revisions = known_revisions(store, marked)
-    chosen = marked.select(["source", "id", "revision", *PLACE]).to_pylist()
+    doubtful = np.asarray(rows["maybe_duplicate"]) | (np.asarray(rows["revision"]) > 1) | watched.of(rows)
+    looked_up = rows.filter(pa.array(doubtful))
+    known = held(store, looked_up) if looked_up.num_rows else {}
+    # Any row may be of the same event as another row of the group.
+    found = resolve(claims(rows if repeats(rows) else looked_up), known)
+    watched.add(rows, found.unforeseen)
+    return found
+
+
+def held(store: Store, rows: pa.Table) -> dict[Identity, Held]:
+    """What the ledger has of the rows' events, undone and void ones too. Raises: StoreUnavailableError."""
+    sql = (
+        "SELECT toInt64(toUnixTimestamp(toStartOfHour(e.ts))), e.source, e.id, max(e.version),"
+        " argMax(e.is_deleted, e.version) FROM usage_events_store AS e"
+        f" WHERE {_ASKED_FOR} GROUP BY 1, 2, 3"
+    )
     return {
-        (row["src_partition"], row["src_offset"], row["src_index"])
-        for hour, row in zip(_hours(marked), chosen, strict=True)
-        if revisions.get((hour, row["source"], row["id"]), 0) >= row["revision"]
+        (second // 3600, source, id_): Held(version >> 32, not is_deleted, version & 0xFFFFFFFF)
+        for parameters in _questions(identities_of(rows))
+        for second, source, id_, version, is_deleted in store.rows(sql, parameters)
     }
 
 
+def whole_rows(store: Store, wanted: Collection[Identity]) -> pa.Table:
+    """The rows that the ledger has of these events, with all columns of a rated row and their places.
+
+    What is undone or void is not among them. Raises: StoreUnavailableError.
+    """
+    columns = ", ".join(f"e.{name}" for name in WHOLE)
+    sql = f"SELECT {columns} FROM usage_events_store AS e FINAL WHERE {_ASKED_FOR}"
+    names = set(wanted)
+    tables = []
+    for parameters in _questions(sorted(names)):
+        table = as_rated(store.arrow(sql, parameters, **FINAL))
+        tables.append(table.filter(pa.array([one in names for one in identities_of(table)], pa.bool_())))
+    return pa.concat_tables([WHOLE_SCHEMA.empty_table(), *tables]).combine_chunks()
+
+
+def _questions(wanted: Sequence[Identity]) -> Iterator[dict[str, Any]]:
+    """Parameters for all events, as many in each statement as it can take."""
+    ids = [id_ for _, _, id_ in wanted]
+    for some in lookups(sorted(range(len(ids)), key=wanted.__getitem__), ids):
+        sources = sorted({wanted[i][1] for i in some})
+        yield {
+            "hours": _as_times([wanted[i][0] for i in some]),
+            "sources": sources if sum(map(_parameter_bytes, sources)) <= MOST_ID_BYTES else [],
+            "ids": sorted({ids[i] for i in some}),
+        }
+
+
 def known_revisions(store: Store, rows: pa.Table) -> dict[Identity, int]:
-    """The highest revision that the ledger has of each of these events: (hour since 1970, source, id) -> revision."""
-    hours = _hours(rows)
-    ids = rows["id"].to_pylist()
-    order = sorted(range(len(ids)), key=hours.__getitem__)
-    found: dict[Identity, int] = {}
-    sql = (
-        "SELECT toInt64(toUnixTimestamp(toStartOfHour(e.ts))), e.source, e.id, max(e.revision)"
-        " FROM usage_events_store AS e"
-        " WHERE toStartOfHour(e.ts) IN {hours:Array(DateTime('UTC'))} AND e.id IN {ids:Array(String)}"
-        " GROUP BY 1, 2, 3"
-    )
-    for some in lookups(order, ids):
-        parameters = {"hours": _as_times([hours[i] for i in some]), "ids": sorted({ids[i] for i in some})}
-        for second, source, id_, revision in store.rows(sql, parameters):
-            found[second // 3600, source, id_] = revision
-    return found
+    """The highest revision that the ledger has of each of these events. Raises: StoreUnavailableError."""
+    return {identity: row.revision for identity, row in held(store, rows).items()}
 
 
 def lookups(order: Sequence[int], ids: Sequence[str]) -> Iterator[list[int]]:

@@ -5,7 +5,8 @@
    charges have then sent what charges were worth before: that is no part of an opening.
 3. Take the ends of `internal.rated` and wait until the ledger has all before them: every row rated under less than P.
 4. Sum those rows for each new budget. They are a fixed set: later rows are rated under P or more, so it does not matter
-   that groups are stored between two questions, or that a question is asked twice.
+   that groups are stored between two questions, or that a question is asked twice. Only what replaces a stored row
+   has to wait until step 5 (`finish`).
 5. Publish the sums and the progress on `usage.policies` in one transaction. A crash before: nothing happened; after:
    it is known. So burn sees each opening once, whatever dies.
 """
@@ -60,6 +61,7 @@ class Opener:
         self._lanes: dict[Place, Progress] | None = None  # what rating says, while that is waited for
         self._stored: Mapping[int, int] = {}
         self._work = self._run()
+        self._summing = False
         self.opened = -1
 
     def begin(self, said: Mapping[Place, Progress]) -> dict[Place, int]:
@@ -95,6 +97,11 @@ class Opener:
         """
         self._stored = stored
         next(self._work)
+
+    def finish(self, stored: Mapping[int, int]) -> None:
+        """No opening is half summed: to be called before a stored row is replaced. Raises as `step`."""
+        while self._summing:
+            self.step(stored)
 
     def _take_policy(self, fact: Record | End | Vanished) -> None:
         if isinstance(fact, Vanished):
@@ -132,6 +139,7 @@ class Opener:
         rows: list[dict[str, Any]] = []
         budgets = 0
         if up_to > self.opened:
+            self._summing = True
             for question in questions(policies, opened=self.opened, floor_us=min(times), lead_us=max(times)):
                 sql, parameters = question.sql(), question.parameters()
                 answers = until_done(
@@ -145,7 +153,7 @@ class Opener:
         )
         messages = opening(rows, opened=up_to) if up_to > self.opened else []
         until_done(lambda: self._doors.log.commit(group=None, progress=[said], adjustments=messages))
-        self.opened, self._done = up_to, next_offset
+        self.opened, self._done, self._summing = up_to, next_offset, False
         self._log.info("opened from the ledger", policy_offset=up_to, budgets=budgets, rows=len(rows))
 
     def _wait_for_rating(self, offset: int) -> Iterator[None]:
@@ -156,9 +164,7 @@ class Opener:
         low, high = until_done(lambda: reader.bounds(PROGRESS))
         until_done(lambda: reader.also(PROGRESS, max(low, high - _BACK)))
         while not all(
-            lane in lanes
-            and lanes[lane].policy_offset >= offset
-            and (lanes[lane].log_time_us or lane[0] == _CHARGES)
+            lane in lanes and lanes[lane].policy_offset >= offset and (lanes[lane].log_time_us or lane[0] == _CHARGES)
             for lane in _LANES
         ):
             yield

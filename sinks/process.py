@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from structlog.typing import FilteringBoundLogger
 
 from schemas.connection import ClickHouseSettings, KafkaSettings
+from sinks.corrector import Corrector, CorrectorDoors
 from sinks.group_log import STAGE, GroupLog
 from sinks.groups import Limits
 from sinks.inserter import Inserter
@@ -100,11 +101,21 @@ def run(
         with LogReader(kafka, name=STAGE) as reader:
             group_log = GroupLog(kafka, stop=stop)
             opener = Opener(OpenerDoors(reader=reader, log=group_log, store=store, patience=patience), mine)
+            correcting = CorrectorDoors(
+                log=group_log,
+                store=store,
+                patience=patience,
+                opener=opener,
+                open_reader=lambda: LogReader(kafka, name=f"{STAGE}-correct"),
+                now=lambda: datetime.now(UTC),
+            )
+            corrector = Corrector(correcting, mine)
             reconciling = ReconcilerDoors(
                 reader=reader,
                 log=group_log,
                 store=store,
                 patience=patience,
+                corrector=corrector,
                 open_reader=lambda: LogReader(kafka, name=f"{STAGE}-reconcile"),
                 now=lambda: datetime.now(UTC),
             )
@@ -116,6 +127,7 @@ def run(
                 patience=patience,
                 opener=opener,
                 reconciler=Reconciler(reconciling, mine, hour_utc=hour_utc),
+                corrector=corrector,
             )
             RatedWorker(doors, limits, mine).run()
 

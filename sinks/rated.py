@@ -1,7 +1,7 @@
 """The worker that stores `internal.rated`: gather a group, record it, insert it, go on. There is one in the world.
 
-0. Look up the rows that may be copies of old events; those that the ledger has are left out, and so is every row of an
-   event but one within the group.
+0. Look up the rows that may be copies or revisions of old events: of each event one row survives (`revisions.py`),
+   the others are left out.
 1. Record the group, what is left out, the signed rows that say so to rating, and the progress of the group before, in
    one transaction. A crash before: nothing happened; the messages are gathered anew, perhaps otherwise.
 2. Insert. A crash before or meanwhile: the next life reads the record and repeats exactly this group (`inserter.py`);
@@ -21,15 +21,28 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError, KafkaUnavailableError, LogChangedError
 from schemas.internal import Progress
-from sinks.adjustments import late_copies
+from sinks.adjustments import signed_rows
+from sinks.corrector import Corrector, Life
 from sinks.group_log import GroupLog, last_group, stored_progress, word
-from sinks.groups import Gathered, Gatherer, Group, Limits, RatedMessage, Span, covered, group_name, part_tokens
+from sinks.groups import (
+    Gathered,
+    Gatherer,
+    Group,
+    Limits,
+    RatedMessage,
+    Span,
+    covered,
+    group_name,
+    left_out_of,
+    part_tokens,
+)
 from sinks.inserter import Inserter
 from sinks.log_reader import End, LogReader, Record, TopicFacts
 from sinks.opener import Opener
 from sinks.patience import Patience
 from sinks.rated_log import RATED, rated_message, read_spans
 from sinks.reconciler import Reconciler
+from sinks.revisions import Resolution
 from sinks.rows import split_by_month, store_rows
 
 _IDLE_SEC = 0.1
@@ -45,6 +58,7 @@ class Doors:
     patience: Patience
     opener: Opener
     reconciler: Reconciler
+    corrector: Corrector
 
 
 class RatedWorker:
@@ -90,9 +104,13 @@ class RatedWorker:
         if group is not None:
             self._same_topic([group.topic_id])
             self._epoch = group.epoch
-            if not covered(group, self._positions()):
+            if group.correction is not None:
+                doors.corrector.repeat(group.correction)
+            elif not covered(group, self._positions()):
                 self._repeat(group)
+        doors.inserter.begin()
         self._epoch += 1
+        doors.corrector.begin(Life(epoch=self._epoch, topic_id=self._facts.topic_id, say=self._say))
         self._starts = {partition: self._start(partition) for partition in range(self._facts.partitions)}
         rated = {(RATED, partition): start for partition, start in self._starts.items()}
         doors.reader.assign({**rated, **doors.opener.begin(said), **doors.reconciler.begin(said)})
@@ -187,21 +205,26 @@ class RatedWorker:
     def _store(self, gathered: Gathered) -> None:
         """The gathered messages are stored; their progress is still to be said."""
         if gathered.rows():
-            group, rows = self._group(gathered)
-            signed = late_copies(group, gathered.messages, opened=self._doors.opener.opened)
+            group, rows, resolution, replaced = self._group(gathered)
+            if replaced.num_rows:
+                self._doors.opener.finish(self._stored())  # its sums must not hold both what was and what is
+            opened = self._doors.opener.opened
+            signed = signed_rows(group.group_id, gathered.messages, resolution, replaced, opened=opened)
             commit, progress = self._doors.log.commit, self._to_say()
             self._doors.patience.until_done(lambda: commit(group=group, progress=progress, adjustments=signed))
             self._unsaid.clear()
-            self._doors.inserter.put(group, rows, in_doubt=False)
+            self._doors.inserter.put(group, rows, in_doubt=False, replaced=resolution.replaced)
             self._log.debug("stored", group=group.group_id, rows=group.rows)
         self._advance(gathered.spans, gathered.messages)
 
-    def _group(self, gathered: Gathered) -> tuple[Group, pa.Table]:
+    def _group(self, gathered: Gathered) -> tuple[Group, pa.Table, Resolution, pa.RecordBatch]:
+        """The group, its rows for the store, what becomes of them, and the stored rows that they replace."""
         self._number += 1
         topic_id = self._facts.topic_id
         name = group_name(epoch=self._epoch, number=self._number, topic_id=topic_id, spans=gathered.spans)
         rows = store_rows(gathered.messages, group_id=name)
-        left_out = self._doors.inserter.copies(rows)
+        resolution, replaced = self._doors.inserter.resolve(rows)
+        left_out = left_out_of(resolution.left_out)
         if left_out:
             rows = store_rows(gathered.messages, group_id=name, left_out=left_out)
         group = Group(
@@ -213,7 +236,7 @@ class RatedWorker:
             left_out=tuple(left_out),
             tokens=part_tokens(name, len(split_by_month(rows))),
         )
-        return group, rows
+        return group, rows, resolution, replaced
 
     def _advance(self, spans: Sequence[Span], messages: Sequence[RatedMessage]) -> None:
         newest = {message.partition: message.header for message in messages}

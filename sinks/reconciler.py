@@ -1,4 +1,4 @@
-"""Reconciles on request and each night, between the groups of the worker that stores `internal.rated`.
+"""Does what operators ask, and reconciles each night, between the groups of the worker that stores `internal.rated`.
 
 1. A request is read from `internal.requests`, or a night is due. A crash from here on: done again from the beginning,
    which changes nothing that is equal already. A request keeps its id.
@@ -19,7 +19,16 @@ import pyarrow as pa
 from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError
-from schemas.internal import Progress, ReconcileRequest
+from schemas.internal import Progress
+from schemas.requests import (
+    PRICES_HEADER,
+    ReconcileRequest,
+    Request,
+    RerateRequest,
+    UndoRequest,
+    request_from_bytes,
+)
+from sinks.corrector import Corrector
 from sinks.group_log import GroupLog, word
 from sinks.log_reader import End, LogReader, Place, Record, Vanished
 from sinks.nights import next_night
@@ -45,6 +54,7 @@ class ReconcilerDoors:
     log: GroupLog
     store: Store
     patience: Patience
+    corrector: Corrector
     open_reader: Callable[[], LogReader]  # a second one, over internal.rated
     now: Callable[[], datetime]
 
@@ -57,7 +67,7 @@ class Reconciler:
         self._log = log
         self._hour = hour_utc
         self._topic_id = ""
-        self._asked: list[tuple[int, ReconcileRequest | None]] = []  # next offset, request; None: unreadable
+        self._asked: list[tuple[int, Request | None]] = []  # next offset, request; None: unreadable
         self._stored: Mapping[int, int] = {}
         self._night: datetime | None = None
         self._work = self._run()
@@ -78,9 +88,11 @@ class Reconciler:
         """What came from a topic that it reads; one that cannot be read is logged and passed over."""
         if (fact.topic, fact.partition) != REQUESTS or not isinstance(fact, Record):
             return
-        request: ReconcileRequest | None = None
+        if any(name == PRICES_HEADER for name, _ in fact.headers):
+            return  # the request that they are for comes later, and names them
+        request: Request | None = None
         try:
-            request = msgspec.json.decode(fact.value, type=ReconcileRequest)
+            request = request_from_bytes(fact.value)
         except msgspec.MsgspecError as error:
             self._log.error("a request that cannot be read is passed over", offset=fact.offset, reason=str(error))
         self._asked.append((fact.offset + 1, request))
@@ -97,8 +109,10 @@ class Reconciler:
         while True:
             if self._asked:
                 next_offset, request = self._asked[0]
-                if request is not None:
+                if isinstance(request, ReconcileRequest):
                     yield from self._requested(request)
+                elif isinstance(request, UndoRequest | RerateRequest):
+                    yield from self._doors.corrector.run(request, lambda: self._stored)
                 self._said(next_offset)
                 self._asked.pop(0)
             elif self._night is not None and self._doors.now() >= self._night:

@@ -6,13 +6,13 @@ Places that were left out as copies are of events that the ledger has, so they a
 from collections.abc import Sequence
 from datetime import date, datetime
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sinks.groups import RatedMessage
 from sinks.ledger import known_revisions
-from sinks.rows import PLACE, repeated, store_rows
+from sinks.revisions import resolve
+from sinks.rows import PLACE, claims, identities_of, store_rows
 from sinks.store import Store
 
 
@@ -35,12 +35,9 @@ def lost(store: Store, rows: pa.Table) -> pa.Table:
     if doubtful.num_rows == 0:
         return doubtful
     revisions = known_revisions(store, doubtful)
-    hours = (np.asarray(doubtful["ts"].cast(pa.int64())) // 3_600_000_000).tolist()
-    keys = zip(
-        hours, doubtful["source"].to_pylist(), doubtful["id"].to_pylist(), doubtful["revision"].to_pylist(), strict=True
-    )
-    missing = doubtful.filter(pa.array([revisions.get((hour, source, id_), 0) < at for hour, source, id_, at in keys]))
-    again = repeated(missing)
+    wanted = zip(identities_of(doubtful), doubtful["revision"].to_pylist(), strict=True)
+    missing = doubtful.filter(pa.array([revisions.get(identity, 0) < at for identity, at in wanted], pa.bool_()))
+    again = resolve(claims(missing), {}).left_out
     places = zip(*(missing[name].to_pylist() for name in PLACE), strict=True)
     return missing.filter(pa.array([place not in again for place in places], pa.bool_())).combine_chunks()
 

@@ -2,7 +2,7 @@
 
 Laws
 1. A materialized view and the repair of its store select by the same text, so they cannot disagree; a test holds
-   the migration's text to it.
+   the migration's text to it. Only corrected rows are left to the repair.
 2. A repair inserts signed differences: rollup + difference = ledger for each key; a second run adds nothing.
 3. A repair inserts nothing unless the sink whose life it names is the last one (`lives.py`).
 """
@@ -23,6 +23,8 @@ ENTITIES = ("org", "business_unit", "cost_center", "team", "project", "user", "c
 LEDGER = "usage_events_store AS e"
 LEDGER_FINAL = "usage_events_store AS e FINAL"
 LIVING = "e.is_deleted = 0"
+AS_RATED = f"{LIVING} AND e.correction = 0"
+"""What is summed as it is inserted; a corrected row takes the place of one that was, so a repair sums it."""
 ON_DAYS = "toDate(r.t) IN {days:Array(Date)}"
 LAST_LIFE = "(SELECT argMax(l.life_id, l.life) FROM sink_lives_store AS l)"
 """The id of the last life of the sink; '' before any."""
@@ -53,7 +55,7 @@ class Rollup:
 
     def view_sql(self) -> str:
         """The statement that makes the materialized view."""
-        return f"CREATE MATERIALIZED VIEW IF NOT EXISTS {self.view} TO {self.store} AS {self.select(LEDGER, LIVING)}"
+        return f"CREATE MATERIALIZED VIEW IF NOT EXISTS {self.view} TO {self.store} AS {self.select(LEDGER, AS_RATED)}"
 
 
 def _sums(keys: tuple[str, ...], source: str, where: str) -> str:

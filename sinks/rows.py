@@ -6,7 +6,7 @@ Laws
 3. A part touches at most `MAX_PARTITIONS` months, and is one Arrow record batch, so the engine sees one block.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -17,11 +17,22 @@ import pyarrow.compute as pc
 from schemas.errors import CorruptStateError
 from schemas.internal import RATED_SCHEMA, from_arrow_bytes
 from sinks.groups import LeftOut, RatedMessage
+from sinks.revisions import Claim, Identity
 
 MAX_PARTITIONS = 50
 PLACE = ("src_partition", "src_offset", "src_index")
-RowPlace = tuple[int, int, int]
-"""Where a row stands in `internal.rated`: partition, offset, index in the message."""
+WHOLE_SCHEMA = pa.schema(
+    [
+        *RATED_SCHEMA,
+        ("src_partition", pa.int32()),
+        ("src_offset", pa.int64()),
+        ("src_index", pa.int32()),
+        ("correction", pa.uint32()),
+        ("version", pa.uint64()),
+    ]
+)
+"""A stored row: as it was rated, its place, and how often it was corrected."""
+WHOLE = tuple(WHOLE_SCHEMA.names)
 _HOUR_US = 3_600_000_000
 
 
@@ -36,7 +47,7 @@ def decoded(raw: bytes, *, place: str) -> pa.RecordBatch:
     return rows
 
 
-def _filled(column: pa.Array) -> pa.Array:
+def filled(column: pa.Array) -> pa.Array:
     """The column as the store wants it: no missing strings, no missing maps."""
     if pa.types.is_string(column.type):
         return pc.fill_null(column, "") if column.null_count else column
@@ -55,7 +66,7 @@ def store_rows(messages: Sequence[RatedMessage], *, group_id: str, left_out: Seq
     """
     table = pa.Table.from_batches([message.rows for message in messages], schema=RATED_SCHEMA).combine_chunks()
     columns: dict[str, Any] = {
-        field.name: _filled(column.chunk(0)) if column.num_chunks else column
+        field.name: filled(column.chunk(0)) if column.num_chunks else column
         for field, column in zip(table.schema, table.columns, strict=True)
     }
     counts = [message.rows.num_rows for message in messages]
@@ -103,28 +114,41 @@ def identities(rows: pa.Table) -> int:
     return int(keyed.group_by(["source", "id", "hour"]).aggregate([]).num_rows)
 
 
-def repeated(rows: pa.Table) -> set[RowPlace]:
-    """The places of all rows of an event but one: that of the highest revision, the first of these."""
-    if identities(rows) == rows.num_rows:
-        return set()
+def identities_of(rows: pa.Table) -> list[Identity]:
+    """The identity of each row."""
     hours = (np.asarray(rows["ts"].cast(pa.int64())) // _HOUR_US).tolist()
-    best: dict[tuple[int, str, str], tuple[int, RowPlace]] = {}
-    gone: set[RowPlace] = set()
-    for hour, row in zip(hours, rows.select(["source", "id", "revision", *PLACE]).to_pylist(), strict=True):
-        identity, place = (hour, row["source"], row["id"]), (row["src_partition"], row["src_offset"], row["src_index"])
-        known = best.get(identity)
-        if known is not None and known[0] >= row["revision"]:
-            gone.add(place)
-            continue
-        if known is not None:
-            gone.add(known[1])
-        best[identity] = (row["revision"], place)
-    return gone
+    return list(zip(hours, rows["source"].to_pylist(), rows["id"].to_pylist(), strict=True))
 
 
-def replaces(rows: pa.Table) -> bool:
-    """Whether a row may take the place of one in the ledger, so that the rollups count both until reconciled.
+def repeats(rows: pa.Table) -> bool:
+    """Whether an event is there more than once."""
+    return identities(rows) < int(rows.num_rows)
 
-    Within a group no event is there twice: `repeated` rows are left out.
-    """
-    return rows.num_rows > 0 and bool(pc.max(rows["revision"]).as_py() > 1)
+
+def claims(rows: pa.Table) -> Iterator[Claim]:
+    """Each row, as far as its fate depends on it."""
+    places = zip(*(rows[name].to_pylist() for name in PLACE), strict=True)
+    columns = (rows[name].to_pylist() for name in ("revision", "corrects", "void"))
+    for place, identity, revision, corrects, void in zip(places, identities_of(rows), *columns, strict=True):
+        yield Claim(place, identity, revision, summed=not (corrects or void), void=void)
+
+
+def as_rated(rows: pa.Table) -> pa.Table:
+    """Rows of the store with the columns and types of WHOLE_SCHEMA: '' is a missing string again."""
+    columns = [_emptied(rows[field.name], field.type) for field in WHOLE_SCHEMA]
+    return pa.Table.from_arrays(columns, schema=WHOLE_SCHEMA)
+
+
+def _emptied(column: pa.ChunkedArray, as_type: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_string(as_type):
+        text = column.cast(as_type)
+        return pc.if_else(pc.equal(text, ""), pa.scalar(None, as_type), text)
+    if pa.types.is_map(as_type):
+        return pa.chunked_array([_as_map(chunk, as_type) for chunk in column.chunks], as_type)
+    return column.cast(as_type)
+
+
+def _as_map(column: pa.Array, as_type: pa.DataType) -> pa.Array:
+    """The same entries; names of fields within a map are not the engine's to choose."""
+    keys, items = column.keys.cast(as_type.key_type), column.items.cast(as_type.item_type)
+    return pa.MapArray.from_arrays(column.offsets, keys, items, as_type)

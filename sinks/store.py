@@ -105,6 +105,13 @@ class Store:
             result = self._open().query(sql, parameters=dict(parameters or {}), settings=settings | self._name())
             return [tuple(row) for row in result.result_rows]
 
+    def arrow(self, sql: str, parameters: Mapping[str, Any] | None = None, **settings: Setting) -> pa.Table:
+        """The rows of a query as Arrow columns. Raises: StoreUnavailableError."""
+        with translated():
+            return self._open().query_arrow(
+                sql, parameters=dict(parameters or {}), settings=settings | self._name(), use_strings=True
+            )
+
     def run(self, sql: str, parameters: Mapping[str, Any] | None = None, **settings: Setting) -> None:
         """The statement is done. Raises: StoreUnavailableError: outcome unknown."""
         with translated():

@@ -33,13 +33,13 @@ from schemas.internal import (
     AdjustmentHeaders,
     BatchHeaders,
     Progress,
-    ReconcileRequest,
     batch_header,
     from_arrow_bytes,
     progress_bytes,
     to_arrow_bytes,
 )
 from schemas.policies import Budget, PolicyChange
+from schemas.requests import ReconcileRequest, Request, request_bytes
 from schemas.topics import BY_NAME
 from schemas.usage import LEAVES
 from sinks.group_log import stored_progress
@@ -93,6 +93,9 @@ def rated_row(number: int, *, ts: datetime, source: str = "gw/1", **changes: Any
         "tags": [("feature", "review")] if number % 3 == 0 else None,
         "live": True,
         "maybe_duplicate": False,
+        "corrects": False,
+        "astray": False,
+        "void": False,
         "policy_offset": -1,
         "event_partition": number % 4,
         "event_offset": number,
@@ -258,14 +261,25 @@ class SinkWorld:
 
     def request_reconcile(self, request_id: str, *, since: date, until: date) -> None:
         """The sink is asked to reconcile these days."""
-        request = ReconcileRequest(request_id=request_id, since=since, until=until)
-        self.produce("internal.requests", msgspec.json.encode(request))
+        self.request(ReconcileRequest(request_id=request_id, since=since, until=until))
 
-    def produce(self, topic: str, value: bytes, *, partition: int = 0) -> None:
-        """One record, outside any transaction."""
+    def request(self, request: Request) -> None:
+        """The sink is asked for something."""
+        self.produce("internal.requests", request_bytes(request))
+
+    def produce(
+        self, topic: str, value: bytes, *, partition: int = 0, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> int:
+        """One record, outside any transaction; its offset."""
+        offsets: list[int] = []
         producer = Producer(self.kafka.to_confluent())
-        producer.produce(self.kafka.topic(topic), value, partition=partition)
+        name = self.kafka.topic(topic)
+        producer.produce(
+            name, value, partition=partition, headers=list(headers),
+            on_delivery=lambda _, message: offsets.append(message.offset()),
+        )  # fmt: skip
         producer.flush(30)
+        return offsets[0]
 
     def rating_says(self, *, policy_offset: int, log_time: datetime = DAY, lanes: Sequence[int] = range(4)) -> None:
         """Rating's word on its lanes: under which policies it works, and the log's time."""

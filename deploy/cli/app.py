@@ -5,6 +5,7 @@ import typer
 from deploy.cli import (
     alerts,
     collector,
+    corrections,
     deadletters,
     demo,
     export,
@@ -36,6 +37,7 @@ for module in (
     price,
     replay,
     collector,
+    corrections,
     report,
     query,
     alerts,

@@ -51,7 +51,7 @@ def apply(
 
     if not files and not remove:
         raise InputError("name at least one file, or a policy with --remove KIND/ORG/ID")
-    request = Request(tuple(files or ()), tuple(remove or ()), actor or _user(), dry_run)
+    request = Request(tuple(files or ()), tuple(remove or ()), actor or user_name(), dry_run)
     wanted = read_request(request)  # a mistake in a file is said before anything is looked for
     try:
         kafka = connections(state_dir, os.environ).kafka
@@ -137,7 +137,8 @@ def _settings(policy: dict[str, object]) -> str:
     return " ".join(f"{name}={value}" for name, value in shown.items())
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Who runs the command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

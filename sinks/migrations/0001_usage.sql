@@ -91,10 +91,15 @@ CREATE TABLE IF NOT EXISTS usage_events_store
   tags                           Map(LowCardinality(String), String),
   live                           Bool,
   maybe_duplicate                Bool,
+  corrects                       Bool,    -- rating sent no sums for it
+  astray                         Bool,    -- it came in another partition than its copies will
+  void                           Bool,    -- its emitter says that it counts as nothing
   policy_offset                  Int64,
   event_partition                Int32,
   event_offset                   Int64,
-  is_deleted                     UInt8 DEFAULT 0,
+  is_deleted                     UInt8 DEFAULT void,
+  correction                     UInt32,  -- how often this revision was corrected: undone, rated anew
+  version                        UInt64 DEFAULT bitOr(bitShiftLeft(toUInt64(revision), 32), correction),
   src_partition                  Int32,   -- place of the row in internal.rated: partition, offset, index in the message
   src_offset                     Int64,
   src_index                      Int32,
@@ -103,7 +108,7 @@ CREATE TABLE IF NOT EXISTS usage_events_store
   INDEX ix_group group_id TYPE bloom_filter(0.01) GRANULARITY 2,
   INDEX ix_src_offset src_offset TYPE minmax GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree(revision, is_deleted)
+ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYYYYMM(ts)
 ORDER BY (toStartOfHour(ts), source, id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
@@ -181,7 +186,7 @@ SELECT
   ifNull(sum(toDecimal128(e.list_cost_usd, 12)), 0) AS list_cost_usd,
   ifNull(sum(toDecimal128(e.ceiling_cost_usd, 12)), 0) AS ceiling_cost_usd
 FROM usage_events_store AS e
-WHERE e.is_deleted = 0
+WHERE e.is_deleted = 0 AND e.correction = 0
 GROUP BY t, org, business_unit, cost_center, team, project, use_case, provider, model, environment;
 
 CREATE TABLE IF NOT EXISTS usage_entities_store
@@ -264,7 +269,8 @@ FROM (SELECT toDateTime(toStartOfFifteenMinutes(e.ts), 'UTC') AS t, e.org AS org
   toInt64(ifNull(sum(e.output_audio_tokens), 0)) AS output_audio_tokens, toInt64(ifNull(sum(e.output_image_tokens),
   0)) AS output_image_tokens, ifNull(sum(toDecimal128(e.cost_usd, 12)), 0) AS cost_usd,
   ifNull(sum(toDecimal128(e.list_cost_usd, 12)), 0) AS list_cost_usd, ifNull(sum(toDecimal128(e.ceiling_cost_usd,
-  12)), 0) AS ceiling_cost_usd FROM usage_events_store AS e WHERE e.is_deleted = 0 GROUP BY t, org, business_unit,
+  12)), 0) AS ceiling_cost_usd FROM usage_events_store AS e WHERE e.is_deleted = 0 AND
+  e.correction = 0 GROUP BY t, org, business_unit,
   cost_center, team, project, user, credential, agent, use_case, model) AS s ARRAY JOIN [('org', toString(s.org)),
   ('business_unit', toString(s.business_unit)), ('cost_center', toString(s.cost_center)), ('team', toString(s.team)),
   ('project', toString(s.project)), ('user', toString(s.user)), ('credential', toString(s.credential)), ('agent',
@@ -287,7 +293,7 @@ SELECT
   e.estimated_tokens, e.usage_source, e.gateway_cache_hit, e.status, e.http_status, e.finish_reason,
   e.latency_ms, e.ttft_ms, e.prompt_fingerprint, e.prefix_fingerprint, e.cost_usd, e.list_cost_usd,
   e.as_charged_cost_usd, e.reported_cost_usd, e.ceiling_cost_usd, e.pricing_status, e.price_book_version,
-  e.tags
+  e.tags, e.correction
 FROM usage_events_store AS e FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 

@@ -29,7 +29,8 @@ class Columns:
         self.tuples: list[tuple[Any, ...]] = [msgspec.structs.astuple(event.data) for event in events]
         transposed = zip(*self.tuples, strict=True) if events else ((),) * len(DATA_FIELDS)
         self.data: dict[str, tuple[Any, ...]] = dict(zip(DATA_FIELDS, transposed, strict=True))
-        self.data["credential"] = _without_secrets(self.data["credential"])
+        self.sent_credentials: tuple[str | None, ...] = self.data["credential"]
+        self.data["credential"] = _without_secrets(self.sent_credentials)
         self.data |= without_secrets(self.data)
         self.source = [event.source for event in events]
         self.id = [event.id for event in events]

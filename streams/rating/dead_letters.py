@@ -37,7 +37,6 @@ WHAT_TO_DO: dict[Reason, str] = {
     Reason.CONFLICTING_DUPLICATE: "give each call its own id; a correction of a call needs a higher revision",
     Reason.EVENT_TIME_MOVED: "send the revision with the time of the first; a call keeps its time",
     Reason.COST_TOO_LARGE: "check the counts of tokens; one call cannot cost 1,000,000 USD or more",
-    Reason.REVISION_NOT_APPLIED: "nothing: the first revision stays counted until corrections are supported",
     Reason.POISON: "report it with this record; the rest of the partition goes on without it",
 }
 

@@ -1,9 +1,12 @@
 """The duplicate window of one source partition: what it counted last, by identity.
 
 Laws
-1. The window holds the last `size` counted events of its partition; how records were cut into batches does not matter.
-2. A copy of what it holds is dropped; another content under the same identity is refused, with the reason.
-3. An event that is no copy of what it holds, yet may be a copy of something it let go, is marked: a copy has the same
+1. The window holds what it admitted last, `size` events and revisions of its partition; how records were cut into
+   batches does not matter. A revision takes a place of its own; the place of the older one then holds nothing.
+2. A copy of what it holds is dropped, and so is a lower revision; another content under the same identity and revision
+   is refused, and so is another time, with the reason.
+3. A higher revision is admitted: the sink, which has the row that it replaces, says what it changes.
+4. An event that is no copy of what it holds, yet may be a copy of something it let go, is marked: a copy has the same
    event time, so only an event no newer than the newest event that was let go can be one. A higher revision may have
    been written with another time, so it is marked as soon as anything was let go.
 """
@@ -29,12 +32,15 @@ class Verdict(IntEnum):
     COPY = 1
     CONFLICT = 2
     TIME_MOVED = 3
-    REVISION = 4
+    REVISION = 4  # of an event that the window holds; it now holds the revision
+
+
+_ADMITTED = (Verdict.COUNTED, Verdict.REVISION)
 
 
 @dataclass(frozen=True)
 class Known:
-    """Events as the window remembers them, in the order in which they were counted."""
+    """Events as the window remembers them, in the order in which they were admitted."""
 
     identities: list[bytes]
     revisions: npt.NDArray[np.uint32]
@@ -71,10 +77,10 @@ class Window:
         self._contents = np.zeros(self.size, np.uint64)
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._ring)
 
     def admit(self, events: Known) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
-        """(the verdict on each event, whether it may be a copy of what was let go); the counted ones are now held."""
+        """(the verdict on each event, whether it may be a copy of what was let go); who is admitted is now held."""
         rows = len(events.identities)
         verdicts = np.zeros(rows, np.int8)
         marks = np.zeros(rows, np.bool_)
@@ -87,7 +93,7 @@ class Window:
                 start = stop
             if suspect < rows:
                 verdicts[suspect] = self._verdict(events, suspect)
-                if verdicts[suspect] == Verdict.COUNTED:
+                if verdicts[suspect] in _ADMITTED:
                     marks[suspect] = self._admit_new(events.part(suspect, suspect + 1))[0]
                 start = suspect + 1
         return verdicts, marks
@@ -110,17 +116,17 @@ class Window:
         if at is None:
             return Verdict.COUNTED
         revision, held = events.revisions[row], self._revisions[at]
-        if revision > held:
-            moved = events.event_us[row] != self._event_us[at]
-            return Verdict.TIME_MOVED if moved else Verdict.REVISION
-        same = revision == held and events.contents[row] == self._contents[at]
-        return Verdict.COPY if same else Verdict.CONFLICT
+        if revision == held:
+            return Verdict.COPY if events.contents[row] == self._contents[at] else Verdict.CONFLICT
+        if events.event_us[row] != self._event_us[at]:
+            return Verdict.TIME_MOVED
+        return Verdict.REVISION if revision > held else Verdict.COPY
 
     def _admit_new(self, events: Known) -> npt.NDArray[np.bool_]:
-        """Hold events that it does not hold, at most `size`; says which may be copies of what was let go by then."""
+        """Hold events that it does not hold so, at most `size`; says which may be copies of what was let go by then."""
         count = len(events.identities)
         places = (self._next + np.arange(count)) % self.size
-        leaving = max(0, len(self._at) + count - self.size)
+        leaving = max(0, len(self._ring) + count - self.size)
         gone_before = np.full(count, self.newest_gone_us, np.int64)
         if leaving:
             # Row i comes when the first (i - arriving) of the leaving ones have gone; the oldest stand at the places
@@ -129,8 +135,10 @@ class Window:
             newest = np.maximum.accumulate(np.append(self.newest_gone_us, self._event_us[places[arriving:]]))
             gone_before[arriving:] = newest[:-1]
             self.newest_gone_us = int(newest[-1])
+            at, ring = self._at, self._ring
             for place in places[arriving:].tolist():
-                del self._at[self._ring[place]]
+                if at[ring[place]] == place:  # else a later revision has the identity
+                    del at[ring[place]]
         self._revisions[places] = events.revisions
         self._event_us[places] = events.event_us
         self._contents[places] = events.contents

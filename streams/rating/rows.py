@@ -26,6 +26,8 @@ class Marks:
     identities: list[bytes]
     live: Bools
     maybe_duplicate: Bools
+    corrects: Bools
+    astray: Bools
     policy_offset: int
     partition: int
 
@@ -81,6 +83,9 @@ def _own(columns: Columns, charges: Charges, marks: Marks) -> dict[str, pa.Array
         "price_book_version": pa.repeat(pa.scalar(charges.version), columns.rows),
         "live": pa.array(marks.live),
         "maybe_duplicate": pa.array(marks.maybe_duplicate),
+        "corrects": pa.array(marks.corrects),
+        "astray": pa.array(marks.astray),
+        "void": pa.array(columns.true("void")),
         "policy_offset": pa.repeat(pa.scalar(marks.policy_offset, pa.int64()), columns.rows),
         "event_partition": pa.repeat(pa.scalar(marks.partition, pa.int32()), columns.rows),
         "event_offset": pa.array(columns.offset),

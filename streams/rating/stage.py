@@ -6,12 +6,16 @@ Steps of a batch, all of them in one transaction of the lane; a crash before its
 3. drop copies of what the duplicate window holds; refuse what contradicts it
 4. rows to internal.rated, sums to *every* partition of internal.deltas, an empty message to every partition of
    internal.steps (for pattern rules to come), identities to internal.seen, refusals to usage.dead_letters
+   What revises an event that the window holds, and what is void, is a row without sums (`corrects`): the sink, which
+   has what it replaces, publishes the difference.
 
 Laws
 1. Dead letters + dropped copies + rows = records.
 2. The same records, policies and window give the same bytes.
 3. However records are cut into batches: the same rows, and deltas that merge to the same.
 4. No bytes make a step raise.
+
+Long because the steps of a batch stand side by side.
 """
 
 from collections.abc import Iterator
@@ -41,6 +45,7 @@ from streams.rating.price_rules import Prices
 from streams.rating.prices import PriceBook
 from streams.rating.rows import Marks, rated_rows
 from streams.rating.seen import Seen, enough, rebuilt, seen_from_bytes, seen_to_bytes
+from streams.rating.strays import strays
 
 NAME = "rating"
 SOURCE_TOPIC = "usage.events"
@@ -53,9 +58,6 @@ _REFUSALS = {
     ),
     Verdict.TIME_MOVED: InvalidMessage(
         Reason.EVENT_TIME_MOVED, "time", "a revision of this source and id was counted with another time"
-    ),
-    Verdict.REVISION: InvalidMessage(
-        Reason.REVISION_NOT_APPLIED, "data.revision", "a lower revision of this source and id was counted"
     ),
 }
 
@@ -161,37 +163,43 @@ class RatingLane:
         return StepResult([*delta_messages(heading, None), letter], self._log_time_us, self._policy_offset)
 
     def _admit(self, columns: Columns, valid: Ints) -> "_Admitted":
-        """Those of the valid rows that are new to the duplicate window, which now holds them."""
+        """Those of the valid rows that the duplicate window admits, which now holds them; and what is said of each."""
         identities = event_identities(columns)
         revisions = np.array(columns.data["revision"], np.uint32)
         known = Known(identities, revisions, columns.event_us, content_hashes(columns)).take(valid)
         held_before = len(self._window)
         verdicts, maybe = self._window.admit(known)
         self.copies_dropped += int((verdicts == Verdict.COPY).sum())
-        new = np.flatnonzero(verdicts == Verdict.COUNTED)
-        maybe_duplicate = np.zeros(columns.rows, np.bool_)
-        maybe_duplicate[valid[new]] = maybe[new]
+        revises = verdicts == Verdict.REVISION
+        new = np.flatnonzero((verdicts == Verdict.COUNTED) | revises)
+        corrects = columns.true("void")
+        corrects[valid[revises]] = True
+        astray = strays(columns, self.partition)
+        maybe_duplicate = corrects | astray
+        maybe_duplicate[valid[new]] |= maybe[new]
         refused = [
             (row, why)
             for verdict, why in _REFUSALS.items()
             for row in valid[np.flatnonzero(verdicts == verdict)].tolist()
         ]
-        return _Admitted(valid[new], refused, identities, maybe_duplicate, known.take(new), held_before)
+        marks = Marks(
+            identities=identities,
+            live=self._live(columns),
+            maybe_duplicate=maybe_duplicate,
+            corrects=corrects,
+            astray=astray,
+            policy_offset=self._policy_offset,
+            partition=self.partition,
+        )
+        return _Admitted(valid[new], refused, marks, known.take(new), held_before)
 
     def _conclusions(
         self, heading: Batch, columns: Columns, charges: Charges, admitted: "_Admitted"
     ) -> Iterator[Output]:
-        """Rows, deltas and identities of the rows that count."""
-        live = self._live(columns)
-        marks = Marks(
-            identities=admitted.identities,
-            live=live,
-            maybe_duplicate=admitted.maybe_duplicate,
-            policy_offset=self._policy_offset,
-            partition=self.partition,
-        )
-        yield from rated_messages(heading, rated_rows(columns, charges, marks, kept=admitted.kept))
-        batch = counted(columns, charges, live=live, kept=admitted.kept)
+        """Rows, deltas and identities of the rows that are admitted."""
+        kept, marks = admitted.kept, admitted.marks
+        yield from rated_messages(heading, rated_rows(columns, charges, marks, kept=kept))
+        batch = counted(columns, charges, live=marks.live, kept=kept[~marks.corrects[kept]])
         yield from delta_messages(heading, deltas_of(batch, self._matcher.matches(columns)))
         if len(admitted.kept):
             yield self._seen(admitted.known, held_before=admitted.held_before)
@@ -241,9 +249,8 @@ class RatingLane:
 class _Admitted:
     """What the duplicate window said of a batch."""
 
-    kept: Ints  # rows that count
+    kept: Ints  # rows that are admitted
     refused: list[tuple[int, InvalidMessage]]  # row and why
-    identities: list[bytes]  # of all rows
-    maybe_duplicate: Bools  # of all rows
-    known: Known  # of the rows that count
+    marks: Marks  # of all rows
+    known: Known  # of the rows that are admitted
     held_before: int

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sinks.__main__ import main
+from sinks.corrector import Corrector
 from sinks.group_log import GroupLog
 from sinks.inserter import Inserter
 
@@ -19,6 +20,10 @@ def _opens(_self: GroupLog, *, progress: Any, **_: Any) -> bool:
     return any(entry.topic == "usage.policies" for entry in progress)
 
 
+def _corrects(_self: GroupLog, *, group: Any, **_: Any) -> bool:
+    return group is not None and group.correction is not None
+
+
 def _always(*_: Any, **__: Any) -> bool:
     return True
 
@@ -28,6 +33,9 @@ POINTS: dict[str, tuple[type, str, str, Callable[..., bool]]] = {
     "looked up, not recorded": (GroupLog, "commit", "before", _leaves_out),
     "recorded, not inserted": (GroupLog, "commit", "after", _leaves_out),
     "inserted, not said": (Inserter, "put", "after", _always),
+    "slice made, not recorded": (GroupLog, "commit", "before", _corrects),
+    "slice recorded, not stored": (GroupLog, "commit", "after", _corrects),
+    "slice stored, not said": (Corrector, "_put", "after", _always),
     "summed, not opened": (GroupLog, "commit", "before", _opens),
     "opened, not known": (GroupLog, "commit", "after", _opens),
 }

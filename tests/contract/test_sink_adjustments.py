@@ -3,10 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from schemas.internal import RATED_SCHEMA, to_arrow_bytes
+from schemas.requests import PRICES_HEADER, PRICES_SCHEMA, RerateRequest, UndoRequest
 from tests.contract.sink_dying import POINTS
 from tests.sink_world import DAY, SinkWorld, new_world, rated_rows, wait_for
 from tests.stack_clickhouse import ClickHouse
@@ -60,3 +64,89 @@ def test_each_copy_is_taken_back_once_whatever_step_the_sink_dies_at(world: Sink
         )  # fmt: skip
     assert said == copies
     assert world.wrong_views() == {}
+
+
+@pytest.mark.timeout(300)
+def test_revisions_and_voids_replace_what_is_stored_and_say_the_difference(world: SinkWorld) -> None:
+    """Rows without sums of their own, whole rows replaced, lower ones late, voids before what they take back."""
+    first = rated_rows(range(10))
+    world.send((0, first), counted=False)
+    with world.sink():
+        wait_for(world.drained, what="drained")
+        revised = rated_rows(range(3), revision=2, corrects=True, maybe_duplicate=True, cost_usd=Decimal("0.5"))
+        beyond = rated_rows(range(3, 5), start=DAY + timedelta(seconds=3), revision=2, maybe_duplicate=True)
+        void = rated_rows([5], start=DAY + timedelta(seconds=5), revision=2, void=True, corrects=True)
+        early = rated_rows([20], start=DAY + timedelta(hours=3), revision=2, void=True, corrects=True)
+        world.send((0, revised), (0, beyond))
+        world.send((0, void), (0, early), counted=False)
+        wait_for(world.drained, what="drained")
+        late = rated_rows([0], revision=1, maybe_duplicate=True)
+        world.send((0, late), (1, rated_rows([20], start=DAY + timedelta(hours=3))), counted=False)
+        wait_for(world.drained, what="drained")
+    world.truth.add(first.slice(6, 4))
+    assert world.wrong_views() == {}
+    signed = Counter[tuple[str, int, int, str]]()
+    for _, _, rows in world.adjustments():
+        names = (rows[name].to_pylist() for name in ("id", "revision", "sign", "reason"))
+        signed.update(zip(*names, strict=True))
+    expected = {(f"call-{number}", 1, -1, "revision"): 1 for number in range(6)}
+    expected |= {(f"call-{number}", 2, 1, "revision"): 1 for number in range(3)}
+    expected[("call-0", 1, -1, "revision")] += 1  # it came late, and rating had summed it
+    expected[("call-20", 1, -1, "revision")] = 1
+    assert signed == expected
+
+
+@pytest.mark.timeout(400)
+def test_corrections_are_exact_and_said_once_whatever_step_the_sink_dies_at(world: SinkWorld) -> None:
+    """An import is undone and the rest is rated anew, by a sink that is killed between any two steps.
+
+    A row that changed since it was priced is left alone. A copy of what was undone stays undone.
+    """
+    imported, kept = (
+        rated_rows(range(60), import_id="import-1"),
+        rated_rows(range(60, 100), start=DAY + timedelta(days=1)),
+    )
+    world.send((0, imported), (3, kept), counted=False)
+    with world.sink(reconcile_hour=-1):
+        wait_for(world.drained, what="drained")
+    undo = UndoRequest(request_id="undo-1", import_id="import-1", asked_by="ana", asked_at=DAY)
+    new = [{name: row[name] for name in PRICES_SCHEMA.names if name != "version"} for row in kept.to_pylist()]
+    for number, row in enumerate(new):
+        changed = number == 7
+        row |= {"cost_usd": Decimal(number), "list_cost_usd": Decimal(3), "version": (1 << 32) + changed}
+    prices = pa.RecordBatch.from_pylist(new, schema=PRICES_SCHEMA)
+    offset = world.produce("internal.requests", to_arrow_bytes(prices), headers=[(PRICES_HEADER, b"rerate-1")])
+    rerate = RerateRequest(
+        request_id="rerate-1", offsets=(offset,), rows=40, price_book_version="book:2", asked_by="bo", asked_at=DAY
+    )
+    points = ["slice made, not recorded", "slice recorded, not stored", "slice stored, not said"]
+    for request in (undo, rerate):
+        world.request(request)
+        for point in points if request is undo else points[1:2]:
+            with world.sink(dies_at=point, reconcile_hour=-1) as process:
+                assert process.wait(60) == -9, point
+        with world.sink(reconcile_hour=-1):
+            wait_for(lambda request=request: done(world, request.request_id), what=request.request_id)  # type: ignore[misc]  # mypy does not infer defaults of lambdas
+    world.send((0, imported.set_column(MARK, "maybe_duplicate", pa.array([True] * 60))), counted=False)
+    with world.sink(reconcile_hour=-1):
+        wait_for(world.drained, what="drained")
+    after = [row | {"cost_usd": Decimal(at) if at != 7 else row["cost_usd"]} for at, row in enumerate(kept.to_pylist())]
+    world.truth.add(pa.RecordBatch.from_pylist(after, schema=kept.schema))
+    assert world.wrong_views() == {}
+    signed = Counter[tuple[int, str]]()
+    for _, _, rows in world.adjustments():
+        signed.update(zip(rows["sign"].to_pylist(), rows["reason"].to_pylist(), strict=True))
+    assert signed == {(-1, "undo"): 60, (-1, "rerate"): 39, (1, "rerate"): 39, (-1, "late_duplicate"): 60}
+    assert world.ask("SELECT kind, count(), sum(cost_after_usd) FROM corrections GROUP BY kind ORDER BY kind") == [
+        ("rerate", 39, Decimal(sum(range(40)) - 7)), ("undo", 60, None),
+    ]  # fmt: skip
+    assert world.ask("SELECT uniqExact(correction), uniqExact(price_book_version) FROM usage_events") == [(2, 2)]
+    assert world.ask("SELECT countIf(as_charged_cost_usd = cost_usd) FROM usage_events") == [(1,)]
+
+
+MARK = RATED_SCHEMA.get_field_index("maybe_duplicate")
+
+
+def done(world: SinkWorld, request_id: str) -> bool:
+    """Whether the correction has ended well."""
+    return world.ask(f"SELECT state FROM correction_runs WHERE correction_id = '{request_id}'") == [("done",)]

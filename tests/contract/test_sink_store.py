@@ -155,7 +155,8 @@ def test_missing_strings_are_empty_and_missing_numbers_are_null(store: Store) ->
     empty = dict.fromkeys(RATED_SCHEMA.names)
     kept = ("event_id", "source", "id", "revision", "ts", "received_at", "org", "provider", "model", "live")
     row = {**empty, **{name: value for name, value in rated_row(1, ts=DAY).items() if name in kept}}
-    row |= {"maybe_duplicate": False, "policy_offset": -1, "event_partition": 0, "event_offset": 0}
+    row |= {"maybe_duplicate": False, "corrects": False, "astray": False, "void": False}
+    row |= {"policy_offset": -1, "event_partition": 0, "event_offset": 0}
     full = rated_row(
         2, ts=DAY, tags=[("a", "1"), ("ключ", "значение")], units=[("seconds", 1.5)], asserted=[("user", "eve")],
         gateway_cache_hit=False, http_status=599, latency_ms=2**31 - 1, attempt=1, user='o\'"\\ \n;--',
@@ -279,7 +280,9 @@ def test_a_revision_takes_the_place_of_its_event_in_every_rollup(store: Store) -
             span = Span(partition=0, first=number, next=number + 1)
             tokens = part_tokens(f"g{number}", 1)
             group = Group(group_id=f"g{number}", epoch=1, topic_id="t", spans=(span,), rows=1, tokens=tokens)
-            inserter.put(group, rows, in_doubt=False)
+            resolution, replaced = inserter.resolve(rows)
+            assert replaced.to_pylist() == one(asserted=[], units=[], tags=[]).to_pylist() * number
+            inserter.put(group, rows, in_doubt=False, replaced=resolution.replaced)
             assert store.rows("SELECT sum(requests) FROM usage_15m") == [(1,)]
             assert store.rows("SELECT revision FROM usage_events") == [(revision,)]
 

@@ -7,6 +7,7 @@ import csv
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,40 @@ def test_replaying_again_changes_nothing(stack: Stack) -> None:
     """Ids come from content, so a second replay is all duplicates."""
     replay(stack)
     assert sums_everywhere(stack) == dict.fromkeys(("usage_events", *ROLLUPS), truth())
+
+
+def costs_everywhere(stack: Stack) -> set[str]:
+    """The different sums of cost that the views have: one, if they agree."""
+    views = ("usage_events", *ROLLUPS)
+    return {stack.rows(f"SELECT toString(sum(cost_usd)) AS usd FROM {view}")[0]["usd"] for view in views}
+
+
+def test_what_is_rated_anew_or_undone_is_so_in_every_view(stack: Stack, tmp_path: Path) -> None:
+    """Half the price halves every sum; an import that is undone is gone, and stays so when it is replayed again."""
+    [before] = costs_everywhere(stack)
+    rules = tmp_path / "prices.toml"
+    rules.write_text('[[discount]]\nid = "half"\norg = "acme"\nmodel = "gpt-4o"\npercent = "50"\n')
+    stack.run("apply", str(rules))
+    since = ("--from", "2023-11-01", "--to", "2023-12-01", "--json")
+    shown = json.loads(stack.run("rerate", *since, "--dry-run").stdout, parse_float=str)
+    assert costs_everywhere(stack) == {before}
+    done = json.loads(stack.run("rerate", *since).stdout, parse_float=str)
+    [after] = costs_everywhere(stack)
+    assert (Decimal(after), done["run"]["events_changed"]) == (Decimal(before) / 2, shown["events"])
+    assert Decimal(str(done["run"]["cost_after_usd"])) == Decimal(after)
+    charged = stack.rows("SELECT toString(sum(as_charged_cost_usd)) AS usd FROM usage_events")[0]["usd"]
+    assert charged == before
+    again = json.loads(stack.run("rerate", *since).stdout)
+    assert (again["events"], again["changes"]) == (0, [])
+
+    name = json.loads(stack.run("replay", "azure-llm", str(TRACE), *SET, "--json").stdout)["import_id"]
+    undone = json.loads(stack.run("undo", name, "--json").stdout)
+    assert undone["run"]["events_changed"] == int(truth()["requests"])
+    replay(stack)
+    for view in ("usage_events", *ROLLUPS):
+        counted = "count()" if view == "usage_events" else "sum(requests)"
+        assert stack.rows(f"SELECT toString({counted}) AS n FROM {view}") == [{"n": "0"}], view
+    assert alerts_on_topics(stack) == []
 
 
 def test_a_csv_report_of_a_time_without_usage_names_its_columns(stack: Stack) -> None:

@@ -138,8 +138,8 @@ def _sink_points() -> list[Point]:
     log = partial(point, module=_LOG, function="GroupLog.commit")
     store = partial(point, module="sinks.store", function="Store.insert")
     return [
-        point(name="before look-ups", module="sinks.inserter", function="Inserter.copies", when="before"),
-        point(name="looked up, before the record", module="sinks.inserter", function="Inserter.copies", when="after"),
+        point(name="before look-ups", module="sinks.inserter", function="Inserter.resolve", when="before"),
+        point(name="looked up, before the record", module="sinks.inserter", function="Inserter.resolve", when="after"),
         log(name="all gathered, before the record", when="before", given=_records_group),
         log(name=RECORDED, when="after", given=_records_group),
         store(name="before an insert", when="before", given=_into_ledger),

@@ -77,7 +77,7 @@ def _usage(world: World, truth: Truth) -> list[Check]:
     ids = int(_rows(world, "SELECT uniqExact(source, id) AS n FROM usage_events")[0]["n"])
     letters = _rows(world, "SELECT partition, offset, reason FROM dead_letters WHERE topic = 'usage.events'")
     dead = {(int(row["partition"]), int(row["offset"])): str(row["reason"]) for row in letters}
-    copies = len(truth.copies) + len(truth.doubtful.keys() - dead.keys())
+    copies = len(truth.copies) + len(truth.revised) + len(truth.doubtful.keys() - dead.keys())
     dead = {place: reason for place, reason in dead.items() if truth.doubtful.get(place) != reason}
     produced = stored + len(letters) + copies
     sums = [] if produced == truth.records else [f"{stored} + {len(letters)} + {copies} != {truth.records}"]

@@ -2,7 +2,8 @@
 
 Laws
 1. The log decides which copy was first and when each record came; the operations decide what it says.
-2. Every record of the log is exactly one of: counted, a copy of a counted one, a dead letter with one reason.
+2. Every record of the log is exactly one of: counted, a copy of a counted one (or a lower revision), a revision that
+   took the place of a counted one, a dead letter with one reason.
 3. What contradicts an event that has left rating's duplicate window may be taken for a copy of it: `doubtful`.
 4. An operation that Kafka acknowledged stands in the log where Kafka said, as it was sent; else records were lost.
 """
@@ -61,6 +62,7 @@ class Truth:
 
     counted: list[Counted] = field(default_factory=list)
     copies: list[Place] = field(default_factory=list)
+    revised: list[Place] = field(default_factory=list)
     dead: dict[Place, str] = field(default_factory=dict)
     doubtful: dict[Place, str] = field(default_factory=dict)
     records: int = 0
@@ -77,6 +79,7 @@ def truth_of(ops: Sequence[Op], records: Iterable[LogRecord], *, window: int = W
     held: dict[tuple[int, str], Event] = {}
     counted: Counter[int] = Counter()
     number: dict[tuple[int, str], int] = {}
+    place_of: dict[tuple[int, str], int] = {}
     appended: list[int] = []
     for record in records:
         truth.records += 1
@@ -92,7 +95,12 @@ def truth_of(ops: Sequence[Op], records: Iterable[LogRecord], *, window: int = W
             held[record.partition, event.id] = event
             number[record.partition, event.id] = counted[record.partition]
             counted[record.partition] += 1
+            place_of[record.partition, event.id] = len(truth.counted)
             truth.counted.append(_counted(event, record))
+        elif event.revision > before.revision and event.event_us == before.event_us:
+            held[record.partition, event.id] = event
+            truth.counted[place_of[record.partition, event.id]] = _counted(event, record)
+            truth.revised.append(place)
         elif (reason := _against(event, before)) is not None:
             gone = counted[record.partition] - number[record.partition, event.id] > window
             (truth.doubtful if gone else truth.dead)[place] = reason
@@ -104,9 +112,9 @@ def truth_of(ops: Sequence[Op], records: Iterable[LogRecord], *, window: int = W
 
 def _against(event: Event, before: Event) -> str | None:
     """Why an event of a known id is a dead letter; None where it is a copy."""
-    if event.revision > before.revision:
-        return "revision_not_applied" if event.event_us == before.event_us else "event_time_moved"
-    return None if event == before else "conflicting_duplicate"
+    if event.revision == before.revision:
+        return None if event == before else "conflicting_duplicate"
+    return None if event.event_us == before.event_us else "event_time_moved"
 
 
 def _counted(event: Event, record: LogRecord) -> Counted:

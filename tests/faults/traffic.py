@@ -131,7 +131,12 @@ class Traffic:
             return replace(event, data={"output_tokens": 0, **event.data, "input_tokens": one_more})
         if kind in {"revision", "moved revision"}:
             moved_us = BUCKET_US if kind == "moved revision" else 0
-            return replace(event, revision=event.revision + 1, event_us=event.event_us - moved_us)
+            said = (
+                {**event.data, "output_tokens": event.data["output_tokens"] + 7}
+                if "output_tokens" in event.data
+                else event.data
+            )
+            return replace(event, revision=event.revision + 1, event_us=event.event_us - moved_us, data=said)
         return event
 
     def _fresh(self, kind: str, now_us: int) -> Event:

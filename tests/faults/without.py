@@ -82,7 +82,7 @@ def progress_first(module: Any) -> None:
         if not gathered.rows():
             self._advance(gathered.spans, gathered.messages)
             return
-        group, rows = self._group(gathered)
+        group, rows, _, _ = self._group(gathered)
         self._advance(gathered.spans, gathered.messages)
         self._doors.patience.until_done(lambda: self._doors.log.commit(group=group, progress=self._to_say()))
         self._unsaid.clear()
@@ -97,12 +97,13 @@ def adjustments_after_the_insert(module: Any) -> None:
 
     def store(self: Any, gathered: Any) -> None:
         if gathered.rows():
-            group, rows = self._group(gathered)
-            signed = module.late_copies(group, gathered.messages, opened=self._doors.opener.opened)
+            group, rows, resolution, replaced = self._group(gathered)
+            opened = self._doors.opener.opened
+            signed = module.signed_rows(group.group_id, gathered.messages, resolution, replaced, opened=opened)
             log, progress, patience = self._doors.log, self._to_say(), self._doors.patience
             patience.until_done(lambda: log.commit(group=group, progress=progress))
             self._unsaid.clear()
-            self._doors.inserter.put(group, rows, in_doubt=False)
+            self._doors.inserter.put(group, rows, in_doubt=False, replaced=resolution.replaced)
             time.sleep(1.0)
             patience.until_done(lambda: log.commit(group=None, progress=(), adjustments=signed))
         self._advance(gathered.spans, gathered.messages)

@@ -1,7 +1,7 @@
 """A ledger that plays the sink as `streams` meets it.
 
-It stores rated rows once, publishes the copies that it finds as signed rows, and opens each budget with what it had
-stored before rating knew the budget.
+It stores one row of each event, publishes as signed rows what that changes beside what rating summed, and opens each
+budget with what it had stored before rating knew the budget.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from schemas.internal import (
     to_arrow_bytes,
 )
 from schemas.policies import Budget
+from sinks.revisions import Claim, Held, Identity, resolve
 from streams.ports import Output
 from streams.rating.adjusting import ADJUSTMENTS_TOPIC
 from tests.scenarios.burn_log import SEC, PolicyHistory
@@ -30,25 +31,40 @@ Rated = dict[str, Any]
 
 @dataclass
 class Ledger:
-    """The rows that count, each once, and how far budgets are opened."""
+    """The rows that are stored, one for each event, and how far budgets are opened."""
 
-    rows: dict[str, Rated] = field(default_factory=dict)
+    rows: dict[Identity, Rated] = field(default_factory=dict)
     opened: int = -1
+    _watched: set[int] = field(default_factory=set)  # hours, as in sinks/watched_hours.py
     _wanted: int | None = None  # how many rated messages must be stored before the next opening
 
     def store(self, rows: Sequence[Rated]) -> Output | None:
-        """The rows are stored; what was there already, as signed rows, None where nothing was."""
-        copies = []
-        for row in rows:
-            if row["event_id"] in self.rows:
-                assert row["maybe_duplicate"]
-                copies.append({**row, "sign": -1, "reason": "late_duplicate"})
-            else:
-                self.rows[row["event_id"]] = row
-        if not copies:
+        """The rows are stored; what that changes beside what rating summed, as signed rows, None where nothing is."""
+        new = {(0, 0, at): row for at, row in enumerate(rows)}
+        claims = [
+            Claim(place, identity(row), row["revision"], summed=not row["corrects"], void=row["void"])
+            for place, row in new.items()
+        ]
+        asked = [row for row in rows if row["maybe_duplicate"] or row["revision"] > 1 or hour(row) in self._watched]
+        held = {
+            identity(row): Held(self.rows[identity(row)]["revision"], counts=not self.rows[identity(row)]["void"])
+            for row in asked
+            if identity(row) in self.rows
+        }
+        found = resolve(claims, held)
+        signed = [{**new[place], "sign": -1, "reason": why} for place, why in sorted(found.taken_back.items())]
+        signed += [{**new[place], "sign": 1, "reason": "revision"} for place in sorted(found.added)]
+        signed += [{**self.rows[one], "sign": -1, "reason": "revision"} for one in sorted(found.replaced)]
+        self.rows |= {identity(row): row for place, row in new.items() if place not in found.left_out}
+        self._watched |= {hour for hour, _, _ in found.unforeseen} | {hour(row) for row in rows if row["astray"]}
+        if not signed:
             return None
-        partition = copies[0]["event_partition"]
-        return _message("rows", copies, ADJUSTMENT_SCHEMA, opened=self.opened, partition=partition)
+        partition = signed[0]["event_partition"]
+        return _message("rows", signed, ADJUSTMENT_SCHEMA, opened=self.opened, partition=partition)
+
+    def counting(self) -> list[Rated]:
+        """The rows that count."""
+        return [row for row in self.rows.values() if not row["void"]]
 
     def opening(self, policies: PolicyHistory, *, named: int, stored: int, rated: int) -> Output | None:
         """The opening of the next policy offset, None while it has to wait for rating or for its own storing."""
@@ -69,13 +85,23 @@ class Ledger:
 
     def _sums(self, budget: Budget, since: int) -> list[dict[str, Any]]:
         groups: dict[tuple[str | None, int], list[Rated]] = {}
-        for row in self.rows.values():
+        for row in self.counting():
             if row["policy_offset"] < since and (found := member(budget, row)) is not None:
                 local = row["ts"].astimezone(budget.zone())
                 whole = {"minute": 0, "second": 0, "microsecond": 0}
                 start = local.replace(**whole) if budget.period == "hour" else local.replace(hour=0, **whole)
                 groups.setdefault((found or None, round(start.timestamp()) * SEC), []).append(row)
         return [_opening_row(budget, since, *key, rows) for key, rows in sorted(groups.items(), key=str)]
+
+
+def hour(row: Rated) -> int:
+    """The hour since 1970 that an event happened in."""
+    return int(row["ts"].timestamp()) // 3600
+
+
+def identity(row: Rated) -> Identity:
+    """What tells events apart."""
+    return hour(row), row["source"], row["id"]
 
 
 def member(budget: Budget, row: Rated) -> str | None:
@@ -136,7 +162,7 @@ def exact_sums(ledger: Ledger, budget: Budget) -> dict[tuple[str, int], tuple[in
     Only money is estimated.
     """
     found: dict[tuple[str, int], tuple[int, int]] = {}
-    for row in ledger.rows.values():
+    for row in ledger.counting():
         who = member(budget, row)
         if who is None:
             continue

@@ -1,5 +1,6 @@
 """A small world around rating and burn: lanes of rating that lag behind each other, and a ledger (small_ledger.py)."""
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -127,6 +128,17 @@ class World:
     def _publish(self, said: Output | None) -> None:
         if said is not None and said.partition is not None:
             self.adjustments[said.partition].arrive(said.value, self.now_us, said.headers)
+
+
+def revised(dice: random.Random, value: bytes) -> bytes:
+    """A revision of an event: other tokens, another user, or void; now and then one that is late."""
+    said = json.loads(value)
+    said["data"]["revision"] = dice.choice([2, 2, 3])
+    if dice.random() < 0.2:
+        said["data"]["void"] = True
+    else:
+        said["data"] |= {"output_tokens": dice.randrange(120, 9999), "user": dice.choice(["ana", "bo"])}
+    return json.dumps(said).encode()
 
 
 def random_event(dice: random.Random, number: int, now_us: int) -> bytes:

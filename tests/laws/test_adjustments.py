@@ -14,7 +14,7 @@ from streams.burn.budgets import AMOUNTS, PeriodKey, spent_in
 from streams.burn.stage import BurnLane
 from streams.ports import SourceBatch
 from tests.laws.small_ledger import exact_sums
-from tests.laws.small_world import World, random_event
+from tests.laws.small_world import World, random_event, revised
 from tests.scenarios.burn_log import MINUTE, SEC, PolicyHistory, alerts, new_lane, us
 
 FEW = settings(
@@ -38,8 +38,11 @@ CHANGES: list[dict[str, Any]] = [
 ]
 
 
-def lived(dice: random.Random, *, moments: int = 90, copies: bool = True) -> World:
-    """A world after a random life: whoever has something to do does it at any moment."""
+def lived(dice: random.Random, *, moments: int = 90, copies: bool = True, odd: bool = True) -> World:
+    """A world after a random life: whoever has something to do does it at any moment.
+
+    `odd`: there are revisions, and copies come in other partitions too.
+    """
     policies = PolicyHistory(CHANGES[:1] if dice.random() < 0.5 else [])
     world = World(policies, dice, start_us=START, window_events=dice.randrange(1, 4))
     for number in range(moments):
@@ -48,9 +51,7 @@ def lived(dice: random.Random, *, moments: int = 90, copies: bool = True) -> Wor
         if happens < 0.35:
             world.emit(random_event(dice, number, world.now_us), dice.randrange(2))
         elif happens < 0.5 and world.sent:
-            partition, value = dice.choice(world.sent)
-            if copies:
-                world.events[partition].arrive(value, world.now_us)
+            again(world, dice, copies=copies, odd=odd, revises=happens >= 0.45)
         elif happens < 0.55 and policies.latest()[0] + 1 < len(CHANGES):
             policies.append(CHANGES[policies.latest()[0] + 1])
         elif happens < 0.6:
@@ -64,6 +65,16 @@ def lived(dice: random.Random, *, moments: int = 90, copies: bool = True) -> Wor
             world.open()
     world.settle()
     return world
+
+
+def again(world: World, dice: random.Random, *, copies: bool, odd: bool, revises: bool) -> None:
+    """An earlier event comes once more, as it was or revised; the dice are thrown alike in any case."""
+    partition, (home, value) = dice.choice([dice.randrange(2), None]), dice.choice(world.sent)
+    where = home if partition is None or not odd else partition
+    if revises and odd:
+        world.emit(revised(dice, value), where)
+    elif copies and not revises:
+        world.events[where].arrive(value, world.now_us)
 
 
 def spent(lane: BurnLane, budget: Budget) -> dict[tuple[str, int], tuple[int, int]]:
@@ -80,7 +91,10 @@ def spent(lane: BurnLane, budget: Budget) -> dict[tuple[str, int], tuple[int, in
 @settings(FEW)
 @given(st.integers(0, 10**6))
 def test_budgets_equal_the_ledger_in_any_order(seed: int) -> None:
-    """Each period of each budget is the exact sum of the ledger's rows that match it; copies beyond the window too."""
+    """Each period of each budget is the exact sum of the ledger's rows that match it.
+
+    Copies beyond the window and in other partitions too, and revisions and voids, before and after what they revise.
+    """
     world = lived(random.Random(seed))  # noqa: S311  a repeatable world, no secret
     lane = new_lane(world.policies)
     lane.step(SourceBatch("internal.deltas", 0, world.deltas))
@@ -153,7 +167,7 @@ def reached(lane: BurnLane) -> tuple[set[tuple[object, ...]], set[tuple[object, 
 def test_windows_after_a_correction_are_those_without_the_copy(seed: int) -> None:
     """Every window of every entity and budget member: copies and their signed rows leave nothing behind."""
     with_copies, without = (
-        lived(random.Random(seed), copies=copies)  # noqa: S311  a repeatable world, no secret
+        lived(random.Random(seed), copies=copies, odd=False)  # noqa: S311  a repeatable world, no secret
         for copies in (True, False)
     )
     assert windows(with_copies) == windows(without)

@@ -34,18 +34,17 @@ def plainly(some: Sequence[One], size: int) -> list[tuple[Verdict, bool]]:
     said: list[tuple[Verdict, bool]] = []
     for one in some:
         identity, revision, time, content = one
-        before = next((other for other in held if other[0] == identity), None)
-        if before is None:
+        before = next((other for other in reversed(held) if other[0] == identity), None)
+        if before is None or (revision > before[1] and time == before[2]):
             mark = any(time <= other[2] for other in gone) or (revision > 1 and bool(gone))
-            said.append((Verdict.COUNTED, mark))
+            said.append((Verdict.REVISION if before else Verdict.COUNTED, mark))
             held.append(one)
             if len(held) > size:
                 gone.append(held.pop(0))
-        elif revision > before[1]:
-            said.append((Verdict.TIME_MOVED if time != before[2] else Verdict.REVISION, False))
+        elif revision == before[1]:
+            said.append((Verdict.COPY if content == before[3] else Verdict.CONFLICT, False))
         else:
-            same = (revision, content) == (before[1], before[3])
-            said.append((Verdict.COPY if same else Verdict.CONFLICT, False))
+            said.append((Verdict.TIME_MOVED if time != before[2] else Verdict.COPY, False))
     return said
 
 
@@ -79,10 +78,10 @@ def test_rebuilt_window_goes_on_as_the_lost_one_would(before: list[One], after: 
 
 
 def written(window: Window, some: Known) -> list[bytes]:
-    """The record that a batch leaves: of what it counted, none where it counted nothing."""
+    """The record that a batch leaves: of what it admitted, none where it admitted nothing."""
     held_before = len(window)
     verdicts, _ = window.admit(some)
-    new = some.take(np.flatnonzero(verdicts == Verdict.COUNTED))
+    new = some.take(np.flatnonzero(np.isin(verdicts, (Verdict.COUNTED, Verdict.REVISION))))
     seen = Seen(
         known=new, held_before=held_before, newest_gone_us=window.newest_gone_us, log_time_us=5, policy_offset=-1
     )

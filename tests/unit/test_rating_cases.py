@@ -8,12 +8,14 @@ import json
 from base64 import b64decode
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 import pytest
 
 from schemas.internal import DELTA_SCHEMA, RATED_SCHEMA
+from schemas.keys import partition_for
 from schemas.policies import Budget, Horizon
 from schemas.signals import CloudSignal
 from schemas.topics import BY_NAME
@@ -165,26 +167,62 @@ def test_two_hundred_months_in_one_batch_are_two_hundred_buckets() -> None:
 
 
 def test_copies_are_dropped_and_contradictions_refused() -> None:
-    """A copy is dropped however it is spelled; another content, time or revision is a dead letter; the first counts."""
+    """A copy is dropped however it is spelled, and so is a lower revision; another content or time is a dead letter."""
     first = event("x", tags={"a": "1", "b": "2"})
     spelled = event("x", tags={"b": "2", "a": "1"}, input_uncached_tokens=1736, output_text_tokens=190)
     spelled["time"], spelled["subject"] = "2026-11-22T10:15:03.12+01:00", "other"
     imported = event("x", tags={"a": "1", "b": "2"}, import_id="again")
     others = [
         event("x", tags={"a": "1"}),
-        event("x", tags={"a": "1", "b": "2"}, revision=2, output_tokens=400),
         {**event("x", revision=2), "time": rfc3339(NOW_US)},
         {**first, "time": rfc3339(NOW_US)},
-        event("x", tags={"a": "1", "b": "2"}, status="error"),
+        event("x", tags={"a": "1", "b": "2"}, revision=3),
+        event("x", tags={"a": "1", "b": "2"}, revision=2, status="error"),
     ]
     lane = new_lane()
     result = step(lane, [raw(one) for one in (first, first, spelled, imported, *others)])
-    assert lane.copies_dropped == 3
-    assert [row["output_tokens"] for row in rows_of(result)] == [310]
+    assert lane.copies_dropped == 4
+    assert [row["revision"] for row in rows_of(result)] == [1, 3]
     assert [letter["reason"] for letter in dead_letters_of(result)] == [
-        "conflicting_duplicate", "revision_not_applied", "event_time_moved", "conflicting_duplicate",
-        "conflicting_duplicate",
+        "conflicting_duplicate", "event_time_moved", "conflicting_duplicate",
     ]  # fmt: skip
+
+
+def test_a_revision_is_a_row_without_sums() -> None:
+    """What revises a counted event goes to the sink, which says the difference; what was not known before is summed."""
+    lane, home = new_lane(), partial(event, credential="key-53")  # of this very partition
+    first = step(lane, [raw(home("x"))])
+    again = step(lane, [raw(home("x", revision=2, output_tokens=400)), raw(home("y", revision=5))])
+    marks = [(row["id"], row["corrects"], row["maybe_duplicate"]) for row in [*rows_of(first), *rows_of(again)]]
+    assert marks == [("x", False, False), ("x", True, True), ("y", False, False)]
+    org = [delta for delta in deltas_of(again) if delta["entity_type"] == "org"]
+    assert [(delta["requests"], delta["output_tokens"]) for delta in org] == [(1, 310)]
+    third = step(lane, [raw(home("x")), raw(home("x", revision=2, output_tokens=400)), raw(home("x", revision=3))])
+    assert [row["revision"] for row in rows_of(third)] == [3]
+
+
+def test_a_void_is_a_row_without_sums_whatever_was_known_before() -> None:
+    """It counts as nothing, and a lower revision after it is no news; tokens need not be said again."""
+    said = {"output_tokens": None, "input_tokens": None, "input_cache_read_tokens": None}
+    void = event("x", revision=2, void=True, output_reasoning_tokens=None, **said)
+    result = step(new_lane(), [raw(void), raw(event("x"))])
+    assert [(row["void"], row["corrects"], row["maybe_duplicate"]) for row in rows_of(result)] == [(True, True, True)]
+    assert deltas_of(result) == []
+
+
+def test_an_event_in_a_foreign_partition_is_marked() -> None:
+    """By its own names, whatever the record's key was: the credential's partition, else the team's, else the org's."""
+    names = [{"credential": f"k-{at}"} for at in range(20)] + [
+        {"credential": None, "team": f"t-{at}"} for at in range(20)
+    ]
+    names += [{"credential": None, "team": None, "org": f"o-{at}"} for at in range(20)]
+    names += [{"credential": "sk-proj-" + "a1B2" * 12}]
+    rows = rows_of(step(new_lane(), [raw(event(str(at), **who)) for at, who in enumerate(names)]))
+    keys = [one.get("credential") or one.get("team") or one["org"] for one in names]
+    foreign = [partition_for(key.encode(), 4) != 0 for key in keys]
+    assert [row["astray"] for row in rows] == foreign
+    assert [row["maybe_duplicate"] for row in rows] == foreign
+    assert rows[-1]["credential"] != names[-1]["credential"]
 
 
 def test_identity_is_source_and_id() -> None:

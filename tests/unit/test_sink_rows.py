@@ -9,7 +9,8 @@ import pytest
 from schemas.errors import CorruptStateError
 from schemas.internal import RATED_SCHEMA, BatchHeaders, to_arrow_bytes
 from sinks.groups import LeftOut, RatedMessage
-from sinks.rows import days_of, decoded, identities, repeated, replaces, split_by_month, store_rows
+from sinks.revisions import Claim
+from sinks.rows import claims, days_of, decoded, identities, repeats, split_by_month, store_rows
 from tests.sink_world import DAY, rated_row, rated_rows
 
 HEADER = BatchHeaders(
@@ -50,7 +51,7 @@ def test_missing_strings_and_maps_are_empty_and_numbers_stay_null() -> None:
 def test_a_message_without_rows_gives_none() -> None:
     """An empty batch is no row and no part."""
     rows = store_rows([message(0, rated_rows([]))], group_id="g")
-    assert (rows.num_rows, split_by_month(rows), days_of(rows), replaces(rows)) == (0, [], frozenset(), False)
+    assert (rows.num_rows, split_by_month(rows), days_of(rows), repeats(rows)) == (0, [], frozenset(), False)
 
 
 def test_rows_that_are_left_out_are_not_there() -> None:
@@ -85,24 +86,24 @@ def test_days_are_those_of_utc() -> None:
     assert days_of(rows) == {date(2026, 11, 21), date(2026, 11, 22)}
 
 
-def test_only_revisions_replace() -> None:
-    """Rows may replace stored ones if one has a higher revision."""
-    plain = store_rows([message(0, rated_rows(range(5)))], group_id="g")
-    assert (identities(plain), replaces(plain)) == (5, False)
-    revised = store_rows([message(0, batch(rated_row(1, ts=DAY, revision=2)))], group_id="g")
-    assert replaces(revised)
+def test_the_same_event_is_the_same_source_id_and_hour() -> None:
+    """Of a copy, and of a revision, but the same id in another hour is another event."""
+    first, later = rated_row(1, ts=DAY), rated_row(1, ts=DAY + timedelta(hours=1))
+    assert not repeats(store_rows([message(0, batch(first, later, rated_row(2, ts=DAY)))], group_id="g"))
+    again = rated_row(1, ts=DAY + timedelta(minutes=59), revision=2)
+    rows = store_rows([message(0, batch(first)), message(1, batch(again), partition=1)], group_id="g")
+    assert (repeats(rows), identities(rows)) == (True, 1)
 
 
-def test_one_row_of_each_event_is_kept() -> None:
-    """Of equal rows the first is kept, of revisions the highest, and the same id in another hour is another event."""
-    first, second = rated_row(1, ts=DAY), rated_row(2, ts=DAY)
-    later = rated_row(1, ts=DAY + timedelta(hours=1))
-    assert repeated(store_rows([message(0, batch(first, second, later))], group_id="g")) == set()
-    again, revised = rated_row(1, ts=DAY, cost_usd=None), rated_row(2, ts=DAY, revision=2)
-    rows = store_rows(
-        [message(3, batch(first, second, again)), message(4, batch(revised, second), partition=1)], group_id="g"
-    )
-    assert repeated(rows) == {(0, 3, 2), (0, 3, 1), (1, 4, 1)}
+def test_a_row_claims_what_rating_said_of_it() -> None:
+    """Its place, who it is, and whether it was summed; a void row never was."""
+    rows = [rated_row(1, ts=DAY), rated_row(2, ts=DAY, corrects=True), rated_row(3, ts=DAY, void=True, revision=4)]
+    hour = int(DAY.timestamp()) // 3600
+    assert list(claims(store_rows([message(7, batch(*rows), partition=2)], group_id="g"))) == [
+        Claim((2, 7, 0), (hour, "gw/1", "call-1"), 1, summed=True, void=False),
+        Claim((2, 7, 1), (hour, "gw/1", "call-2"), 1, summed=False, void=False),
+        Claim((2, 7, 2), (hour, "gw/1", "call-3"), 4, summed=False, void=True),
+    ]
 
 
 def test_bytes_that_rating_cannot_have_written_are_corrupt() -> None:

@@ -59,6 +59,8 @@ def usage_event(*, source: str, id: str, time: datetime, fields: Mapping[str, An
         )
     except (msgspec.ValidationError, UnicodeEncodeError, OverflowError) as error:
         raise InvalidUsageError(str(error)) from error
+    if data.get("void") and data.get("revision", 1) == 1:
+        raise InvalidUsageError("void is said by a revision of 2 or more: a first one has nothing to take back")
     for total_name, leaf_names in _TOTALS:
         _check_side(data, total_name, leaf_names)
     if len(raw) > MAX_EVENT_BYTES:

@@ -26,7 +26,8 @@ Amounts = Annotated[dict[Name, Amount], Meta(max_length=64)]
 class UsageFields(TypedDict, total=False):
     """The fields of an event; `org`, `provider` and `model` are required, from the call or from the defaults."""
 
-    revision: Ordinal
+    revision: Ordinal  # of one source and id the highest counts
+    void: bool | None  # in a revision of 2 or more: the event does not count
     import_id: Name | None
 
     org: Name

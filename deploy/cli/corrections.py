@@ -1,0 +1,282 @@
+"""`burnline undo` and `burnline rerate`: what is stored is taken back, or priced anew, with an audit row per event."""
+
+import os
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deploy.cli.output import AsJson, StateDir, examples, put, put_json, put_table, say
+from deploy.cli.policies import user_name
+
+if TYPE_CHECKING:
+    from deploy.budget_changes import BudgetChange
+    from deploy.rerating import Preview, Wanted
+    from deploy.stack.find import Connections
+    from schemas.policies import Policies
+    from streams.rating.price_rules import Prices
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change; change nothing.")]
+Actor = Annotated[str | None, typer.Option(help="Who asks for it; your user name unless given.")]
+Timeout = Annotated[float, typer.Option(help="Seconds to wait until it is done; it goes on in any case.")]
+_BEGIN_SEC = 30.0
+_END_SEC = 3600.0
+_FILTER = "Only events whose field is this: team=code; org, team, project, provider, model, import_id. Repeat it."
+
+
+def register(app: typer.Typer) -> None:
+    """The commands are part of the app."""
+    app.command(
+        "undo",
+        epilog=examples(
+            "burnline undo import-3f9a2c1b7d60e845 --dry-run",
+            "burnline undo import-3f9a2c1b7d60e845",
+        ),
+    )(undo)
+    app.command(
+        "rerate",
+        epilog=examples(
+            "burnline rerate --from 2026-11-01 --to 2026-12-01 --dry-run",
+            "burnline rerate --from 7d --where org=acme --where provider=anthropic",
+            "burnline rerate --from 2026-11-01 --price-book genai-prices/0.2.3:0123456789ab",
+        ),
+    )(rerate)
+
+
+def undo(
+    import_id: Annotated[str, typer.Argument(metavar="IMPORT_ID", help="As `burnline replay` printed it.")],
+    org: Annotated[str | None, typer.Option(help="Only events of this organisation.")] = None,
+    dry_run: DryRun = False,
+    actor: Actor = None,
+    timeout: Timeout = _END_SEC,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take back an import: none of its events counts any more, in views, rollups and budgets.
+
+    The rows stay, deleted, with a row each in the view `corrections`. Sending the same files again in the same way does
+    not bring them back (they are copies of what was undone); with another --set or --shift they are other events.
+    An event that the import revised counts no more at all. Alerts that were sent stay as they are. What is not stored
+    yet is not undone: run burnline drain first. Ctrl-C ends the watching only: what was asked for goes on.
+    """
+    from deploy.budget_changes import Moved, budget_changes, fields_of
+    from deploy.moments import in_utc
+    from deploy.policy_log import in_force, read_log
+    from deploy.stack.find import connections
+    from deploy.store_client import rows
+    from schemas.requests import UndoRequest
+    from sinks.correction_questions import import_budget_sums, import_summary
+
+    found, now = connections(state_dir, os.environ), datetime.now(UTC)
+    asked = import_summary(import_id, org=org)
+    lines = rows(found.clickhouse, asked.sql, asked.parameters)
+    policies = in_force(read_log(found.kafka))
+    fields = fields_of(policies)
+    asked = import_budget_sums(import_id, org=org, fields=fields)
+    sums = (
+        Moved(
+            {name: row[name] for name in fields}, in_utc(row["t"]), -row["requests"], -int(row["tokens"]),
+            -row["cost_usd"],
+        )
+        for row in rows(found.clickhouse, asked.sql, asked.parameters)
+    )  # fmt: skip
+    budgets = budget_changes(policies, sums, now=now)
+    summary = [
+        {"day": line["day"], "model": line["model"], "events": line["events"], "tokens": int(line["tokens"]),
+         "cost_before_usd": line["cost_usd"], "cost_after_usd": Decimal(0)}
+        for line in lines
+    ]  # fmt: skip
+    told: dict[str, Any] = {"import_id": import_id, "events": sum(line["events"] for line in lines)}
+    if not lines:
+        say(f"nothing that counts has the import id {import_id}; burnline drain first, if it was sent a moment ago")
+    if dry_run or not lines:
+        _show(told, summary, budgets, as_json=as_json)
+        return
+    request_id = _new_id()
+    request = UndoRequest(
+        request_id=request_id, import_id=import_id, org=org or "", asked_by=actor or user_name(), asked_at=now
+    )
+    from deploy.asking import ask_for
+
+    ask_for(found.kafka, request)
+    _follow(found, request_id, told, summary, budgets, timeout=timeout, as_json=as_json)
+
+
+def rerate(
+    since: Annotated[str, typer.Option("--from", help="From this moment on: a date, a time, 7d ago.")],
+    until: Annotated[str | None, typer.Option("--to", help="Up to that moment, exclusive; else up to now.")] = None,
+    where: Annotated[list[str] | None, typer.Option("--where", metavar="FIELD=VALUE", help=_FILTER)] = None,
+    price_book: Annotated[
+        str, typer.Option(metavar="current|VERSION", help="Today's prices, or a book that this stack has kept.")
+    ] = "current",
+    dry_run: DryRun = False,
+    actor: Actor = None,
+    timeout: Timeout = _END_SEC,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Price what is stored anew: by the given price book, and the price rules that are in force now.
+
+    Each event gets the price of its own time. Changed are cost_usd, list_cost_usd, ceiling_cost_usd, pricing_status and
+    price_book_version of events whose money differs; as_charged_cost_usd never. Each has a row in the view
+    `corrections`; views, rollups and budgets follow to the pico-dollar. Alerts that were sent stay; a threshold of an
+    open period fires if the new cost reaches it. An event that changes in the meantime is left alone and counted.
+    Nothing is changed before all new prices are sent: Ctrl-C before that changes nothing, afterwards it goes on.
+    """
+    from deploy.asking import Asker
+    from deploy.budget_changes import fields_of
+    from deploy.policy_log import in_force, read_log
+    from deploy.rerating import Preview, new_prices
+    from deploy.stack.find import connections
+    from schemas.internal import to_arrow_bytes
+    from schemas.requests import RerateRequest
+
+    now = datetime.now(UTC)
+    wanted = _wanted(since, until, where or [], now)
+    found = connections(state_dir, os.environ)
+    policies = in_force(read_log(found.kafka))
+    prices = _prices(price_book, state_dir, policies)
+    preview = Preview(fields_of(policies))
+    asker, request_id, offsets = Asker(found.kafka), _new_id(), list[int]()
+    for some in new_prices(found.clickhouse, wanted, prices, preview):
+        if not dry_run:
+            offsets.append(asker.prices(request_id, to_arrow_bytes(some)))
+    told, summary, budgets = _preview(preview, policies, prices.version, now)
+    if dry_run or not offsets:
+        _show(told, summary, budgets, as_json=as_json)
+        return
+    asker.ask(
+        RerateRequest(
+            request_id=request_id,
+            offsets=tuple(offsets),
+            rows=preview.differ,
+            price_book_version=prices.version,
+            asked_by=actor or user_name(),
+            asked_at=now,
+        )
+    )
+    _follow(found, request_id, told, summary, budgets, timeout=timeout, as_json=as_json)
+
+
+def _wanted(since: str, until: str | None, where: list[str], now: datetime) -> "Wanted":
+    from deploy.moments import moment
+    from deploy.rerating import Wanted
+    from schemas.errors import InputError
+    from sinks.correction_questions import FILTERS
+
+    first, last = moment(since, now=now, flag="--from"), moment(until, now=now, flag="--to") if until else now
+    if last <= first:
+        raise InputError(f"--to {until}: it must lie after --from {since}")
+    filters = {}
+    for text in where:
+        name, equals, value = text.partition("=")
+        if not equals or name not in FILTERS:
+            raise InputError(f"--where {text}: write FIELD=VALUE, with a field of {', '.join(FILTERS)}")
+        filters[name] = value
+    return Wanted(since=first, until=last, filters=filters)
+
+
+def _prices(name: str, state_dir: Path | None, policies: "Policies") -> "Prices":
+    from deploy.price_books import FOLDER, kept_book
+    from deploy.stack.find import find_stack
+    from schemas.errors import InputError
+    from streams.rating.price_rules import Prices
+    from streams.rating.prices import PriceBook
+
+    if name == "current":
+        return Prices(PriceBook()).under(policies)
+    stack = find_stack(state_dir, os.environ)
+    if stack is None:
+        raise InputError("--price-book VERSION needs the state directory of the stack that kept it: --state-dir")
+    return Prices(kept_book(stack.layout.root / FOLDER, name)).under(policies)
+
+
+def _preview(
+    preview: "Preview", policies: "Policies", version: str, now: datetime
+) -> tuple[dict[str, Any], list[dict[str, Any]], "list[BudgetChange]"]:
+    from deploy.budget_changes import budget_changes
+
+    told: dict[str, Any] = {
+        "price_book_version": version,
+        "events_looked_at": preview.looked_at,
+        "events": preview.differ,
+        "events_refused": preview.refused,
+    }
+    summary = [
+        {"day": day, "model": model, "events": line.events, "tokens": line.tokens,
+         "cost_before_usd": line.before_usd, "cost_after_usd": line.after_usd}
+        for (day, model), line in sorted(preview.lines.items())
+    ]  # fmt: skip
+    return told, summary, budget_changes(policies, preview.budgets(), now=now)
+
+
+def _follow(
+    found: "Connections",
+    request_id: str,
+    told: dict[str, Any],
+    summary: list[dict[str, Any]],
+    budgets: "list[BudgetChange]",
+    *,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    from deploy.correcting import follow
+    from deploy.reconcile import Patience
+
+    look = f"burnline sql \"SELECT * FROM correction_runs WHERE correction_id = '{request_id}'\""  # noqa: S608  a text to read
+    say(f"asked for, as {request_id}; it goes on without this command: {look}")
+    patience = Patience(begin_sec=min(_BEGIN_SEC, timeout), end_sec=timeout)
+    run = follow(found.clickhouse, request_id, patience, said=lambda one: say(_progress(one)))
+    _show(told | {"correction_id": request_id, "run": run}, summary, budgets, as_json=as_json)
+    if run is None or run["state"] != "done":
+        if run is None:
+            say("the sink has not begun: it is down (see burnline status) or busy; the request is kept")
+        elif run["state"] == "failed":
+            say(f"failed: {run['message']}")
+        raise typer.Exit(1)
+
+
+def _progress(run: dict[str, Any]) -> str:
+    alone = f", {run['events_left_alone']:,} had changed and are left alone" if run["events_left_alone"] else ""
+    return f"{run['state']}: {run['events_changed']:,} of {run['events']:,} events{alone}, {run['days']} days equal"
+
+
+def _show(told: dict[str, Any], summary: list[dict[str, Any]], budgets: "list[BudgetChange]", *, as_json: bool) -> None:
+    if as_json:
+        put_json({**told, "changes": summary, "budgets": [one.as_json() for one in budgets]})
+        return
+    if summary:
+        put_table(
+            ["day (UTC)", "model", "events", "tokens", "USD before", "USD after"],
+            [
+                (one["day"], one["model"], f"{one['events']:,}", f"{one['tokens']:,}", f"{one['cost_before_usd']:f}",
+                 f"{one['cost_after_usd']:f}")
+                for one in summary
+            ],
+            right=("events", "tokens", "USD before", "USD after"),
+        )  # fmt: skip
+    if budgets:
+        put("")
+        put_table(
+            ["org", "budget", "member", "period", "since (UTC)", "unit", "change"],
+            [
+                (one.org, one.budget_id, one.member, one.period, f"{one.period_start:%Y-%m-%d %H:%M}", one.unit,
+                 f"{one.change:+f}")
+                for one in budgets
+            ],
+            right=("change",),
+        )  # fmt: skip
+    before, after = (sum((one[name] for one in summary), Decimal(0)) for name in ("cost_before_usd", "cost_after_usd"))
+    run = told.get("run")
+    did = "would change" if run is None else "changed" if run["state"] == "done" else "are to change"
+    put(f"{told['events'] if run is None else run['events_changed']:,} events {did}: {before:f} -> {after:f} USD")
+    if told.get("events_refused"):
+        put(f"{told['events_refused']:,} would cost 1,000,000 USD or more each and stay as they are")
+
+
+def _new_id() -> str:
+    from uuid import uuid4
+
+    return uuid4().hex
