@@ -1,4 +1,4 @@
-"""Each process of the stack is killed once while a trace is replayed; afterwards every sum is exact."""
+"""Each process is killed once while a trace is replayed and a charge revised; afterwards every sum is exact."""
 
 import csv
 import os
@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -49,13 +51,30 @@ def kill_and_see_it_back(stack: Stack, name: str) -> None:
     wait_until(back, f"{name} coming back")
 
 
-def test_sums_are_exact_after_each_process_was_killed_during_a_replay(stack: Stack) -> None:
-    """Requests and token sums equal the file's in the events and in a rollup, whatever died on the way."""
+BUDGET = '[[budget]]\nid = "desks"\norg = "acme"\nscope = { team = "desks" }\nlimit = 10000\nperiod = "month"\n'
+
+
+def revise(stack: Stack, folder: Path, *, revision: int) -> None:
+    """The charge of two days, all of them due, costs 100 USD more than in the revision before."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    file = folder / f"charge-{revision}.csv"
+    file.write_text(
+        "id,revision,kind,amount_usd,service_from,service_until,org,team\n"
+        f"desks,{revision},seat,{revision}00.000000000001,{yesterday},{yesterday + timedelta(days=2)},acme,desks\n"
+    )
+    stack.run("replay", "charges", str(file))
+
+
+def test_sums_are_exact_after_each_process_was_killed_during_a_replay(stack: Stack, tmp_path: Path) -> None:
+    """Requests, tokens and debits equal those of the files in events, rollup, budget, whatever died on the way."""
+    (tmp_path / "budget.toml").write_text(BUDGET)
+    stack.run("apply", str(tmp_path / "budget.toml"))
     command = [sys.executable, "-m", "deploy", "replay", "azure-llm", str(TRACE), "--speed", SPEED, *SET]
     with subprocess.Popen(
         command, env=stack.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as replay:
-        for name in PROCESSES:
+        for revision, name in enumerate(PROCESSES, start=1):
+            revise(stack, tmp_path, revision=revision)
             kill_and_see_it_back(stack, name)
         _, said = replay.communicate(timeout=300)
     assert replay.returncode == 0, said.decode()[-2000:]
@@ -70,3 +89,7 @@ def test_sums_are_exact_after_each_process_was_killed_during_a_replay(stack: Sta
     tokens = "toString(sum(input_tokens)) AS input_tokens, toString(sum(output_tokens)) AS output_tokens"
     for view, count in (("usage_events", "count()"), ("usage_15m", "sum(requests)"), ("usage_1h", "sum(requests)")):
         assert stack.rows(f"SELECT toString({count}) AS requests, {tokens} FROM {view}") == [expected], view
+    debited = "SELECT toString(sum(spent)) AS usd FROM budget_states WHERE budget_id = 'desks'"
+    stands = "SELECT toString(sum(amount_usd)) AS usd FROM charges"
+    days = "SELECT toString(sum(amount_usd)) AS usd FROM charges_daily"
+    assert [stack.rows(query) for query in (debited, stands, days)] == [[{"usd": "500.000000000001"}]] * 3
