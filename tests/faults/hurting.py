@@ -112,16 +112,17 @@ class Hurting:
             self._seen_down(one)
 
     def _seen_down(self, one: Suffered) -> None:
-        """Status says that the stack is not healthy, before the successor is."""
-        looks: list[str] = []
+        """Status says that the stack is not healthy before it shows the successor of who was killed."""
+        looks: list[Status] = []
 
         def seen() -> bool:
-            looks.append(self._world.look().health)
-            return looks[-1] != "ok"
+            looks.append(self._world.look())
+            shown = {component.pid for component in looks[-1].components if component.name in one.fault.targets}
+            return looks[-1].health != "ok" or not shown & set(one.pids)
 
         if not wait_until(seen, timeout_sec=3, every_sec=0.1):
-            one.wrong = "status called the stack healthy"
-        one.health = looks[-1]
+            one.wrong = "status called the stack healthy, with who was killed in it"
+        one.health = looks[-1].health
 
     def _peace(self, one: Suffered) -> None:
         wait_sec(one.fault.hold_sec)
