@@ -54,7 +54,7 @@ class Budget(Policy):
     each: str | None = Field(None, description="a budget for each member: the entity type that tells them apart")
     unit: Literal["usd", "tokens", "requests"] = "usd"
     limit: BoundedDecimal
-    period: Literal["hour", "day", "week", "month"] = "month"
+    period: Literal["hour", "day", "week", "month", "quarter", "year"] = "month"
     timezone: str = "UTC"
     thresholds: tuple[Annotated[Decimal, Field(gt=0, le=100, decimal_places=6)], ...] = (
         Decimal("0.5"), Decimal("0.8"), Decimal(1),

@@ -11,10 +11,11 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-Kind = Literal["hour", "day", "week", "month"]
+Kind = Literal["hour", "day", "week", "month", "quarter", "year"]
 KEPT_US = 49 * 3_600_000_000
 """Live means at most 48 h old when appended; an hour to spare."""
 _QUARTER_US = 900_000_000
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -23,7 +24,7 @@ def period_starts(kind: Kind, zone: str, *, floor_us: int, lead_us: int) -> tupl
     """Ascending starts, microseconds since 1970, when the log's clock stands between `floor_us` and `lead_us`.
 
     They are those of local hours (in quarters: every change of a clock is at a quarter of an hour of UTC), days, ISO
-    weeks or months in the zone; the last one lies after `lead_us`.
+    weeks, months, quarters or years in the zone; the last one lies after `lead_us`.
     """
     if kind == "hour":
         first = (floor_us - KEPT_US) // _QUARTER_US
@@ -51,7 +52,8 @@ def _local(at_us: int, where: ZoneInfo) -> date:
 def _first(kind: Kind, day: date) -> date:
     if kind == "week":
         return day - timedelta(days=day.weekday())
-    return day.replace(day=1) if kind == "month" else day
+    months = _MONTHS.get(kind)
+    return day.replace(month=(day.month - 1) // months * months + 1, day=1) if months else day
 
 
 def _before(kind: Kind, first: date) -> date:
@@ -59,7 +61,7 @@ def _before(kind: Kind, first: date) -> date:
 
 
 def _after(kind: Kind, first: date) -> date:
-    days = {"day": 1, "week": 7}.get(kind, 32)
+    days = {"day": 1, "week": 7}.get(kind, 31 * _MONTHS.get(kind, 1) + 1)
     return _first(kind, first + timedelta(days=days))
 
 

@@ -1,4 +1,4 @@
-"""Budget periods in a time zone: hours, days, ISO weeks and months, half-open, every instant in exactly one.
+"""Budget periods in a time zone: hours, days, ISO weeks, months, quarters, years; every instant in exactly one.
 
 Laws
 1. Periods of a kind follow each other without gap or overlap, through every change of the clocks.
@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 from schemas.internal import BUCKET_US
 
-Kind = Literal["hour", "day", "week", "month"]
+Kind = Literal["hour", "day", "week", "month", "quarter", "year"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _HOUR_SEC = 3600
 _DAY_SEC = 86_400
 
@@ -48,8 +49,9 @@ def period_of(at_us: int, kind: Kind, zone: str) -> Period:
         first = day - timedelta(days=day.weekday())
         last, days = first + timedelta(days=7), 7
     else:
-        first = day.replace(day=1)
-        last = (first + timedelta(days=31)).replace(day=1)
+        months = _MONTHS[kind]
+        first = day.replace(month=(day.month - 1) // months * months + 1, day=1)
+        last = (first + timedelta(days=31 * months)).replace(day=1)
         days = (last - first).days
     return Period(_midnight_us(first, where), _midnight_us(last, where), days * _DAY_SEC)
 

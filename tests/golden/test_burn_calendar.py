@@ -16,6 +16,11 @@ CALENDAR: list[tuple[Kind, str, str, str, str]] = [
     ("month", "Europe/Berlin", "2026-10-31T22:59:59", "2026-09-30T22:00", "2026-10-31T23:00"),
     ("month", "Asia/Kolkata", "2026-02-28T18:29:59", "2026-01-31T18:30", "2026-02-28T18:30"),
     ("month", "Asia/Kathmandu", "2024-02-29T18:15:00", "2024-02-29T18:15", "2024-03-31T18:15"),
+    ("quarter", "UTC", "2026-12-31T23:59:59", "2026-10-01T00:00", "2027-01-01T00:00"),
+    ("quarter", "Europe/Berlin", "2026-03-31T22:00:00", "2026-03-31T22:00", "2026-06-30T22:00"),
+    ("quarter", "America/New_York", "2026-02-28T12:00:00", "2026-01-01T05:00", "2026-04-01T04:00"),
+    ("year", "UTC", "2024-02-29T00:00:00", "2024-01-01T00:00", "2025-01-01T00:00"),
+    ("year", "Asia/Kolkata", "2026-12-31T18:29:59", "2025-12-31T18:30", "2026-12-31T18:30"),
     ("day", "Europe/Berlin", "2026-03-29T12:00:00", "2026-03-28T23:00", "2026-03-29T22:00"),  # 23 hours
     ("day", "Europe/Berlin", "2026-10-25T12:00:00", "2026-10-24T22:00", "2026-10-25T23:00"),  # 25 hours
     ("day", "America/New_York", "2026-11-01T12:00:00", "2026-11-01T04:00", "2026-11-02T05:00"),
@@ -45,7 +50,7 @@ def test_period_of_a_tricky_instant(kind: Kind, zone: str, at: str, start: str, 
     )
 
 
-@pytest.mark.parametrize("kind", ["hour", "day", "week", "month"])
+@pytest.mark.parametrize("kind", ["hour", "day", "week", "month", "quarter", "year"])
 @pytest.mark.parametrize(
     "zone", ["Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Cairo", "Asia/Tehran", "Pacific/Apia"]
 )

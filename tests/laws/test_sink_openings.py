@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,11 +13,11 @@ from schemas.errors import CorruptStateError
 from schemas.internal import OPENING_SCHEMA, from_arrow_bytes
 from schemas.policies import Budget, InForce, Policies, key_of
 from sinks.openings import MOST_VALUE_BYTES, Question, opening, questions
-from sinks.periods import KEPT_US, period_starts, start_of
+from sinks.periods import KEPT_US, Kind, period_starts, start_of
 from streams.burn.periods import period_of
 
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Cairo")
-KINDS: tuple[Literal["hour", "day", "week", "month"], ...] = ("hour", "day", "week", "month")
+KINDS: tuple[Kind, ...] = ("hour", "day", "week", "month", "quarter", "year")
 YEAR_US = 366 * 86_400_000_000
 BEGIN_US = 1_700_000_000_000_000
 
@@ -42,7 +42,7 @@ def test_a_day_without_midnight_begins_where_burn_says() -> None:
     st.floats(0, 1),
 )
 def test_what_is_summed_over_an_interval_belongs_to_one_period(
-    kind: Literal["hour", "day", "week", "month"], zone: str, floor_us: int, behind_us: int, part: float
+    kind: Kind, zone: str, floor_us: int, behind_us: int, part: float
 ) -> None:
     """Any instant lies in the same period as the start that it is summed under; all that burn keeps is covered."""
     lead_us = floor_us + behind_us
