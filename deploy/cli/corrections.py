@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli.output import AsJson, StateDir, examples, put, put_json, put_table, say
+from deploy.cli.corrected import follow, show
+from deploy.cli.output import AsJson, StateDir, examples, say
 from deploy.cli.policies import user_name
 
 if TYPE_CHECKING:
     from deploy.budget_changes import BudgetChange
     from deploy.rerating import Preview, Wanted
-    from deploy.stack.find import Connections
     from schemas.policies import Policies
     from streams.rating.price_rules import Prices
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change; change nothing.")]
 Actor = Annotated[str | None, typer.Option(help="Who asks for it; your user name unless given.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait until it is done; it goes on in any case.")]
-_BEGIN_SEC = 30.0
 _END_SEC = 3600.0
 _FILTER = "Only events whose field is this: team=code; org, team, project, provider, model, import_id. Repeat it."
 
@@ -92,7 +91,7 @@ def undo(
     if not lines:
         say(f"nothing that counts has the import id {import_id}; burnline drain first, if it was sent a moment ago")
     if dry_run or not lines:
-        _show(told, summary, budgets, as_json=as_json)
+        show(told, summary, budgets, as_json=as_json)
         return
     request_id = _new_id()
     request = UndoRequest(
@@ -101,7 +100,7 @@ def undo(
     from deploy.asking import ask_for
 
     ask_for(found.kafka, request)
-    _follow(found, request_id, told, summary, budgets, timeout=timeout, as_json=as_json)
+    follow(found, request_id, told, summary, budgets, timeout=timeout, as_json=as_json)
 
 
 def rerate(
@@ -145,7 +144,7 @@ def rerate(
             offsets.append(asker.prices(request_id, to_arrow_bytes(some)))
     told, summary, budgets = _preview(preview, policies, prices.version, now)
     if dry_run or not offsets:
-        _show(told, summary, budgets, as_json=as_json)
+        show(told, summary, budgets, as_json=as_json)
         return
     asker.ask(
         RerateRequest(
@@ -157,7 +156,7 @@ def rerate(
             asked_at=now,
         )
     )
-    _follow(found, request_id, told, summary, budgets, timeout=timeout, as_json=as_json)
+    follow(found, request_id, told, summary, budgets, timeout=timeout, as_json=as_json)
 
 
 def _wanted(since: str, until: str | None, where: list[str], now: datetime) -> "Wanted":
@@ -210,70 +209,6 @@ def _preview(
         for (day, model), line in sorted(preview.lines.items())
     ]  # fmt: skip
     return told, summary, budget_changes(policies, preview.budgets(), now=now)
-
-
-def _follow(
-    found: "Connections",
-    request_id: str,
-    told: dict[str, Any],
-    summary: list[dict[str, Any]],
-    budgets: "list[BudgetChange]",
-    *,
-    timeout: float,
-    as_json: bool,
-) -> None:
-    from deploy.correcting import follow
-    from deploy.reconcile import Patience
-
-    look = f"burnline sql \"SELECT * FROM correction_runs WHERE correction_id = '{request_id}'\""  # noqa: S608  a text to read
-    say(f"asked for, as {request_id}; it goes on without this command: {look}")
-    patience = Patience(begin_sec=min(_BEGIN_SEC, timeout), end_sec=timeout)
-    run = follow(found.clickhouse, request_id, patience, said=lambda one: say(_progress(one)))
-    _show(told | {"correction_id": request_id, "run": run}, summary, budgets, as_json=as_json)
-    if run is None or run["state"] != "done":
-        if run is None:
-            say("the sink has not begun: it is down (see burnline status) or busy; the request is kept")
-        elif run["state"] == "failed":
-            say(f"failed: {run['message']}")
-        raise typer.Exit(1)
-
-
-def _progress(run: dict[str, Any]) -> str:
-    alone = f", {run['events_left_alone']:,} had changed and are left alone" if run["events_left_alone"] else ""
-    return f"{run['state']}: {run['events_changed']:,} of {run['events']:,} events{alone}, {run['days']} days equal"
-
-
-def _show(told: dict[str, Any], summary: list[dict[str, Any]], budgets: "list[BudgetChange]", *, as_json: bool) -> None:
-    if as_json:
-        put_json({**told, "changes": summary, "budgets": [one.as_json() for one in budgets]})
-        return
-    if summary:
-        put_table(
-            ["day (UTC)", "model", "events", "tokens", "USD before", "USD after"],
-            [
-                (one["day"], one["model"], f"{one['events']:,}", f"{one['tokens']:,}", f"{one['cost_before_usd']:f}",
-                 f"{one['cost_after_usd']:f}")
-                for one in summary
-            ],
-            right=("events", "tokens", "USD before", "USD after"),
-        )  # fmt: skip
-    if budgets:
-        put("")
-        put_table(
-            ["org", "budget", "member", "period", "since (UTC)", "unit", "change"],
-            [
-                (one.org, one.budget_id, one.member, one.period, f"{one.period_start:%Y-%m-%d %H:%M}", one.unit,
-                 f"{one.change:+f}")
-                for one in budgets
-            ],
-            right=("change",),
-        )  # fmt: skip
-    before, after = (sum((one[name] for one in summary), Decimal(0)) for name in ("cost_before_usd", "cost_after_usd"))
-    run = told.get("run")
-    did = "would change" if run is None else "changed" if run["state"] == "done" else "are to change"
-    put(f"{told['events'] if run is None else run['events_changed']:,} events {did}: {before:f} -> {after:f} USD")
-    if told.get("events_refused"):
-        put(f"{told['events_refused']:,} would cost 1,000,000 USD or more each and stay as they are")
 
 
 def _new_id() -> str:
