@@ -29,6 +29,7 @@ from schemas.requests import (
     request_from_bytes,
 )
 from sinks.corrector import Corrector
+from sinks.forgetter import Forgetter
 from sinks.group_log import GroupLog, word
 from sinks.log_reader import End, LogReader, Place, Record, Vanished
 from sinks.nights import next_night
@@ -66,6 +67,7 @@ class Reconciler:
         self._doors = doors
         self._log = log
         self._hour = hour_utc
+        self._forgetter = Forgetter(doors.store, doors.patience, log, now=doors.now)
         self._topic_id = ""
         self._asked: list[tuple[int, Request | None]] = []  # next offset, request; None: unreadable
         self._stored: Mapping[int, int] = {}
@@ -113,6 +115,8 @@ class Reconciler:
                     yield from self._requested(request)
                 elif isinstance(request, UndoRequest | RerateRequest):
                     yield from self._doors.corrector.run(request, lambda: self._stored)
+                elif request is not None:
+                    yield from self._forgetter.run(request, self._stored)
                 self._said(next_offset)
                 self._asked.pop(0)
             elif self._night is not None and self._doors.now() >= self._night:

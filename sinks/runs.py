@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sinks.store import Store
 
-Reason = Literal["request", "nightly"]
+Reason = Literal["request", "nightly", "forget"]
 TABLE = "reconciliations_store"
 _SCHEMA = pa.schema(
     [

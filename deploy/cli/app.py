@@ -9,6 +9,7 @@ from deploy.cli import (
     deadletters,
     demo,
     export,
+    forget,
     key_id,
     policies,
     price,
@@ -45,6 +46,7 @@ for module in (
     reconcile,
     reconcile_provider,
     export,
+    forget,
     key_id,
 ):
     module.register(app)

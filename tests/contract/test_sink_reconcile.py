@@ -1,13 +1,16 @@
 """Reconciling on request and at night against real engines: what was broken by hand is whole again, and is told."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 
+from schemas.requests import ForgetRequest
 from tests.sink_world import SinkWorld, new_world, rated_rows, wait_for
 from tests.stack_clickhouse import ClickHouse
 
@@ -99,10 +102,23 @@ def test_a_missed_night_is_made_up_at_start_once(world: SinkWorld) -> None:
     assert [run[1:] for run in runs(world) if run[0] != "x"] == [("nightly", "done", 4, 1, 330, 0)]
 
 
-def test_a_request_that_nobody_can_read_is_passed_over(world: SinkWorld) -> None:
-    """It is one error line; what is asked next is done."""
+@pytest.mark.timeout(300)
+def test_a_user_is_forgotten_on_request_and_nonsense_is_passed_over(world: SinkWorld) -> None:
+    """What nobody can read is one error line. A dry run only counts; then no table names the user, and sums stay.
+
+    Asked again there is nothing to forget, and nothing to reconcile.
+    """
     world.produce("internal.requests", b"nonsense")
+    asked = ForgetRequest(request_id="", org="acme", user="user-7", pseudonym="forgotten:1", budgets=())
     with world.sink(reconcile_hour=-1):
-        world.request_reconcile("next", since=SINCE, until=SINCE)
-        wait_for(lambda: done(world, "next"), what="the next request")
+        for name in ("count", "forget", "again"):
+            world.request(msgspec.structs.replace(asked, request_id=name, dry_run=name == "count"))
+        wait_for(lambda: done(world, "again"), what="all three")
     assert world.logged_count("a request that cannot be read is passed over") == 1
+    messages = dict(world.ask("SELECT reconciliation_id, message FROM reconciliations WHERE kind = 'run'"))
+    counted, forgotten, again = (json.loads(messages[name]) for name in ("count", "forget", "again"))
+    assert counted == forgotten
+    assert (counted["usage_events_store"] > 0, set(again.values())) == (True, {0})
+    assert world.wrong_views() == {}
+    users = "SELECT user, count() FROM usage_events WHERE user IN ('user-7', 'forgotten:1') GROUP BY user"
+    assert world.ask(users) == [("forgotten:1", counted["usage_events_store"])]

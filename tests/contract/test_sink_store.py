@@ -3,6 +3,8 @@
 Long because its cases share one fixture and few helpers.
 """
 
+import base64
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +23,8 @@ from structlog.testing import capture_logs
 from schemas.connection import ClickHouseSettings
 from schemas.errors import CorruptStateError, FencedError, StoreUnavailableError
 from schemas.internal import RATED_SCHEMA, BatchHeaders
+from schemas.requests import ForgetRequest
+from sinks.forgetting import NAMINGS, Plan, named_rows, plan, run
 from sinks.groups import Group, RatedMessage, Span, part_tokens
 from sinks.inserter import Inserter
 from sinks.ledger import missing
@@ -30,6 +34,7 @@ from sinks.patience import Patience
 from sinks.reconcile import reconcile
 from sinks.rollups import ROLLUPS
 from sinks.rows import days_of, split_by_month, store_rows
+from sinks.signal_rows import TABLES, to_table
 from sinks.store import Store, connector
 from tests.sink_world import DAY, SUMMED, Truth, rated_row, rated_rows
 from tests.stack_clickhouse import ClickHouse
@@ -355,3 +360,65 @@ def test_quiet_ends_what_an_earlier_sink_left_running(store: Store, clickhouse: 
         with pytest.raises(StoreUnavailableError):
             running.result(20)
     earlier.close()
+
+
+def test_a_forgotten_user_is_named_nowhere_and_every_sum_stays(store: Store) -> None:
+    """Ledger, rollup, rates, budget states, alerts and dead letters: a count first, then no row, then nothing to do."""
+    put(store, rated_rows(range(300), step=timedelta(hours=1)))
+    put(store, one(id="x", end_user="user-7", asserted=[("user", "user-7")], tags=[("by", "user-7")]), group="h")
+    for table, rows in named_rows_of("user-7"):
+        store.insert(table, rows)
+    request = ForgetRequest(request_id="f1", org="acme", user="user-7", pseudonym="forgotten:1", budgets=("each",))
+    before, counted = all_sums(store), named_rows(store, request)
+    assert all(counted[one.table] > 0 for one in NAMINGS if one.table != "charges_store")
+    for last in (3, None):  # it dies after three statements, and begins anew
+        told = plan(store, request)
+        for statement in told.statements[:last]:
+            run(store, statement, request)
+    repairs = reconcile(store, told.days, reason="forget", now=DAY)
+    assert {repair.rollup for repair in repairs} == {"usage_entities_store"}
+    assert set(named_rows(store, request).values()) == {0}
+    assert all_sums(store) == before
+    for view in ("usage_events", "usage_entities_1h", "burn_rates", "budget_states", "alert_events", "alerts"):
+        said = str(store.rows(f"SELECT * FROM {view}"))
+        assert "user-7'" not in said
+        assert "user-7 " not in said
+        assert "forgotten:1" in said, view
+    [(letter,)] = store.rows("SELECT base64Decode(value_base64) FROM dead_letters")
+    assert json.loads(letter)["data"] == {"org": "acme", "user": "forgotten:1", "team": "user-70"}
+    [(others,)] = store.rows("SELECT uniqExact(user) FROM usage_events WHERE user LIKE 'user-%'")
+    assert others == 100
+    assert plan(store, msgspec.structs.replace(request, pseudonym="forgotten:2")) == Plan((), ())
+
+
+def named_rows_of(user: str) -> Iterator[tuple[str, pa.Table]]:
+    """A row of each table of signals that names the user, and one of another member."""
+    place: dict[str, Any] = {"org": "acme", "src_partition": 0, "src_offset": 1}
+    rate = {**place, "entity_type": "user", "entity_id": user, "window_sec": 300, "window_end": datetime.now(UTC)}
+    yield "burn_rates_store", to_table("burn_rates_store", [rate | _zeros("burn_rates_store", rate)])
+    state = {**place, "budget_id": "each", "period_start": DAY, "period_end": DAY, "at": DAY}
+    states = [state | {"member": name} for name in (user, "user-70")]
+    yield (
+        "budget_states_store",
+        to_table("budget_states_store", [one | _zeros("budget_states_store", one) for one in states]),
+    )
+    alert = {
+        "alert_id": "a", "seq": 1, "org": "acme", "entity_type": "user", "entity_id": user, "budget_id": "each",
+        "member": user, "at": DAY, "opened_at": DAY, "owner": user, "labels": [("user", user)], "evidence": [],
+        "message": f"user {user} has spent 3 USD", "notify": True,
+    }  # fmt: skip
+    yield "alert_events_store", to_table("alert_events_store", [alert | _zeros("alert_events_store", alert)])
+    raw = json.dumps({"data": {"org": "acme", "user": user, "team": "user-70"}}).encode()
+    letter = {
+        "topic": "usage.events", "partition": 0, "offset": 1, "append_time": datetime.now(UTC), "reason": "x",
+        "message": f"no {user!r}", "value_base64": base64.b64encode(raw).decode(), "headers": [], "cut": False,
+    }  # fmt: skip
+    yield "dead_letters_store", to_table("dead_letters_store", [letter | _zeros("dead_letters_store", letter)])
+
+
+def _zeros(table: str, row: dict[str, Any]) -> dict[str, int]:
+    """Every number that the row does not say is 0."""
+    numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    return {
+        field.name: 0 for field in TABLES[table] if field.name not in row and any(is_(field.type) for is_ in numeric)
+    }
