@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from schemas.aliases import NO_ALIASES, Aliases
 from schemas.charge_states import (
     KEPT_TYPE,
     RENEWAL_TYPE,
@@ -65,6 +66,7 @@ class AccruingLane:
         self._next_offset = 0
         self._matcher = Matcher({})
         self._matcher_offset = -1
+        self._aliases = NO_ALIASES
         self._renewals = RenewalWatch()
         self._renewals_at = (-1, -1)  # quarter of an hour of log time, and policy offset, of the last look
         self._silent = TICK_EVERY
@@ -141,7 +143,7 @@ class AccruingLane:
         if record.value is None:
             raise InvalidMessage(Reason.NOT_AN_EVENT, "", "the record has no value (a tombstone)")
         event = decode_charge(record.value, binary_attributes(record.headers))
-        new = charge_of(kept_of(event, received_us=record.append_time_us))
+        new = charge_of(kept_of(event, received_us=record.append_time_us, aliases=self._aliases))
         before = self._charges.get(new.kept.charge_id)
         return before, replacing(before, new)
 
@@ -151,6 +153,7 @@ class AccruingLane:
         offset, policies = self._policies.latest()
         if offset > self._matcher_offset:
             self._matcher, self._matcher_offset = debited(policies), offset
+            self._aliases = Aliases(entry.policy for entry in policies.values())
         if offset > self._policy_offset:
             new, self._policy_offset = debited(policies, since_after=self._policy_offset), offset
             if new.matched_since:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.aliases import NO_ALIASES, Aliases
 from schemas.charge_states import KeptCharge
 from schemas.charges import ChargeEvent
 from schemas.errors import InvalidMessage, Reason
@@ -63,8 +64,8 @@ def charge_of(kept: KeptCharge) -> Charge:
     )
 
 
-def kept_of(event: ChargeEvent, *, received_us: int) -> KeptCharge:
-    """What is kept of a message."""
+def kept_of(event: ChargeEvent, *, received_us: int, aliases: Aliases = NO_ALIASES) -> KeptCharge:
+    """What is kept of a message; a rotated key is the first one, as of the time when the message came."""
     data: dict[str, Any] = event.data.model_dump(mode="json", exclude_none=True)
     names = {"source": event.source, "id": event.id}
     if holds_secret(_ENCODER.encode([data, names])):
@@ -72,6 +73,8 @@ def kept_of(event: ChargeEvent, *, received_us: int) -> KeptCharge:
         names = {name: named_without_secrets(value) for name, value in names.items()}
     same = {name: value for name, value in data.items() if name not in _NO_CONTENT}
     content = _ENCODER.encode({**same, "amount_usd": event.data.amount_pico_usd})
+    if aliases and "credential" in data:
+        data["credential"] = aliases.first(org=data["org"], credential=data["credential"], event_us=received_us)
     return KeptCharge(
         charge_id=blake2b(f"{event.source}\0{event.id}".encode(), digest_size=16).hexdigest(),
         **names,

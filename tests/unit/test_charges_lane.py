@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from schemas.aliases import Alias
 from schemas.charge_states import KEPT_TYPE, record_from_bytes
 from schemas.errors import CorruptStateError
 from schemas.internal import batch_from_headers
@@ -145,6 +146,17 @@ def test_a_key_is_kept_as_its_pseudonym() -> None:
     assert data["credential"].startswith("secret-")
     assert data["item"] == "[redacted]"
     assert key.encode() not in b"".join(output.value for output in result.outputs)
+
+
+def test_a_rotated_key_is_the_first_one() -> None:
+    """So that a budget by credential goes on; a copy that came before the alias is a copy still."""
+    policies = ChangingPolicies(Budget(id="key", org="acme", scope={"credential": "key-1"}, limit=Decimal(1)))
+    lane = Lane(policies)
+    lane.send([message(credential="key-2")])
+    assert lane.spent() == {}
+    policies.set(Alias(org="acme", credential="key-1", becomes="key-2"))
+    lane.send([message(credential="key-2"), message("c-2", credential="key-2")])
+    assert (lane.logic.copies_dropped, [pico // 10**12 for pico in lane.spent().values()]) == (1, [220])
 
 
 def test_record_that_kills_is_set_aside() -> None:

@@ -1,0 +1,66 @@
+"""Charges of an import, taken back: each gets a revision whose amount is 0. Pure but for `send`.
+
+Laws
+1. Taken back is what stands with this import's id: a charge that a later import revised is that import's.
+2. The same rows give the same bytes, so that doing it twice changes nothing more.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+
+from producers.sending import Sender
+from schemas.charges import CHARGE_TYPE, ChargeData, charge_key
+from schemas.connection import KafkaSettings
+from schemas.money import plain
+from schemas.signals import rfc3339
+from sinks.queries import Query
+
+TOPIC = "usage.charges"
+_FIELDS = tuple(name for name in ChargeData.model_fields if name not in {"revision", "amount_usd"})
+
+
+def charges_of_import(import_id: str, *, org: str | None) -> Query:
+    """The charges that stand with this import's id and are worth something."""
+    where = "c.import_id = {import_id:String} AND c.amount_usd != 0"
+    parameters = {"import_id": import_id}
+    if org is not None:
+        where, parameters["org"] = f"{where} AND c.org = {{org:String}}", org
+    sql = f"SELECT c.source, c.id, c.ts, c.revision, c.amount_usd, {', '.join(f'c.{name}' for name in _FIELDS)}"
+    return Query(f"{sql} FROM charges AS c WHERE {where} ORDER BY c.org, c.charge_id", parameters)
+
+
+def taken_back(rows: Iterable[Mapping[str, Any]]) -> list[tuple[bytes, bytes]]:
+    """Key and value of a record for each row of `charges_of_import`."""
+    return [(charge_key(row["org"]), msgspec.json.encode(_event(row))) for row in rows]
+
+
+def send(kafka: KafkaSettings, records: Sequence[tuple[bytes, bytes]]) -> None:
+    """All records are acknowledged. Raises: KafkaUnavailableError, SettingsError, FatalError."""
+    with Sender(kafka, TOPIC) as sender:
+        for key, value in records:
+            sender.send(key, value, lambda _why: None)
+        while sender.flush(1.0):
+            pass
+
+
+def _event(row: Mapping[str, Any]) -> dict[str, Any]:
+    data = {name: _said(row[name]) for name in _FIELDS if row[name] not in {"", None}}
+    at: datetime = row["ts"]
+    return {
+        "specversion": "1.0",
+        "type": CHARGE_TYPE,
+        "source": row["source"],
+        "id": row["id"],
+        "time": rfc3339(at if at.tzinfo is not None else at.replace(tzinfo=UTC)),
+        "datacontenttype": "application/json",
+        "data": {**data, "revision": row["revision"] + 1, "amount_usd": "0"},
+    }
+
+
+def _said(value: object) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if isinstance(value, str) else plain(value)  # type: ignore[arg-type]  # a Decimal: what is left
