@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from schemas.internal import RATED_SCHEMA
+from schemas.internal import MONEY_PAIRS, RATED_SCHEMA
 from schemas.money import join_pico_usd, pico_usd
 from schemas.policies import Budget
 from streams.burn.periods import period_of
@@ -30,6 +30,9 @@ def world(kafka: str, clickhouse: ClickHouse, tmp_path: Path) -> Iterator[SinkWo
         client.command(f"DROP DATABASE IF EXISTS {made.database}")
 
 
+Sums = tuple[int, ...]
+
+
 def budget(name: str, **changes: Any) -> Budget:
     """A budget of acme."""
     return Budget(**{"id": name, "org": "acme", "limit": Decimal(1), **changes})
@@ -41,7 +44,8 @@ def rows(first: int, count: int, *, policy_offset: int, end: datetime = NOW) -> 
     for number in range(first, first + count):
         row = rated_row(number, ts=end - timedelta(minutes=number * 97 % 57_600), policy_offset=policy_offset)
         if number % 5 == 0:
-            row |= {"cost_usd": None, "pricing_status": "unpriced_model"}
+            ceiling = Decimal(number + 1).scaleb(-9)
+            row |= {"cost_usd": None, "ceiling_cost_usd": ceiling, "pricing_status": "unpriced_model"}
         if number % 11 == 0:
             row |= {"org": "other"}
         found.append(row)
@@ -53,9 +57,9 @@ def batch(some: list[dict[str, Any]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(some, schema=RATED_SCHEMA)
 
 
-def spent(one: Budget, some: list[dict[str, Any]]) -> dict[tuple[str | None, int], tuple[int, int, int, int, int]]:
-    """By member and start of the period: requests, errors, unpriced, tokens, pico-USD, as the test counts them."""
-    found: dict[tuple[str | None, int], tuple[int, int, int, int, int]] = {}
+def spent(one: Budget, some: list[dict[str, Any]]) -> dict[tuple[str | None, int], Sums]:
+    """By member and start of the period: requests, errors, unpriced, tokens, cost, ceilings; money in pico-USD."""
+    found: dict[tuple[str | None, int], Sums] = {}
     for row in some:
         member = row[one.each] if one.each else None
         if row["org"] != one.org or any(row[name] != value for name, value in one.scope.items()):
@@ -70,15 +74,16 @@ def spent(one: Budget, some: list[dict[str, Any]]) -> dict[tuple[str | None, int
             int(row["pricing_status"] != "priced"),
             row["input_tokens"] + row["output_tokens"],
             pico_usd(row["cost_usd"] or Decimal(0)),
+            pico_usd(row["ceiling_cost_usd"] or Decimal(0)),
         )
-        before = found.get(key, (0, 0, 0, 0, 0))
+        before = found.get(key, (0,) * len(new))
         found[key] = tuple(a + b for a, b in zip(before, new, strict=True))
     return found
 
 
-def opened(world: SinkWorld, one: Budget) -> dict[tuple[str | None, int], tuple[int, int, int, int, int]]:
+def opened(world: SinkWorld, one: Budget) -> dict[tuple[str | None, int], Sums]:
     """The same, as the sink published it."""
-    found: dict[tuple[str | None, int], tuple[int, int, int, int, int]] = {}
+    found: dict[tuple[str | None, int], Sums] = {}
     for _, header, message in world.adjustments():
         assert header.kind == "opening"
         for row in message.to_pylist():
@@ -86,9 +91,9 @@ def opened(world: SinkWorld, one: Budget) -> dict[tuple[str | None, int], tuple[
                 continue
             key = (row["member"], period_of(row["bucket_us"], one.period, one.timezone).start_us)
             tokens = row["input_tokens"] + row["output_tokens"]
-            pico = join_pico_usd(row["cost_micro_usd"], row["cost_pico_remainder"])
-            new = (row["requests"], row["errors"], row["unpriced_requests"], tokens, pico)
-            before = found.get(key, (0, 0, 0, 0, 0))
+            money = (join_pico_usd(row[micro], row[remainder]) for micro, remainder in MONEY_PAIRS)
+            new = (row["requests"], row["errors"], row["unpriced_requests"], tokens, *money)
+            before = found.get(key, (0,) * len(new))
             found[key] = tuple(a + b for a, b in zip(before, new, strict=True))
     return found
 
