@@ -12,6 +12,7 @@ Laws
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +35,9 @@ _TOKEN = re.compile(
 _ENVELOPE = frozenset(UsageEvent.model_fields) - {"data"}
 _TEXT_FIELDS = frozenset({"user_agent", "subject", "partitionkey", "datacontenttype", "dataschema"})
 _MAP_FIELDS = frozenset({"tags", "asserted", "units"})
-_DATA = frozenset(UsageData.model_fields)
-_ALLOWED = {"envelope": _ENVELOPE, "data": _DATA}
+USAGE_FIELDS = frozenset(UsageData.model_fields)
+Allowed = Mapping[str, frozenset[str]]
+"""Which fields the contract knows, by zone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,18 @@ class Redacted:
     cut: bool
 
 
-def redacted(raw: bytes, *, data_only: bool = False) -> Redacted:
-    """The bytes of a record that may be kept; `data_only` where its attributes are headers (binary mode)."""
-    zone = "data" if data_only else "envelope"
+def redacted(raw: bytes, *, data_only: bool = False, fields: frozenset[str] = USAGE_FIELDS) -> Redacted:
+    """The bytes of a record that may be kept; `data_only` where its attributes are headers (binary mode).
+
+    `fields` are those of `data` that the contract of its topic knows.
+    """
+    zone, allowed = "data" if data_only else "envelope", {"envelope": _ENVELOPE, "data": fields}
     if len(raw) > _MAX_SCANNED_BYTES:
-        scan = _Scan(zone)
+        scan = _Scan(zone, allowed)
         return Redacted(scan.run(raw[:_KEPT_WHEN_CUT_BYTES]), scan.taken_out, cut=True)
-    if b"\\" not in raw and not holds_secret(raw) and _only_known(raw, zone):
+    if b"\\" not in raw and not holds_secret(raw) and _only_known(raw, zone, allowed):
         return Redacted(raw, 0, cut=False)
-    scan = _Scan(zone)
+    scan = _Scan(zone, allowed)
     kept = scan.run(raw)
     return Redacted(kept[:MAX_EVENT_BYTES], scan.taken_out, cut=len(kept) > MAX_EVENT_BYTES)
 
@@ -70,13 +75,13 @@ def placeholder(size_bytes: int) -> str:
     return f"[redacted, {size_bytes} bytes]"
 
 
-def _only_known(raw: bytes, zone: str) -> bool:
+def _only_known(raw: bytes, zone: str, allowed: Allowed) -> bool:
     """Whether the whole record is JSON of fields that the contract knows, and no string is too long for its field."""
     try:
         found = json.loads(raw, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and all(_known(name, value, zone) for name, value in found.items())
+    return isinstance(found, dict) and all(_known(name, value, zone, allowed) for name, value in found.items())
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -87,10 +92,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _known(name: str, value: Any, zone: str) -> bool:  # noqa: ANN401  anything may arrive
+def _known(name: str, value: Any, zone: str, allowed: Allowed) -> bool:  # noqa: ANN401  anything may arrive
     if zone == "envelope" and name == "data":
-        return isinstance(value, dict) and all(_known(inner, some, "data") for inner, some in value.items())
-    if name not in _ALLOWED[zone]:
+        return isinstance(value, dict) and all(_known(inner, some, "data", allowed) for inner, some in value.items())
+    if name not in allowed[zone]:
         return False
     if zone == "data" and name in _MAP_FIELDS and isinstance(value, dict):
         return all(len(key) <= _NAME_CHARS and _fits(some, _TEXT_CHARS) for key, some in value.items())
@@ -113,8 +118,9 @@ class _Scan:
     Zones: envelope, data, names (a map of names that the contract knows), foreign (anything else).
     """
 
-    def __init__(self, zone: str) -> None:
+    def __init__(self, zone: str, allowed: Allowed) -> None:
         self.taken_out = 0
+        self._allowed = allowed
         self._root = zone
         self._zones: list[str] = []
         self._lists: list[bool] = []
@@ -165,7 +171,8 @@ class _Scan:
         here = self._zones[-1]
         if here == "envelope" and self._name == "data":
             return "data"
-        return "names" if here == "data" and self._name in _MAP_FIELDS else "foreign"
+        named = here == "data" and self._name in _MAP_FIELDS & self._allowed["data"]
+        return "names" if named else "foreign"
 
     def _key(self, token: bytes) -> bytes:
         inner = token[1:-1]
@@ -186,7 +193,7 @@ class _Scan:
         name, self._name = self._name, ""
         if here == "names" and name:
             limit = _TEXT_CHARS
-        elif name in _ALLOWED.get(here, ()):
+        elif name in self._allowed.get(here, ()):
             limit = _limit(name)
         else:
             return self._take_out(token)

@@ -7,8 +7,9 @@ import re
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 
+from schemas.charges import ChargeData
 from schemas.errors import InvalidMessage, Reason
-from schemas.redaction import like_a_name, placeholder, redacted
+from schemas.redaction import USAGE_FIELDS, like_a_name, placeholder, redacted
 from schemas.secrets import named_without_secrets
 from schemas.signals import DEAD_LETTER_TYPE, CloudSignal, DeadLetter
 from schemas.usage import UsageEvent
@@ -21,6 +22,7 @@ _MAX_HEADER_CHARS = 1024
 _KEPT_HEADERS = frozenset({"content-type", *(f"ce_{name}" for name in UsageEvent.model_fields)})
 _MAX_MESSAGE_CHARS = 2000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CHARGE_FIELDS = frozenset(ChargeData.model_fields)
 _REPLAYED = re.compile(rb'"source"\s*:\s*"replay/([a-z0-9\-]{1,32})"')
 
 WHAT_TO_DO: dict[Reason, str] = {
@@ -52,7 +54,8 @@ def dead_letter(record: SourceRecord, refusal: InvalidMessage, *, topic: str, pa
     place = f"{topic}/{partition}/{record.offset}"
     append_time = _EPOCH + timedelta(microseconds=record.append_time_us)
     value = record.value or b""
-    kept = redacted(value, data_only=any(name == "ce_id" for name, _ in record.headers))
+    fields = _CHARGE_FIELDS if topic == "usage.charges" else USAGE_FIELDS
+    kept = redacted(value, data_only=any(name == "ce_id" for name, _ in record.headers), fields=fields)
     path = _clean_path(refusal.path)
     said = refusal.message.replace(refusal.path, path) if refusal.path else refusal.message
     to_do = (WHAT_TO_DO | _OF_CHARGES if topic == "usage.charges" else WHAT_TO_DO)[refusal.reason]

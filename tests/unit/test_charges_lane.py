@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import b64decode
 from decimal import Decimal
 from typing import Any
 
@@ -103,6 +104,16 @@ def test_what_is_no_charge_is_a_dead_letter(value: bytes | None, reason: str, pa
     (letter,) = letters(list(result.outputs))
     assert (letter["reason"], letter["path"], letter["topic"]) == (reason, path, "usage.charges")
     assert {output.topic for output in result.outputs} == {"usage.dead_letters", "internal.charges"}
+
+
+def test_letter_keeps_the_fields_of_a_charge_and_nothing_else() -> None:
+    """Every byte of what the contract knows; of a description only its size; usage's own names mean nothing here."""
+    known = json.dumps(message(amount_usd="1e3", item="copilot-business")).encode()
+    told = json.dumps(message(amount_usd="1e3", description="for Ana", tags={"a": "private words"})).encode()
+    first, second = letters(list(Lane(ChangingPolicies(BUDGET)).send([known, told]).outputs))
+    assert (b64decode(first["value_base64"]), first["redacted_values"]) == (known, 0)
+    kept = b64decode(second["value_base64"])
+    assert (b"Ana" in kept, b"private" in kept, b"github" in kept, second["redacted_values"]) == (False, False, True, 2)
 
 
 def test_binary_mode_is_read() -> None:
