@@ -190,6 +190,7 @@ def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
 
 def unpriced_alert(*, org: str, model: str, requests: Decimal, ceiling_usd: Decimal, at: datetime) -> Alert:
     """A model is used and has no known price: `value` requests so far, which cost `estimated_usd` at most."""
+    counted = "1 request" if requests == 1 else f"{shown(requests, 'requests')} requests"
     return draft(
         at=at,
         topic="alerts.governance",
@@ -212,7 +213,7 @@ def unpriced_alert(*, org: str, model: str, requests: Decimal, ceiling_usd: Deci
         owner=None,
         labels={"model": model},
         evidence={"requests": plain(requests), "ceiling_usd": plain(ceiling_usd)},
-        message=f"model {model} has no known price: {shown(requests, 'requests')} requests without a cost, at most "
+        message=f"model {model} has no known price: {counted} without a cost, at most "
         f"{shown(ceiling_usd, 'usd')} USD; state its price in a price_override",
         runbook_url=None,
     )
