@@ -168,10 +168,12 @@ class Hurting:
             process.resume()
 
     def _zombie(self, one: Suffered) -> None:
-        """Of a stopped worker and the one in its place, one ends when the first goes on: whoever is fenced."""
+        """Of a worker stopped in a write and the one in its place, one ends when the first goes on: who is fenced."""
         part = one.fault.targets[0]
+        topic, key = _WRITES[part]
         (process,) = self._processes(one)
-        process.suspend()
+        if not at_next_write(self._world.kafka(), topic, key=key, timeout_sec=_END_SEC, then=process.suspend):
+            process.suspend()
         self._by_hand += 1
         second = self._world.second(part, instance="0", number=self._by_hand)
         one.pids.append(second.pid)

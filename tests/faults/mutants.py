@@ -44,7 +44,10 @@ def _several(targets: Sequence[str], *, times: int, kind: str = "kill mid-write"
 MUTANTS: dict[str, Mutant] = {
     "no fence in the lanes": Mutant(
         what="a zombie's transactions are not refused",
-        patches={"streams.lane_producer": without.no_fence_in_lanes},
+        patches={
+            "streams.lane_producer": without.no_fence_in_lanes,
+            "streams.seat": without.hears_late_of_its_seat,
+        },
         faults=_several(("rating", "burn"), times=2, kind="zombie"),
         caught_by=frozenset({"I3", "I5", "I7", "I12"}),
     ),

@@ -22,7 +22,8 @@ def slow_commit_of_lanes(module: Any) -> None:
 
 
 def no_fence_in_lanes(module: Any) -> None:
-    """Each process has transactional ids of its own; commits take long."""
+    """Each process has transactional ids of its own; commits take long, and may take longer than a zombie is away."""
+    module.TRANSACTION_TIMEOUT_SEC = 60
     before = module.LaneProducer.__init__
 
     def init(self: Any, *, connection: Any, transactional_id: str, group: str) -> None:
@@ -30,6 +31,21 @@ def no_fence_in_lanes(module: Any) -> None:
 
     module.LaneProducer.__init__ = init
     slow_commit_of_lanes(module)
+
+
+def hears_late_of_its_seat(module: Any) -> None:
+    """A worker hears three seconds late that its seat is another's, as between two heartbeats."""
+    send = module.Seat.send
+
+    async def late(self: Any, request: Any) -> Any:
+        fail = self._fail
+        self._fail = lambda error: asyncio.get_running_loop().call_later(3, fail, error)
+        try:
+            return await send(self, request)
+        finally:
+            self._fail = fail
+
+    module.Seat.send = late
 
 
 def no_fence_in_sink(module: Any) -> None:
