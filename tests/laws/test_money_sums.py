@@ -17,7 +17,7 @@ from schemas.errors import InvalidMessage
 from schemas.internal import MONEY_PAIRS
 from schemas.money import MAX_EVENT_COST_USD, PICO_PER_USD, join_pico_usd, pico_usd, split_pico_usd
 from schemas.policies import Budget
-from schemas.prices import PriceOverride
+from schemas.prices import PriceCeiling, PriceOverride
 from schemas.usage import INPUT_LEAVES, MAX_TOKENS, OUTPUT_LEAVES, UsageData
 from schemas.usage_codec import decode
 from streams.rating.costs import split
@@ -71,7 +71,11 @@ def test_rows_and_deltas_are_one_ledger(events: list[dict[str, Any]], into: Deci
     """For each entity type and each budget, the deltas add up to the rows that name it, at whatever own prices."""
     rule = PriceOverride(id="own", org="acme", usd_per_mtok={"input": into, "output": out})
     budgets = [Budget(id=f"all-{org}", org=org, limit=Decimal(1)) for org in ("acme", "globex", "initech")]
-    result = step(new_lane(rule, *budgets), [raw(one) for one in events])
+    ceilings = [
+        PriceCeiling(id="all", org=org, input_usd_per_mtok=into, output_usd_per_mtok=out)
+        for org in ("globex", "initech")
+    ]
+    result = step(new_lane(rule, *ceilings, *budgets), [raw(one) for one in events])
     rows, deltas = rows_of(result), deltas_of(result)
     for kind in ("org", "team", "user", "credential", "agent", "model", "use_case", "project"):
         said: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
