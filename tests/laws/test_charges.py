@@ -86,6 +86,13 @@ def test_a_day_is_due_from_its_first_instant_on(zone: str, day: str, before: str
     assert due == [0, 1]
 
 
+def test_a_day_that_has_begun_stays_due_when_clocks_go_back_over_its_midnight() -> None:
+    """Newfoundland, 7 November 2010: a minute after midnight it was 23:01 of the day before once more."""
+    service = ServiceDays(date(2010, 11, 7), 2, "America/St_Johns")
+    moments = ("02:29:59", "02:30:00", "02:45:00", "03:29:59", "03:30:00")
+    assert [days_due(service, at_us=us(f"2010-11-07T{moment}")) for moment in moments] == [0, 1, 1, 1, 1]
+
+
 BUDGETS = (
     Budget(id="org", org="acme", limit=Decimal(1)),
     Budget(id="code", org="acme", scope={"team": "code"}, limit=Decimal(1), period="week", timezone="Europe/Berlin"),
