@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -62,11 +62,13 @@ def test_the_largest_ledger_fits() -> None:
     assert join_pico_usd(micro, remainder) == LIMIT_PICO_USD - 1
 
 
+TINY = event(org="globex", model="no-such-model", input_tokens=1, input_cache_read_tokens=None)
 RATES = st.decimals(0, 1000, places=12) | st.decimals(0, 5, places=2)
 
 
 @settings(max_examples=max(20, EXAMPLES // 20), deadline=None)
 @given(st.lists(usage_events(ids=st.integers(0, 10**6), counts=small), max_size=12), RATES, RATES)
+@example([TINY, {**TINY, "id": "other"}], Decimal("0.9"), Decimal(0))  # their remainders make a micro-USD
 def test_rows_and_deltas_are_one_ledger(events: list[dict[str, Any]], into: Decimal, out: Decimal) -> None:
     """For each entity type and each budget, the deltas add up to the rows that name it, at whatever own prices."""
     rule = PriceOverride(id="own", org="acme", usd_per_mtok={"input": into, "output": out})
