@@ -139,7 +139,7 @@ def firing(terms: Sequence[Term], place: int, *, days_before: int, at: datetime)
     named = f"contract {contract}" + (f" with {', '.join(vendors)}" if vendors else "")
     said = f"{named} ends on {term.until - timedelta(days=1)}; its period of {term.days} days costs {_usd(cost)} USD"
     if change is not None:
-        said += f"; {'the next' if newer is not term else 'it'} against the one before: {told(change)}"
+        said += f"; {'the next against it' if newer is not term else 'against the one before'}: {told(change)}"
     draft = Alert(
         alert_id="",
         seq=1,

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
+import schemas
 from producers.charge_stamp import check_charge_set
 from producers.dialect import Skipped
 from producers.plan import prepare, read
 from producers.stamp import parse_sets
 from schemas.charges import decode_charge
 from schemas.errors import InputError
+from tests.laws.charge_world import ChangingPolicies, Lane, message
 
 FOLDER = Path(__file__).parent / "charges"
+SCHEMAS = Path(schemas.__file__).parent
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
@@ -85,3 +88,20 @@ def test_only_fields_of_charges_are_set() -> None:
     with pytest.raises(InputError, match="a charge has no such field"):
         parse_sets(["input_tokens=1"], check=check_charge_set)
     assert parse_sets(["vendor=github"], check=check_charge_set) == {"vendor": "github"}
+
+
+def test_renewal_alert_is_the_example() -> None:
+    """A year of 120 seats at 468 USD after one of 100 at 360, thirty days before its end; only the id is its own."""
+    golden = SCHEMAS / "examples" / "alert.renewal.json"
+    lane = Lane(ChangingPolicies())
+    seats = {"org": "acme", "kind": "seat", "contract": "C-12", "vendor": "github", "item": "copilot-business"}
+    before = {"service_from": "2024-12-10", "service_until": "2025-12-10", "quantity": "100", "amount_usd": "36000"}
+    now = {"service_from": "2025-12-10", "service_until": "2026-12-10", "quantity": "120", "amount_usd": "56160"}
+    lane.send([message("c-1", **seats, **before), message("c-2", **seats, **now)])
+    (output,) = [output for output in lane.outputs if output.topic == "alerts.budgets"]
+    actual = json.loads(output.value)
+    if os.environ.get("BURNLINE_WRITE_GOLDEN"):
+        golden.write_text(json.dumps(actual, indent=2) + "\n")
+    expected = json.loads(golden.read_text())
+    assert expected == actual
+    assert output.key == actual["data"]["alert_id"].encode()

@@ -92,7 +92,7 @@ def test_a_contract_is_said_thirty_days_before_its_end_and_once() -> None:
     assert [alert.value, alert.threshold] == [56_160, 36_000]
     assert (alert.evidence["price_effect_usd"], alert.evidence["volume_effect_usd"]) == ("12960", "7200")
     assert alert.message == (
-        "contract C-1 with github ends on 2026-12-09; its period of 365 days costs 56160.00 USD; it against the one "
+        "contract C-1 with github ends on 2026-12-09; its period of 365 days costs 56160.00 USD; against the one "
         "before: +20160.00 USD (36000.00 to 56160.00), of that price +12960.00 and volume +7200.00"
     )
     assert alert.at.isoformat() == "2026-11-10T00:00:00+00:00"
@@ -117,7 +117,7 @@ def test_a_renewal_that_is_known_before_is_shown_against_what_ends() -> None:
     lane.send([THIS_YEAR, NEXT_YEAR])
     (alert,) = alerts(lane)
     assert (alert.severity, alert.evidence["next"]) == ("warning", "2027-12-10")
-    assert "the next against the one before: +46800.00 USD" in alert.message
+    assert "the next against it: +46800.00 USD" in alert.message
     for _ in range(12):
         lane.tick(NOW_US + 19 * DAY_US)
     assert [one.status for one in alerts(lane)] == ["firing", "resolved"]

@@ -23,6 +23,7 @@ TABLE_OF = {
     "alert.budget_threshold": ("alert_events_store", 1),
     "alert.budget_burn_rate": ("alert_events_store", 1),
     "alert.shared_credential": ("alert_events_store", 1),
+    "alert.renewal": ("alert_events_store", 1),
 }
 
 
