@@ -7,7 +7,7 @@ Laws
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from streams.rating.standing_charges import Charge
 MOST_ROWS = 100_000
 """Days of charges that are summed at once."""
 _BUDGET = pa.scalar("budget")
+_MEMBER = "member of "
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,22 @@ class _Rows:
             found = codes_of(pa.array([who.get(name) for who in self._who], pa.string()))
             self._codes[name] = Codes(found.codes[self._owner], found.values)
         return self._codes[name]
+
+
+class _Nameless:
+    """The same rows without names of entities, so that no sums are made of these; a budget's members keep theirs."""
+
+    def __init__(self, rows: _Rows) -> None:
+        self._rows = rows
+        self._none = Codes(np.full(rows.rows, -1, np.int64), [])
+        self.rows = rows.rows
+        self.event_us = rows.event_us
+
+    def codes(self, name: str) -> Codes:
+        """The org, or a column of members; nothing else."""
+        if name == "org" or name.startswith(_MEMBER):
+            return self._rows.codes(name.removeprefix(_MEMBER))
+        return self._none
 
 
 def debited(policies: Policies, *, since_after: int = -1) -> Matcher:
@@ -101,6 +118,7 @@ def _deltas(days: Sequence[Days], matcher: Matcher) -> pa.RecordBatch:
     counts[DELTA_COUNTS.index("cost_micro_usd")] = np.concatenate([part.micro for part in parts])
     counts[DELTA_COUNTS.index("cost_pico_remainder")] = np.concatenate([part.pico for part in parts])
     never_live = np.zeros(rows.rows, np.bool_)
-    batch = Counted(rows, never_live, np.arange(rows.rows), counts, used=False)
-    every = deltas_of(batch, matcher.matches(rows))
+    batch = Counted(_Nameless(rows), never_live, np.arange(rows.rows), counts, used=False)
+    matches = [replace(found, each=found.each and f"{_MEMBER}{found.each}") for found in matcher.matches(rows)]
+    every = deltas_of(batch, matches)
     return every.filter(pc.equal(every.column("entity_type"), _BUDGET))
