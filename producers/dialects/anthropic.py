@@ -8,11 +8,21 @@ Source: anthropic's Usage and BetaUsage; OTel's page on Anthropic ("MUST add").
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from producers.dialects.bodies import Call, body_dialect
 from producers.dialects.leaves import ADDITIVE, SUBSET, Part, Side, side_of
-from producers.dialects.values import Json, count, first_moment, known_fields, name, unknown_keys, within
+from producers.dialects.values import (
+    NAME_LENGTH,
+    Json,
+    count,
+    first_moment,
+    known_fields,
+    name,
+    unknown_keys,
+    within,
+)
 from schemas.errors import InvalidMessage, Reason
 
 INPUT = Side(
@@ -73,15 +83,13 @@ def calls_of(message: Json) -> list[Call]:
     fields = tokens(used)
     if used and not fields:
         raise InvalidMessage(Reason.NOT_AN_EVENT, "usage", "the usage object has no count of Anthropic's shape")
-    own_id, model = name(message.get("id")), name(message.get("model"))
+    own_id, model, stop = name(message.get("id")), name(message.get("model")), message.get("stop_reason")
     data = known_fields(
         provider="anthropic",
         model=model,
         operation="chat",
         operation_id=own_id,
-        **tier_and_place(used),
-        finish_reason=name(message.get("stop_reason")),
-        status="ok",
+        **_result(*map(_text, (used.get("service_tier"), used.get("speed"), used.get("inference_geo"), stop))),
         usage_source="reported" if used else "missing",
         units=units(used),
         tags=_tags(used),
@@ -112,20 +120,34 @@ def tier_and_place(usage: Json) -> dict[str, str]:
     )
 
 
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and len(value) <= NAME_LENGTH else None
+
+
+@lru_cache(maxsize=1000)
+def _result(tier: str | None, speed: str | None, place: str | None, stop_reason: str | None) -> dict[str, Any]:
+    """How a call was served and ended; few different ones fill a log. Not to be changed."""
+    said = {"service_tier": tier, "speed": speed, "inference_geo": place}
+    return known_fields(**tier_and_place(said), finish_reason=name(stop_reason), status="ok")
+
+
 def units(usage: Json) -> dict[str, float] | None:
     """Searches and fetches of the server's tools; None where there were none."""
+    if usage.get("server_tool_use") is None:
+        return None
     used = {unit: count(usage, "server_tool_use", field) for field, unit in _UNITS.items()}
     return {unit: float(held) for unit, held in used.items() if held} or None
 
 
 def _apart(usage: Json) -> list[Json]:
     found = usage.get("iterations")
-    iterations = found if isinstance(found, list) else []
-    return [one for one in iterations if isinstance(one, dict) and one.get("type") != _ITERATION_OF_THE_CALL]
+    if not isinstance(found, list):
+        return []
+    return [one for one in found if isinstance(one, dict) and one.get("type") != _ITERATION_OF_THE_CALL]
 
 
 def _tags(usage: Json) -> dict[str, str] | None:
-    unknown = unknown_keys(usage, _KNOWN, "usage.")
+    unknown = None if usage.keys() <= _KNOWN else unknown_keys(usage, _KNOWN, "usage.")
     return {"unknown_usage": unknown} if unknown else None
 
 

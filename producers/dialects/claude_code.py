@@ -13,6 +13,7 @@ Source: anthropics/claude-code#5034, ccusage/ccusage#985, getagentseal/codeburn#
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from producers.dialect import Dialect, Draft, Lines, Row, Skipped
@@ -25,7 +26,8 @@ from schemas.errors import InvalidMessage, Reason
 FILES = ("*.jsonl", "*.jsonl.gz")
 _SYNTHETIC = "<synthetic>"
 _NEEDLES = ('"usage"',)
-_ROW = ("sessionId", "cwd", "version", "gitBranch", "agentId", "isSidechain", "costUSD")
+_ABOUT = ("sessionId", "cwd", "version", "gitBranch", "agentId")
+_ROW = (*_ABOUT, "isSidechain", "costUSD")
 _MESSAGE = ("id", "type", "model", "usage", "stop_reason")
 
 
@@ -93,13 +95,11 @@ def _calls(said: Json) -> list[Call]:
     if message["model"] == _SYNTHETIC:
         raise InvalidMessage(Reason.NOT_AN_EVENT, "message.model", "a note of Claude Code itself, no call")
     calls = calls_of(message)
-    about = known_fields(
-        session=name(said["sessionId"]), agent="claude-code", project=_last_name(said["cwd"]), user_agent=_agent(said)
-    )
-    labels = known_fields(git_branch=name(said["gitBranch"]), subagent=name(said["agentId"]))
+    about, labels = _about(*(value if isinstance(value := said[field], str) else None for field in _ABOUT))
     for call in calls:
-        tags = {**call.data.get("tags", {}), **labels}
-        call.data.update(about, **({"tags": tags} if tags else {}))
+        call.data.update(about)
+        if labels:
+            call.data["tags"] = {**call.data.get("tags", {}), **labels}
     if said["isSidechain"] is True:
         calls[0].data["request_kind"] = "sidechain"
     cost = usd_text(said["costUSD"])
@@ -108,9 +108,19 @@ def _calls(said: Json) -> list[Call]:
     return calls
 
 
-def _agent(said: Json) -> str | None:
-    known = name(said["version"])
-    return None if known is None else f"claude-code/{known}"
+@lru_cache(maxsize=1000)
+def _about(
+    session: str | None, cwd: str | None, version: str | None, branch: str | None, subagent: str | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a session's rows say of each of its calls: (fields, tags); not to be changed."""
+    known = name(version)
+    about = known_fields(
+        session=name(session),
+        agent="claude-code",
+        project=_last_name(cwd),
+        user_agent=None if known is None else f"claude-code/{known}",
+    )
+    return about, known_fields(git_branch=name(branch), subagent=name(subagent))
 
 
 def _drafts(request: _Request, own: str | None, content: str) -> Iterator[Row]:
@@ -120,9 +130,9 @@ def _drafts(request: _Request, own: str | None, content: str) -> Iterator[Row]:
         yield Skipped(request.row, verdict.reason, verdict.message)
         return
     for call in calls:
-        data: dict[str, Any] = {**call.data, "revision": request.states}
+        call.data["revision"] = request.states
         own_id = None if own is None else f"{own}{call.part}"
-        yield Draft(request.row, f"{content}{call.part}", request.time, data, None, own_id)
+        yield Draft(request.row, f"{content}{call.part}", request.time, call.data, None, own_id)
 
 
 def _last_name(value: object) -> str | None:

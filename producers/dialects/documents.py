@@ -10,6 +10,7 @@ Laws
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -21,8 +22,7 @@ _EVENT_STREAM = re.compile(r"(?:event|id|retry):|:")
 _NO_END = "the document that begins here has no end"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A JSON value; `row` is the line where it begins, `content` what identities are made of, if it has none."""
 
     row: int

@@ -13,6 +13,7 @@ from functools import cache
 
 from producers.dialects.values import Json, count
 from schemas.errors import InvalidMessage, Reason
+from schemas.usage import MAX_TOKENS
 
 
 class How(Enum):
@@ -68,7 +69,7 @@ def side_of(usage: Json, side: Side) -> dict[str, int]:
     for part, held in found:
         if not held and not part.of_which and not part.less:
             continue  # nothing of it changes anything
-        own = held - sum(_first(usage, (path,)) or 0 for path in part.less)
+        taken = own = held - sum(_first(usage, (path,)) or 0 for path in part.less) if part.less else held
         for leaf, path in part.of_which:
             inner = _first(usage, (path,)) or 0
             own -= inner
@@ -76,7 +77,6 @@ def side_of(usage: Json, side: Side) -> dict[str, int]:
         if own < 0:
             raise InvalidMessage(Reason.TOKENS_DISAGREE, part.paths[0], f"{part.paths[0]} is less than its own parts")
         _add(fields, part.leaf, own)
-        taken = own + sum(_first(usage, (path,)) or 0 for _, path in part.of_which)
         if part.how is SUBSET:
             fields[side.rest] -= taken
         else:
@@ -112,16 +112,24 @@ def check_total(fields: dict[str, int], reported: int | None, path: str) -> None
 
 
 def _first(usage: Json, paths: tuple[str, ...]) -> int | None:
-    for path in paths:
-        held = count(usage, *_keys(path))
-        if held is not None:
-            return held
+    """The first of the counts that is known; nearly all are plain ones, and taken without asking `count`."""
+    for keys in _split(paths):
+        held: object = usage
+        for key in keys:
+            if type(held) is not dict:
+                break
+            held = held.get(key)
+        else:
+            if type(held) is int and 0 <= held <= MAX_TOKENS:
+                return held
+        if held is not None and (found := count(usage, *keys)) is not None:
+            return found
     return None
 
 
 @cache
-def _keys(path: str) -> tuple[str, ...]:
-    return tuple(path.split("."))
+def _split(paths: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(path.split(".")) for path in paths)
 
 
 def _add(fields: dict[str, int], leaf: str, tokens: int) -> None:

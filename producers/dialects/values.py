@@ -21,7 +21,8 @@ _UNITS = ((10**11, 1_000_000), (10**14, 1_000))
 """Numbers below the first are seconds, below the second milliseconds; then come micro- and nanoseconds."""
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,99}")
 _NAME = re.compile(r"[^\x00-\x1f]{1,256}")
-_NAME_LENGTH = 256
+NAME_LENGTH = 256
+"""A name of the contract has at most so many characters."""
 _MAX_USD = Decimal(10**6)
 
 
@@ -80,7 +81,7 @@ def name(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     if value.isprintable():  # nearly every name; it has no control character then
-        return value if 0 < len(value) <= _NAME_LENGTH else None
+        return value if 0 < len(value) <= NAME_LENGTH else None
     return value if _NAME.fullmatch(value) else None
 
 
@@ -99,6 +100,8 @@ def key_id(value: object) -> str | None:
 
 def moment(value: object) -> datetime | None:
     """The time that a number since 1970 or an ISO text says; without an offset it is UTC. None where it says none."""
+    if value is None:
+        return None
     if isinstance(value, str):
         text = value.strip()
         if not (text.isascii() and text.replace(".", "", 1).isdigit()):
