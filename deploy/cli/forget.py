@@ -67,6 +67,8 @@ def forget(
         return
     put_table(["table", "rows that name the user"], sorted(rows.items()), right=("rows that name the user",))
     put("nothing was changed" if dry_run else f"they name {request.pseudonym} instead")
+    if rows.get("charges_store"):
+        put("internal.charges keeps the newest of each charge: send a revision of those without the user")
     _show(left, named=any(rows.values()))
 
 

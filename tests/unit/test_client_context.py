@@ -73,6 +73,7 @@ def test_the_environment_describes_an_emitter(tmp_path: Path) -> None:
     assert settings == {
         "bootstrap_servers": "k:9", "source": "checkout", "topic": "eu.usage.events",
         "defaults": {"org": "acme", "team": "web"}, "config": {"sasl.password": "s3cret"}, "spool_dir": None,
+        "pepper": None,
     }  # fmt: skip
     with pytest.raises(InvalidUsageError, match="BURNLINE_ORG"):
         emitter_settings({}, program="x")
