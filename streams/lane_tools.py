@@ -52,10 +52,15 @@ class LaneTools:
     """Held from an attempt's mark to its commit: a process that dies then died of nothing else."""
 
 
-def state_topic(stage: str) -> str | None:
-    """The topic that a stage both writes and reads, beside progress: without it, it does not know what it did."""
-    mine = (topic.name for topic in TOPICS if stage in topic.writers and stage in topic.readers)
-    return next((name for name in mine if name != PROGRESS_TOPIC), None)
+def state_topic(stage: str, source: str = "") -> str | None:
+    """The topic that a stage both writes and reads, beside progress: without it, it does not know what it did.
+
+    Of several that which is called like the source topic (`internal.charges` of `usage.charges`), else the first.
+    """
+    both = (topic.name for topic in TOPICS if stage in topic.writers and stage in topic.readers)
+    mine = [name for name in both if name != PROGRESS_TOPIC]
+    alike = f"internal.{source.partition('.')[2]}"
+    return alike if alike in mine else next(iter(mine), None)
 
 
 def to_messages(outputs: Sequence[Output], kafka: KafkaSettings) -> list[Message]:

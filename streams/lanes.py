@@ -63,7 +63,7 @@ class Lanes:
         self._consumer = consumer
         self._fail = fail
         self._group = f"{tools.kafka.group_prefix}{stage.name}"
-        self._state = state_topic(stage.name)
+        self._states = {topic: state_topic(stage.name, topic) for topic in stage.source_topics}
         self._recorded = RecordedPositions(stage.name, tools.kafka, ends=ends, reader=reader, facts=facts)
         self._names = {tools.kafka.topic(topic): topic for topic in stage.source_topics}
         self._opening: asyncio.Task[None] | None = None
@@ -114,7 +114,8 @@ class Lanes:
         producers = {place: self._producer(place) for place in places}
         try:
             await asyncio.gather(*(until_done(producer.start) for producer in producers.values()))
-            named = [*self._stage.source_topics, *([self._state] if self._state else [])]
+            states = (state for state in self._states.values() if state is not None)
+            named = sorted({*self._stage.source_topics, *states})
             ids = await until_done(lambda: self._facts.require(named))
             progress = await until_done(self._recorded.progress)
             opened = (
@@ -133,7 +134,7 @@ class Lanes:
             topic=topic,
             topic_id=ids[topic],
             partition=partition,
-            state_id=ids[self._state] if self._state else "",
+            state_id=ids.get(self._states[topic] or "", ""),
         )
 
     def _producer(self, place: Place) -> LaneProducer:

@@ -28,7 +28,6 @@ class RecordedPositions:
         self._ends = ends
         self._reader = reader
         self._facts = facts
-        self._state = kafka.topic(state_topic(stage) or "")
 
     async def progress(self) -> dict[Place, Progress]:
         """The stage's newest progress on each partition of its sources."""
@@ -48,7 +47,7 @@ class RecordedPositions:
             begin=await until_done(lambda: self._ends.begin(topic, partition)),
             end=await until_done(lambda: self._ends.end(topic, partition)),
             topic_id=name.topic_id,
-            state=self._state,
+            state=self._kafka.topic(state_topic(self._stage, topic) or ""),
             state_id=name.state_id,
         )
         where = f"{self._kafka.topic(topic)}/{partition}"

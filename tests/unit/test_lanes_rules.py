@@ -115,6 +115,11 @@ def test_a_stage_that_lost_its_own_state_does_not_go_on() -> None:
         "internal.checkpoints",
         None,
     ]
+    assert [state_topic("rating", source) for source in ("usage.events", "usage.adjustments", "usage.charges")] == [
+        "internal.seen",
+        "internal.seen",
+        "internal.charges",
+    ]
     said = msgspec.structs.replace(_progress(5), state_id="then")
     log = replace(_log(), state="internal.seen", state_id="now")
     with pytest.raises(LogChangedError, match=r"internal\.seen was deleted and created anew: its id is now"):
