@@ -22,7 +22,7 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError, KafkaUnavailableError
 from schemas.requests import Correction, RerateRequest, UndoRequest, prices_from_bytes
-from sinks.correction_runs import AUDIT, CorrectionRun, days_changed, ended
+from sinks.correction_runs import AUDIT, CorrectionRun, changes, days_changed, ended
 from sinks.corrections import Change, audit_rows, kind_of, rerated, store_rows_of, told, undone
 from sinks.group_log import GroupLog
 from sinks.groups import Group, Slice
@@ -125,7 +125,9 @@ class Corrector:
     def _of_import(self, request: UndoRequest, run: CorrectionRun) -> Iterator[Slice]:
         """Slices of what the import has in the ledger, until a walk over it finds nothing."""
         store, until_done = self._doors.store, self._doors.patience.until_done
-        run.events = until_done(lambda: import_size(store, request.import_id, org=request.org))
+        before = until_done(lambda: changes(store, request.request_id)[0])  # by an earlier life
+        left = until_done(lambda: import_size(store, request.import_id, org=request.org))
+        run.events, run.events_seen = before + left, before
         found = True
         while found:  # once more: what came meanwhile may stand behind the walk
             found = False
