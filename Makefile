@@ -7,6 +7,8 @@ SERVICE := tests/client_project
 SERVICE_VENV := $(VENV)/client-project
 SERVICE_READY := $(SERVICE_VENV)/.ready
 export PYTHONPATH := $(CURDIR):$(CURDIR)/producers/client
+# Dozens of processes import the same modules; an environment that forbids bytecode would have each compile them anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 PYTHON_OF_SERVICE := env -u PYTHONPATH $(SERVICE_VENV)/bin/python
@@ -29,13 +31,14 @@ $(READY): requirements.lock deploy/stack/kafka-jars.lock
 demo: $(READY) ## start the stack, replay a company's day, show what Burnline found (KEEP=0 stops it afterwards)
 	@$(BIN)/python -m deploy demo
 
-test: $(READY) lint test-client ## run every test that this machine can run
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+test: ## run every test that this machine can run
+	@$(MAKE) --no-print-directory -j 2 lint test-client
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 $(SERVICE_VENV)/.packages: $(SERVICE)/requirements.lock
 	@echo "setting up: the packages of openai and anthropic, for a service that uses burnline-client ..."
 	@test -x $(SERVICE_VENV)/bin/python || { mkdir -p $(VENV) && $(PYTHON) -m venv $(SERVICE_VENV); }
-	@$(PYTHON_OF_SERVICE) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(SERVICE)/requirements.lock
+	@$(PYTHON_OF_SERVICE) -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r $(SERVICE)/requirements.lock
 	@touch $@
 
 $(SERVICE_READY): $(SERVICE_VENV)/.packages producers/client/pyproject.toml $(wildcard producers/client/burnline_client/*.py)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from hashlib import blake2b
 from itertools import product
 from pathlib import Path
@@ -236,14 +237,17 @@ class SinkWorld:
                     raise
             time.sleep(0.05)
 
+    @cached_property
+    def _admin(self) -> AdminClient:
+        return AdminClient(self.kafka.to_confluent())
+
     def _ends(self) -> dict[tuple[str, int], int]:
-        admin = AdminClient(self.kafka.to_confluent())
         asked = {
             TopicPartition(self.kafka.topic(topic), partition): OffsetSpec.latest()
             for topic in ("internal.rated", *SIGNALS)
             for partition in range(BY_NAME[topic].partitions)
         }
-        answers = admin.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED)
+        answers = self._admin.list_offsets(asked, isolation_level=IsolationLevel.READ_UNCOMMITTED)
         prefix = self.kafka.topic_prefix
         return {
             (at.topic.removeprefix(prefix), at.partition): answer.result(30).offset for at, answer in answers.items()
@@ -349,11 +353,12 @@ class SinkWorld:
 
 def wait_for(condition: Callable[[], bool], *, seconds: float = 60, what: str = "the condition") -> None:
     """The condition holds. Raises: AssertionError: it did not within the time."""
-    until = time.monotonic() + seconds
+    until, pause_sec = time.monotonic() + seconds, 0.02
     while not condition():
         if time.monotonic() > until:
             raise AssertionError(f"{what} did not come true within {seconds} s")
-        time.sleep(0.05)
+        time.sleep(pause_sec)
+        pause_sec = min(1.5 * pause_sec, 0.3)  # many conditions cost a connection: they are not asked without end
 
 
 def wait_sec(seconds: float) -> None:

@@ -36,11 +36,12 @@ TOPICS = (
 def until(true: Callable[[], bool], what: str, *, timeout_sec: float = 60.0) -> None:
     """Returns when it is true. Raises: TimeoutError."""
     deadline = time.monotonic() + timeout_sec
-    poll = threading.Event()
+    poll, pause_sec = threading.Event(), 0.02
     while not true():
         if time.monotonic() > deadline:
             raise TimeoutError(what)
-        poll.wait(0.05)
+        poll.wait(pause_sec)
+        pause_sec = min(1.5 * pause_sec, 0.3)  # what is asked is read from Kafka, and not without end
 
 
 class Place:

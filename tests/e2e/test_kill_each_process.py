@@ -37,6 +37,7 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
     while not holds():
         if time.monotonic() > deadline:
             pytest.fail(f"{what} took more than {RECOVERY_SEC:.0f} s")
+        signal.sigtimedwait([], 0.2)
 
 
 def kill_and_see_it_back(stack: Stack, name: str) -> None:

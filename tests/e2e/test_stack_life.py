@@ -47,6 +47,12 @@ def stack_id(stack: Stack) -> str:
     return str(json.loads((stack.state_dir / "stack.json").read_text())["stack_id"])
 
 
+def pids(stack: Stack) -> dict[str, int]:
+    """The process of each part."""
+    parts = stack.status()["parts"]
+    return {name: parts[name]["pid"] for name in PARTS}
+
+
 def healthy(stack: Stack) -> bool:
     """Whether every part is."""
     return bool(stack.status()["health"] == "ok")
@@ -62,9 +68,9 @@ def test_up_returns_when_all_is_healthy(stack: Stack) -> None:
 
 def test_second_up_says_that_it_runs(stack: Stack) -> None:
     """Nothing is started twice."""
-    before = {part: stack.status()["parts"][part]["pid"] for part in PARTS}
+    before = pids(stack)
     assert "runs already" in stack.run("up").stdout
-    assert {part: stack.status()["parts"][part]["pid"] for part in PARTS} == before
+    assert pids(stack) == before
 
 
 def test_passwords_stand_in_files_only(stack: Stack) -> None:
