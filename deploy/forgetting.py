@@ -1,5 +1,6 @@
 """Forgetting a user: what is asked of the sink, what came of it, and what is gone only with time."""
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ import msgspec
 from deploy.policy_log import Logged
 from deploy.store_client import rows
 from schemas.connection import ClickHouseSettings
+from schemas.errors import InputError
 from schemas.policies import Budget, OnePolicy, Policies
 from schemas.requests import ForgetRequest
 from schemas.topics import TOPICS
 
+_PREFIX = "forgotten:"
+_PSEUDONYM = re.compile(rf"{_PREFIX}[0-9a-f]{{16}}")
 _PERIODS = (
     "SELECT count() AS named, max(v.period_end) AS ends FROM budget_states AS v"
     " WHERE v.org = {org:String} AND v.member = {user:String} AND has({budgets:Array(String)}, v.budget_id)"
@@ -35,8 +39,15 @@ class Leftovers:
     again_after: datetime
 
 
-def request_for(user: str, org: str, log: Iterable[Logged], *, dry_run: bool) -> ForgetRequest:
-    """What to ask of the sink; the pseudonym is new each time."""
+def request_for(
+    user: str, org: str, log: Iterable[Logged], *, dry_run: bool, pseudonym: str | None = None
+) -> ForgetRequest:
+    """What to ask of the sink; the pseudonym is a new one, unless it is that of an earlier time.
+
+    Raises: InputError: the pseudonym is none of ours.
+    """
+    if pseudonym is not None and not _PSEUDONYM.fullmatch(pseudonym):
+        raise InputError(f"--as {pseudonym}: write what an earlier forget printed, {_PREFIX} and 16 hex digits")
     changes = [one.change for one in log]
     budgets = {
         policy.id
@@ -48,7 +59,7 @@ def request_for(user: str, org: str, log: Iterable[Logged], *, dry_run: bool) ->
         request_id=uuid4().hex,
         org=org,
         user=user,
-        pseudonym=f"forgotten:{secrets.token_hex(8)}",
+        pseudonym=pseudonym or f"{_PREFIX}{secrets.token_hex(8)}",
         budgets=tuple(sorted(budgets)),
         dry_run=dry_run,
     )

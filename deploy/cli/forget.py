@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "burnline forget --user ana.diaz --org acme --dry-run",
             "burnline forget --user ana.diaz --org acme",
+            "burnline forget --user ana.diaz --org acme --as forgotten:4889e07b625ee661",
         ),
     )(forget)
 
@@ -30,6 +31,10 @@ def forget(
     user: Annotated[str, typer.Option(help="The id as it stands in the column `user`.")],
     org: Annotated[str, typer.Option(help="The organisation of the user.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the rows; change nothing.")] = False,
+    pseudonym: Annotated[
+        str | None,
+        typer.Option("--as", help="The pseudonym of an earlier forget; else a new one."),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait until it is done.")] = _END_SEC,
     begin: Annotated[float, typer.Option(help="Seconds to wait until the sink begins.")] = _BEGIN_SEC,
     state_dir: StateDir = None,
@@ -48,7 +53,7 @@ def forget(
 
     found = connections(state_dir, os.environ)
     log = read_log(found.kafka)
-    request = request_for(user, org, log, dry_run=dry_run)
+    request = request_for(user, org, log, dry_run=dry_run, pseudonym=pseudonym)
     ends = period_end(found.clickhouse, request)
     ask_for(found.kafka, request)
     patience = Patience(begin_sec=begin, end_sec=timeout)
@@ -69,12 +74,13 @@ def forget(
     put("nothing was changed" if dry_run else f"they name {request.pseudonym} instead")
     if rows.get("charges_store"):
         put("internal.charges keeps the newest of each charge: send a revision of those without the user")
-    _show(left, named=any(rows.values()))
-
-
-def _show(left: "Leftovers", *, named: bool) -> None:
+    if any(rows.values()):
+        _show_until(left, request.pseudonym)
     for name in left.policies:
         put(f"policy {name} names the user: change or remove it with burnline apply")
-    if named:
-        put(f"what runs may say the id until {left.again_after:%Y-%m-%d %H:%M} UTC; run this once more after that")
-        put(f"the last topic lets it go by {left.kafka_until:%Y-%m-%d}; internal.checkpoints when newer ones fill it")
+
+
+def _show_until(left: "Leftovers", pseudonym: str) -> None:
+    until = f"{left.again_after:%Y-%m-%d %H:%M}"
+    put(f"what runs may say the id until {until} UTC; then run this once more, with --as {pseudonym}")
+    put(f"the last topic lets it go by {left.kafka_until:%Y-%m-%d}; internal.checkpoints when newer ones fill it")

@@ -3,8 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from deploy.forgetting import leftovers, request_for, rows_by_table
 from deploy.policy_log import Logged
+from schemas.errors import InputError
 from schemas.policies import Budget, InForce, OnePolicy, PolicyChange, key_of
 from schemas.topics import TOPICS
 
@@ -32,6 +35,10 @@ def test_every_budget_that_ever_was_for_each_user_is_asked_about() -> None:
     assert first.pseudonym.startswith("forgotten:")
     assert len(first.pseudonym) == 26
     assert first.pseudonym != second.pseudonym
+    again = request_for("ana", "acme", log, dry_run=False, pseudonym=first.pseudonym)
+    assert (again.pseudonym, again.request_id != first.request_id) == (first.pseudonym, True)
+    with pytest.raises(InputError, match="what an earlier forget printed"):
+        request_for("ana", "acme", log, dry_run=False, pseudonym="ana the first")
 
 
 def test_what_is_left_is_said_with_its_dates() -> None:
