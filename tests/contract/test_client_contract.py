@@ -96,6 +96,10 @@ def test_client_knows_exactly_the_fields_of_the_generated_schema() -> None:
 @example({"input_tokens": 3, "input_cache_read_tokens": 2})
 @example({"output_tokens": True})
 @example({"latency_ms": 2**31})
+@example({"void": True})
+@example({"void": True, "revision": 2})
+@example({"void": 1, "revision": 2})
+@example({"void": False})
 def test_client_accepts_exactly_what_the_contract_accepts(fields: dict[str, Any]) -> None:
     """For known fields of any value, the client raises where Burnline would make a dead letter, and only there."""
     both = LEAST | fields

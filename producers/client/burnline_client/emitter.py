@@ -153,7 +153,8 @@ class UsageEmitter:
         """The event is on its way to Kafka (with a spool: on disk); returns its id. UsageFields is what it may say.
 
         `time` is when the call was made (aware), default now; `id` defaults to a new time-ordered UUID. Give your own
-        id where the same call may be told twice: a second event of the same id counts once.
+        id where the same call may be told twice: a second event of the same id counts once, one of a higher `revision`
+        replaces it.
         Raises: InvalidUsageError: the event breaks the contract, or has more than 1 MiB.
                 QueueFullError: there is no room, and `when_full` says to raise, or to wait no longer.
                 ClosedError, ForkedError: this emitter cannot be used (any more, or here).
