@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from schemas.connection import ClickHouseSettings, KafkaSettings
 from schemas.errors import BurnlineError
+from schemas.no_pandas import refuse_pandas
 from sinks.log import json_log
 from sinks.patience import StopRequested
 from sinks.process import run, run_migrations, stop_on_signals
@@ -22,6 +23,7 @@ def main(arguments: list[str]) -> int:
     if arguments not in ([], ["migrate"]):
         sys.stderr.write("usage: python -m sinks [migrate]\n")
         return 2
+    refuse_pandas()
     stop = stop_on_signals()
     log = json_log("INFO")
     try:

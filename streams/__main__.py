@@ -4,6 +4,7 @@ import argparse
 from importlib import import_module
 from typing import cast
 
+from schemas.no_pandas import refuse_pandas
 from streams.app import MakeStage, run_stage
 from streams.ports import PolicyLog, StageLogic
 from streams.settings import read_settings
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("stage", choices=sorted(STAGES))
     parser.add_argument("--instance", help="which of the stage's workers this is; each has its own (default 0)")
     arguments = parser.parse_args()
+    refuse_pandas()
     run_stage(stage_maker(arguments.stage), name=arguments.stage, instance=arguments.instance)
 
 

@@ -9,10 +9,12 @@ import sys
 
 from deploy.cli.app import app
 from schemas.errors import BurnlineError, InputError, TryAgainError
+from schemas.no_pandas import refuse_pandas
 
 
 def main() -> None:
     """The command of `sys.argv` is done; ends the process with its exit code."""
+    refuse_pandas()
     try:
         app(prog_name="burnline")
     except BurnlineError as error:
