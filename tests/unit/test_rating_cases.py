@@ -203,7 +203,7 @@ def test_a_revision_is_a_row_without_sums() -> None:
 
 def test_a_void_is_a_row_without_sums_whatever_was_known_before() -> None:
     """It counts as nothing, and a lower revision after it is no news; tokens need not be said again."""
-    said = {"output_tokens": None, "input_tokens": None, "input_cache_read_tokens": None}
+    said: dict[str, Any] = {"output_tokens": None, "input_tokens": None, "input_cache_read_tokens": None}
     void = event("x", revision=2, void=True, output_reasoning_tokens=None, **said)
     result = step(new_lane(), [raw(void), raw(event("x"))])
     assert [(row["void"], row["corrects"], row["maybe_duplicate"]) for row in rows_of(result)] == [(True, True, True)]
@@ -212,7 +212,7 @@ def test_a_void_is_a_row_without_sums_whatever_was_known_before() -> None:
 
 def test_an_event_in_a_foreign_partition_is_marked() -> None:
     """By its own names, whatever the record's key was: the credential's partition, else the team's, else the org's."""
-    names = [{"credential": f"k-{at}"} for at in range(20)] + [
+    names: list[dict[str, Any]] = [{"credential": f"k-{at}"} for at in range(20)] + [
         {"credential": None, "team": f"t-{at}"} for at in range(20)
     ]
     names += [{"credential": None, "team": None, "org": f"o-{at}"} for at in range(20)]
