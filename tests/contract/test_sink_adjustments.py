@@ -119,16 +119,16 @@ def test_corrections_are_exact_and_said_once_whatever_step_the_sink_dies_at(worl
     rerate = RerateRequest(
         request_id="rerate-1", offsets=(offset,), rows=40, price_book_version="book:2", asked_by="bo", asked_at=DAY
     )
+    world.request(undo)
     points = ["slice made, not recorded", "slice recorded, not stored", "slice stored, not said"]
-    for request in (undo, rerate):
-        world.request(request)
-        for point in points if request is undo else points[1:2]:
-            with world.sink(dies_at=point, reconcile_hour=-1) as process:
-                assert process.wait(60) == -9, point
-        with world.sink(reconcile_hour=-1):
-            wait_for(lambda request=request: done(world, request.request_id), what=request.request_id)  # type: ignore[misc]  # mypy does not infer defaults of lambdas
-    world.send((0, imported.set_column(MARK, "maybe_duplicate", pa.array([True] * 60))), counted=False)
+    for number, point in enumerate([*points, points[1]]):
+        if number == len(points):  # the undo is through but for its last word
+            world.request(rerate)
+        with world.sink(dies_at=point, reconcile_hour=-1) as process:
+            assert process.wait(60) == -9, point
     with world.sink(reconcile_hour=-1):
+        wait_for(lambda: done(world, "undo-1") and done(world, "rerate-1"), what="both corrections")
+        world.send((0, imported.set_column(MARK, "maybe_duplicate", pa.array([True] * 60))), counted=False)
         wait_for(world.drained, what="drained")
     after = [row | {"cost_usd": Decimal(at) if at != 7 else row["cost_usd"]} for at, row in enumerate(kept.to_pylist())]
     world.truth.add(pa.RecordBatch.from_pylist(after, schema=kept.schema))
