@@ -23,7 +23,7 @@ settings.register_profile(
 settings.load_profile("laws")
 
 LONGEST = (
-    "test_kill_each_process", "test_stack_life", "test_short", "test_sink_rated", "test_stack_hang", "test_sink_store",
+    "test_kill_each_process", "test_stack_life", "test_sink_rated", "test_sink_store", "test_short", "test_stack_hang",
     "test_bad_input", "test_lanes_start", "test_lanes_faults", "test_replay_kafka", "test_sink_adjustments",
 )  # fmt: skip
 """Files that take most seconds, the longest first."""
