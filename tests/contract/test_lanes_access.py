@@ -12,7 +12,7 @@ from deploy.stack.kafka_config import KafkaAccess, KafkaConfig, KafkaUser
 from deploy.stack.ports import free_port
 from deploy.topics_plan import plan
 from schemas.internal import latest_progress
-from schemas.topics import TOPICS
+from schemas.topics import PARTITIONS, TOPICS
 from tests.contract.lanes_kit import Place, WorkerProcess, until
 from tests.stack import installed_kafka
 
@@ -94,9 +94,10 @@ def test_a_stage_works_with_the_rights_that_the_plan_gives_it(closed: Closed, ro
             def ticked() -> bool:
                 messages = closed.place.read("internal.progress", 0)
                 newest = latest_progress([message.value() for message in messages])
-                return sum(stage == "rating" for stage, _, _ in newest) == 4
+                places = {place for place in newest if place[0] == "rating"}
+                return {("rating", "usage.events", at) for at in range(PARTITIONS)} <= places
 
-            until(ticked, "a tick of each lane")
+            until(ticked, "a tick of each lane of events")
         assert worker.stop() == 0
         assert [line for line in worker.lines if "Authorization" in str(line) or line["event"] == "ends"] == []
     finally:
