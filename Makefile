@@ -33,7 +33,7 @@ demo: $(READY) ## start the stack, replay a company's day, show what Burnline fo
 
 test: ## run every test that this machine can run
 	@$(MAKE) --no-print-directory -j 2 lint test-client
-	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 $(SERVICE_VENV)/.packages: $(SERVICE)/requirements.lock
 	@echo "setting up: the packages of openai and anthropic, for a service that uses burnline-client ..."
