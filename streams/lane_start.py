@@ -37,8 +37,10 @@ class Start:
 
 
 def choose_start(where: str, recorded: Recorded, log: LogNow) -> Start:
-    """The higher of committed offset and progress; the beginning of the log where neither exists.
+    """The stage's progress; without one the committed offset; the beginning of the log where neither exists.
 
+    Both are of one transaction, but a broker may say an offset of a transaction that never was (Kafka's group
+    coordinator after a restart, seen once): going on there would pass over what nobody counted.
     `where` names the partition in errors. Records below the beginning are counted as lost, never passed in silence.
 
     Raises: LogChangedError: the topic is another one than the positions belong to, or ends below them.
@@ -47,14 +49,12 @@ def choose_start(where: str, recorded: Recorded, log: LogNow) -> Start:
     if progress is not None:
         _require_same(where, progress, now=log.topic_id, then=progress.topic_id)
         _require_same(log.state, progress, now=log.state_id, then=progress.state_id)
-    known = [
-        offset
-        for offset in (recorded.committed, None if progress is None else progress.next_offset)
-        if offset is not None and offset >= 0
-    ]
-    if not known:
+    if progress is not None:
+        position = progress.next_offset
+    elif recorded.committed is not None and recorded.committed >= 0:
+        position = recorded.committed
+    else:
         return Start(offset=log.begin, lost_records=0)
-    position = max(known)
     if position > log.end:
         raise LogChangedError(
             f"{where} ends at {log.end}, below the recorded position {position}: records that were counted are gone "

@@ -37,12 +37,12 @@ def _log(begin: int = 0, end: int = 100) -> LogNow:
 
 @pytest.mark.parametrize(
     ("committed", "progress", "expected"),
-    [(None, None, 3), (7, None, 7), (None, 9, 9), (7, 9, 9), (9, 7, 9), (-1, None, 3)],
+    [(None, None, 3), (7, None, 7), (None, 9, 9), (7, 9, 9), (9, 7, 7), (-1, None, 3)],
 )
-def test_a_lane_begins_at_the_higher_position_else_at_the_beginning(
+def test_a_lane_begins_at_its_progress_whatever_the_group_says(
     committed: int | None, progress: int | None, expected: int
 ) -> None:
-    """Offsets expire and operators reset them: the higher of both is what was done."""
+    """Offsets expire, are reset, and were seen beyond what was committed: progress is what was done."""
     recorded = Recorded(committed=committed, progress=None if progress is None else _progress(progress))
     start = choose_start("t/0", recorded, _log(begin=3))
     assert (start.offset, start.lost_records) == (expected, 0)
