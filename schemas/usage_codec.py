@@ -24,7 +24,17 @@ from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
 from schemas import usage
 from schemas.errors import InvalidMessage, Reason
-from schemas.usage import EARLIEST, INPUT_LEAVES, MAX_EVENT_BYTES, OUTPUT_LEAVES, UsageData, UsageEvent, complete_side
+from schemas.usage import (
+    EARLIEST,
+    INPUT_LEAVES,
+    MAX_EVENT_BYTES,
+    OUTPUT_LEAVES,
+    USAGE_TYPE,
+    UsageData,
+    UsageEvent,
+    complete_side,
+)
+from schemas.verdicts import verdict
 
 _NAME = Annotated[str, Meta(min_length=1, max_length=256)]
 _TEXT = Annotated[str, Meta(max_length=1024)]
@@ -253,31 +263,17 @@ def _structured(raw: bytes, headers: Mapping[str, bytes]) -> bytes:
     return b'%s,"data":%s}' % (msgspec.json.encode(attributes)[:-1], raw)
 
 
-_OUT_OF_RANGE = {
-    "greater_than_equal", "less_than_equal", "string_too_short", "string_too_long", "too_long", "finite_number",
-    "int_parsing_size", "too_early",
-}  # fmt: skip
-
-
 def _verdict(raw: bytes, error: ErrorDetails) -> InvalidMessage:
     """pydantic's first error as one of our reasons."""
-    path, kind, said = ".".join(str(part) for part in error["loc"]), error["type"], error["msg"]
-    if kind == "json_invalid":
-        try:
-            raw.decode()
-        except UnicodeDecodeError as bad:
-            return InvalidMessage(Reason.INVALID_UTF8, "", f"not UTF-8 at byte {bad.start}")
-        return InvalidMessage(Reason.INVALID_JSON, "", said)
-    if kind == "missing":
-        return InvalidMessage(Reason.MISSING_FIELD, path, f"{path} is required")
+    return verdict(raw, error, event_type=USAGE_TYPE, own=_own_verdict)
+
+
+def _own_verdict(kind: str, path: str, said: str) -> InvalidMessage | None:
+    """What is said of usage alone."""
     if kind == "tokens_disagree":
         return InvalidMessage(Reason.TOKENS_DISAGREE, path, said)
     if kind == "void_of_nothing":
         return InvalidMessage(Reason.OUT_OF_RANGE, "data.revision", said)
-    if kind in _OUT_OF_RANGE or path == "data.reported_cost_usd":
+    if path == "data.reported_cost_usd":
         return InvalidMessage(Reason.OUT_OF_RANGE, path, f"{path}: {said}")
-    if kind == "string_pattern_mismatch":
-        return InvalidMessage(Reason.CONTROL_CHARACTER, path, f"{path} has a control character; names are plain text")
-    if path in {"", "type", "specversion"}:
-        return InvalidMessage(Reason.NOT_AN_EVENT, path, f"not a CloudEvent of type burnline.usage.v1: {path} {said}")
-    return InvalidMessage(Reason.WRONG_TYPE, path, f"{path}: {said}")
+    return None
