@@ -5,13 +5,10 @@ Laws as in `stamp.py`; time is never moved: a service period is what a contract 
 
 from typing import Any
 
-import msgspec
-
 from producers.dialect import Draft
-from producers.stamp import Event, Stamping, cleaned, identity_of
+from producers.stamp import Event, Stamping, identity_of, sealed
 from schemas.charges import CHARGE_TYPE, ChargeData, charge_key, decode_charge
 from schemas.errors import InputError, InvalidMessage, Reason
-from schemas.secrets import holds_secret
 from schemas.signals import rfc3339
 
 TOPIC = "usage.charges"
@@ -37,12 +34,6 @@ def stamp_charge(draft: Draft, stamping: Stamping, *, salt: bytes) -> Event:
         "datacontenttype": "application/json",
         "data": {**draft.data, **stamping.sets, "import_id": stamping.import_id},
     }
-    try:
-        value = msgspec.json.encode(event)
-    except (UnicodeEncodeError, OverflowError) as error:
-        raise InvalidMessage(Reason.INVALID_UTF8, "", str(error)) from None
-    if holds_secret(value):
-        event = cleaned(event)
-        value = msgspec.json.encode(event)
+    event, value = sealed(event)
     key = charge_key(decode_charge(value).data.org)
     return Event(draft.row, key, value, draft.time, event["source"], event["id"])

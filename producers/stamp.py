@@ -141,19 +141,25 @@ def stamp(draft: Draft, stamping: Stamping, *, salt: bytes) -> Event:
     }
     if draft.subject is not None:
         event["subject"] = draft.subject
-    try:
-        value = msgspec.json.encode(event)
-    except (UnicodeEncodeError, OverflowError) as error:
-        raise InvalidMessage(Reason.INVALID_UTF8, "", str(error)) from None
-    if holds_secret(value):
-        event = cleaned(event)
-        value = msgspec.json.encode(event)
+    event, value = sealed(event)
     data = decode(value).data
     key = event_key(org=data.org, team=data.team, credential=data.credential)
     return Event(draft.row, key, value, at, event["source"], event["id"])
 
 
-def cleaned(event: dict[str, Any]) -> dict[str, Any]:
+def sealed(event: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """The event as it is sent, and its JSON: no name in it holds a secret. Raises: InvalidMessage: it is no text."""
+    try:
+        value = msgspec.json.encode(event)
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise InvalidMessage(Reason.INVALID_UTF8, "", str(error)) from None
+    if not holds_secret(value):
+        return event, value
+    clean = _cleaned(event)
+    return clean, msgspec.json.encode(clean)
+
+
+def _cleaned(event: dict[str, Any]) -> dict[str, Any]:
     """The event with every secret taken out of its names; ids that held one are told apart by a hash."""
     clean: dict[str, Any] = msgspec.json.decode(without_secrets(msgspec.json.encode(event))[0])
     for name in ("source", "id"):

@@ -15,15 +15,12 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-import msgspec
-
 from producers.collector.grants import Grant
 from producers.dialect import Draft, Row
-from producers.stamp import Event, cleaned
+from producers.stamp import Event, sealed
 from schemas.credentials import Pepper, without_key
 from schemas.errors import InvalidMessage, Reason
 from schemas.keys import event_key
-from schemas.secrets import holds_secret
 from schemas.signals import rfc3339
 from schemas.usage import USAGE_TYPE
 from schemas.usage_codec import decode
@@ -97,13 +94,7 @@ def event_of(draft: Draft, grant: Grant, *, now: datetime, default_source: str, 
     }
     if draft.subject is not None:
         event["subject"] = draft.subject
-    try:
-        value = msgspec.json.encode(event)
-    except (UnicodeEncodeError, OverflowError) as error:
-        raise InvalidMessage(Reason.INVALID_UTF8, "", str(error)) from None
-    if holds_secret(value):
-        event = cleaned(event)
-        value = msgspec.json.encode(event)
+    event, value = sealed(event)
     data = decode(value).data
     key = event_key(org=data.org, team=data.team, credential=data.credential)
     return Event(draft.row, key, value, draft.time, event["source"], event["id"])
