@@ -2,13 +2,10 @@
 
 import sys
 
-from pydantic import ValidationError
-
 from schemas.connection import ClickHouseSettings, KafkaSettings
-from schemas.errors import BurnlineError
 from schemas.no_pandas import refuse_pandas
+from sinks.exit_code import exit_code
 from sinks.log import json_log
-from sinks.patience import StopRequested
 from sinks.process import run, run_migrations, stop_on_signals
 from sinks.settings import SinkSettings
 from sinks.store import connector
@@ -25,34 +22,16 @@ def main(arguments: list[str]) -> int:
         return 2
     refuse_pandas()
     stop = stop_on_signals()
-    log = json_log("INFO")
-    try:
+
+    def work() -> None:
         sink, kafka, clickhouse = SinkSettings(), KafkaSettings(), ClickHouseSettings()
         log = json_log(sink.log_level)
         if arguments:
             run_migrations(connector(clickhouse), clickhouse.database, stop=stop, log=log)
-            return 0
-        run(kafka, clickhouse, sink, stop=stop, log=log)
-    except StopRequested:
-        pass
-    except ValidationError as error:
-        fault = error.errors()[0]
-        log.error(  # noqa: TRY400  one line for people, no stack trace
-            "a setting cannot be used",
-            setting=PREFIXES[error.title] + str(fault["loc"][0]).upper(),
-            reason=fault["msg"],
-        )
-        return 1
-    except BurnlineError as error:
-        log.error(  # noqa: TRY400  one line for people, no stack trace
-            "stopped", error=type(error).__name__, reason=str(error)
-        )
-        return 1
-    except Exception:
-        log.exception("stopped by a fault of ours")
-        return 1
-    log.info("stopped", reason="asked to")
-    return 0
+        else:
+            run(kafka, clickhouse, sink, stop=stop, log=log)
+
+    return exit_code(work, json_log("INFO"), prefixes=PREFIXES)
 
 
 if __name__ == "__main__":

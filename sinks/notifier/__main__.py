@@ -2,14 +2,11 @@
 
 import sys
 
-from pydantic import ValidationError
-
 from schemas.connection import KafkaSettings
-from schemas.errors import BurnlineError
+from sinks.exit_code import exit_code
 from sinks.log import json_log
 from sinks.notifier.process import run
 from sinks.notifier.settings import NotifierSettings
-from sinks.patience import StopRequested
 from sinks.process import stop_on_signals
 
 PREFIXES = {kind.__name__: kind.model_config["env_prefix"] for kind in (NotifierSettings, KafkaSettings)}
@@ -21,31 +18,12 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m sinks.notifier\n")
         return 2
     stop = stop_on_signals()
-    log = json_log("INFO").bind(process="notifier")
-    try:
+
+    def work() -> None:
         settings, kafka = NotifierSettings(), KafkaSettings()
-        log = json_log(settings.log_level).bind(process="notifier")
-        run(kafka, settings, stop=stop, log=log)
-    except StopRequested:
-        pass
-    except ValidationError as error:
-        fault = error.errors()[0]
-        log.error(  # noqa: TRY400  one line for people, no stack trace
-            "a setting cannot be used",
-            setting=PREFIXES[error.title] + str(fault["loc"][0]).upper(),
-            reason=fault["msg"],
-        )
-        return 1
-    except BurnlineError as error:
-        log.error(  # noqa: TRY400  one line for people, no stack trace
-            "stopped", error=type(error).__name__, reason=str(error)
-        )
-        return 1
-    except Exception:
-        log.exception("stopped by a fault of ours")
-        return 1
-    log.info("stopped", reason="asked to")
-    return 0
+        run(kafka, settings, stop=stop, log=json_log(settings.log_level).bind(process="notifier"))
+
+    return exit_code(work, json_log("INFO").bind(process="notifier"), prefixes=PREFIXES)
 
 
 if __name__ == "__main__":
