@@ -119,6 +119,26 @@ def test_records_that_retention_took_are_counted_as_lost(place: Place, workers: 
     assert place.committed(0) == 10
 
 
+def test_an_offset_that_the_group_never_reached_passes_over_nothing(
+    place: Place, workers: list[CountingWorker]
+) -> None:
+    """The broker names a later offset than the stage's progress: the lane begins at its progress, and says so."""
+    place.create_topics()
+    _progress(place, next_offset=2, topic_id="")
+    place.produce([0] * 10)
+    ahead = confluent_kafka.TopicPartition(place.kafka.topic(counting.SOURCE), 0, 8)
+    asked = place.admin.alter_consumer_group_offsets(
+        [confluent_kafka.ConsumerGroupTopicPartitions(place.group, [ahead])]
+    )
+    for altered in asked.values():
+        altered.result(10)
+    workers.append(CountingWorker(place, "0"))
+    lines = workers[0].wait_said("positions disagree")
+    assert [(line["committed"], line["progress"], line["begins"]) for line in lines] == [(8, 2, 2)]
+    place.wait_done()
+    assert [offset for said in place.read_json(counting.OUT, 0) for offset in said["offsets"]] == list(range(2, 10))
+
+
 def test_a_step_that_raises_ends_the_worker_and_names_its_batch(place: Place, workers: list[CountingWorker]) -> None:
     """A bug is never swallowed: nothing of the batch is committed, and the line says which offsets it held."""
     place.create_topics()
