@@ -1,4 +1,4 @@
-"""One lane: a source partition's batches, each in one transaction with its outputs, its progress and its position.
+"""One lane: a source partition's batches, each in one transaction with its outputs and its progress.
 
 Steps of a batch, and what a crash between them costs:
 1. The chain is checked: the batch begins where the one before ended. A broken chain ends the process; nothing is lost.
@@ -6,8 +6,8 @@ Steps of a batch, and what a crash between them costs:
    process is about to step it (`streams.attempts`). A crash after it is counted; one before it, in a replay or in the
    lane's recovery is not.
 3. The policy log is waited for; the step runs in the worker thread. A crash repeats both: nothing was sent.
-4. Outputs, the entry in `internal.progress` and the offset commit go into one transaction. A crash before the commit
-   aborts it (the next owner's fence does), one after it has everything; nothing in between can be seen.
+4. Outputs and the entry in `internal.progress` go into one transaction. A crash before the commit aborts it (the next
+   owner's fence does), one after it has everything; nothing in between can be seen.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import structlog
-from aiokafka import TopicPartition
 
 from schemas.errors import FatalError, TryAgainError
 from schemas.internal import Progress, progress_bytes
@@ -196,10 +195,7 @@ class Lane:
             lost_records=self._lost_records,
         )
         said = Output(PROGRESS_TOPIC, progress_bytes(progress), key=progress.key(), partition=0)
-        source = TopicPartition(self._tools.kafka.topic(self.name.topic), self.name.partition)
-        appended = await self._producer.commit(
-            to_messages([*result.outputs, said], self._tools.kafka), {source: next_offset}
-        )
+        appended = await self._producer.commit(to_messages([*result.outputs, said], self._tools.kafka))
         self.progress = progress
         return appended
 
@@ -239,7 +235,7 @@ class Lane:
         self._clock.ticked(min((at for at in appended if at is not None), default=None))
 
     async def _pass_markers(self, position: int) -> None:
-        """Progress and committed offset are at `position`: between there and what was said stand only markers."""
+        """Progress is at `position`: between there and what was said stand only markers."""
         if position > (self.progress.next_offset if self.progress else 0):
             await self._commit(self._nothing(), next_offset=position)
 

@@ -59,10 +59,9 @@ def to_burnline_error(error: BaseException, lane: str) -> FatalError | TryAgainE
 class LaneProducer:
     """Transactions of one lane; `transactional_id` is the lane's for ever, whichever process owns it."""
 
-    def __init__(self, *, connection: Mapping[str, Any], transactional_id: str, group: str) -> None:
+    def __init__(self, *, connection: Mapping[str, Any], transactional_id: str) -> None:
         self._connection = connection
         self.transactional_id = transactional_id
-        self._group = group
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -88,8 +87,8 @@ class LaneProducer:
             raise
         self._producer = producer
 
-    async def commit(self, messages: Sequence[Message], positions: Mapping[TopicPartition, int]) -> list[int | None]:
-        """All messages and positions are committed together; when the broker appended each message, microseconds.
+    async def commit(self, messages: Sequence[Message]) -> list[int | None]:
+        """All messages are committed together; when the broker appended each, microseconds.
 
         The time is None where the topic does not use LogAppendTime.
         Waits as long as the broker is away. Raises: FatalError: nothing was committed, or nobody knows.
@@ -98,23 +97,20 @@ class LaneProducer:
             raise FatalError(f"{self.transactional_id}: not started")
         try:
             return await patiently(
-                self._commit(self._producer, messages, positions),
+                self._commit(self._producer, messages),
                 f"{self.transactional_id} waits for the broker to commit",
             )
         except (KafkaError, AssertionError) as error:  # aiokafka asserts on partitions that it does not know
             raise to_burnline_error(error, self.transactional_id) from error
 
-    async def _commit(
-        self, producer: AIOKafkaProducer, messages: Sequence[Message], positions: Mapping[TopicPartition, int]
-    ) -> list[int | None]:
+    async def _commit(self, producer: AIOKafkaProducer, messages: Sequence[Message]) -> list[int | None]:
         await producer.begin_transaction()
-        # One thing after the other: aiokafka would register partitions, positions and messages at the same time. A
+        # All partitions before the first message: aiokafka would register them one after the other while it sends. A
         # broker that checks an append against a transaction which changes meanwhile, or two appends of one at once,
         # calls that NOT_ENOUGH_REPLICAS to old clients, and the messages are sent again after a pause.
         # Source: https://cwiki.apache.org/confluence/display/KAFKA/KIP-890%3A+Transactions+Server-Side+Defense
         for message in messages:
             producer._txn_manager.maybe_add_partition_to_txn(TopicPartition(message.topic, message.partition))  # noqa: SLF001  aiokafka has no door for it
-        await producer.send_offsets_to_transaction(dict(positions), self._group)
         sent = [
             await producer.send(
                 message.topic,

@@ -7,14 +7,6 @@ from schemas.internal import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """What was said about a partition before: the group's committed offset and the stage's own progress."""
-
-    committed: int | None
-    progress: Progress | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LogNow:
     """The partition as it is: its first offset, its end (the high watermark), the id of its topic.
 
@@ -36,25 +28,26 @@ class Start:
     lost_records: int
 
 
-def choose_start(where: str, recorded: Recorded, log: LogNow) -> Start:
-    """The stage's progress; without one the committed offset; the beginning of the log where neither exists.
+def choose_start(where: str, progress: Progress | None, log: LogNow, *, committed: int | None) -> Start:
+    """The stage's progress; the beginning of the log where there is none.
 
-    Both are of one transaction, but a broker may say an offset of a transaction that never was (Kafka's group
-    coordinator after a restart, seen once): going on there would pass over what nobody counted.
+    The group's committed offset is said for whoever watches the group's lag; nothing begins there. It only tells a new
+    stage from one whose progress was lost, which would count everything again.
     `where` names the partition in errors. Records below the beginning are counted as lost, never passed in silence.
 
-    Raises: LogChangedError: the topic is another one than the positions belong to, or ends below them.
+    Raises: LogChangedError: progress is of another topic or was lost, or the topic ends below it.
     """
-    progress = recorded.progress
-    if progress is not None:
-        _require_same(where, progress, now=log.topic_id, then=progress.topic_id)
-        _require_same(log.state, progress, now=log.state_id, then=progress.state_id)
-    if progress is not None:
-        position = progress.next_offset
-    elif recorded.committed is not None and recorded.committed >= 0:
-        position = recorded.committed
-    else:
+    if progress is None:
+        if committed:
+            raise LogChangedError(
+                f"{where} was read up to about {committed}, but internal.progress does not know it: it was deleted and "
+                f"created anew, or belongs to another stack; restore it, or give this stack a new group prefix and "
+                f"topic prefix"
+            )
         return Start(offset=log.begin, lost_records=0)
+    _require_same(where, progress, now=log.topic_id, then=progress.topic_id)
+    _require_same(log.state, progress, now=log.state_id, then=progress.state_id)
+    position = progress.next_offset
     if position > log.end:
         raise LogChangedError(
             f"{where} ends at {log.end}, below the recorded position {position}: records that were counted are gone "

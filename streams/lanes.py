@@ -2,7 +2,7 @@
 
 Steps of opening, in this order:
 1. The transactional producers of all partitions start: whoever had them is fenced, its open transactions are settled.
-2. Only then are committed offsets and progress read: nobody can move them any more but us.
+2. Only then is progress read: nobody can move it any more but us.
 3. The policy log is read as far as the lane has named it: who opens budgets believes that policies never go back.
 4. The logic recovers, the gate opens where it wants to begin, the lane runs.
 A crash anywhere here has changed nothing but the fence.
@@ -100,6 +100,13 @@ class Lanes:
         self._closed = True
         await self._end(for_good=True)
 
+    def positions(self) -> Mapping[TP, int]:
+        """Up to where each lane that this worker has, or had last, is done; topics as the broker names them."""
+        said = {place: progress for place, (_, progress) in self._parked.items()}
+        said |= {place: lane.progress for place, (lane, _) in self._lanes.items() if lane.progress is not None}
+        topic = self._tools.kafka.topic
+        return {TP(topic(place[0]), place[1]): progress.next_offset for place, progress in said.items()}
+
     def deliver(self, batch: FetchedBatch) -> None:
         """The lane behind the batch's gate has it in its queue; a batch of an ended lane is dropped."""
         lane = self._gates.get(batch.gate)
@@ -143,7 +150,6 @@ class Lanes:
         return LaneProducer(
             connection=kafka.to_aiokafka(),
             transactional_id=f"{self._group}-{kafka.topic(topic)}-{partition}",
-            group=self._group,
         )
 
     async def _open(self, name: LaneName, producer: LaneProducer, progress: Progress | None) -> None:

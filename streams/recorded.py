@@ -5,7 +5,7 @@ import structlog
 from schemas.connection import KafkaSettings
 from schemas.internal import Progress, latest_progress
 from streams.attempts import Deaths
-from streams.lane_start import LogNow, Recorded, Start, choose_start
+from streams.lane_start import LogNow, Start, choose_start
 from streams.lane_tools import PROGRESS_TOPIC, LaneName, state_topic
 from streams.patience import until_done
 from streams.ports import PartitionReader
@@ -18,7 +18,7 @@ _LOG = structlog.get_logger()
 
 
 class RecordedPositions:
-    """Reads a stage's progress and committed offsets. Nobody may move them meanwhile: fence first."""
+    """Reads a stage's progress. Nobody may move it meanwhile: fence first."""
 
     def __init__(
         self, stage: str, kafka: KafkaSettings, *, ends: LogEnds, reader: PartitionReader, facts: TopicFacts
@@ -36,13 +36,11 @@ class RecordedPositions:
         return {(topic, partition): said for (stage, topic, partition), said in newest.items() if stage == self._stage}
 
     async def start(self, name: LaneName, progress: Progress | None) -> Start:
-        """Where the lane begins. Lost offsets and lost records are said; waits while no broker answers.
+        """Where the lane begins. Lost records are said; waits while no broker answers.
 
-        Raises: LogChangedError: the positions belong to another topic.
+        Raises: LogChangedError: progress belongs to another topic, or was lost.
         """
         topic, partition = name.topic, name.partition
-        group = f"{self._kafka.group_prefix}{self._stage}"
-        committed = await until_done(lambda: self._facts.committed(group, topic, partition))
         log = LogNow(
             begin=await until_done(lambda: self._ends.begin(topic, partition)),
             end=await until_done(lambda: self._ends.end(topic, partition)),
@@ -51,15 +49,14 @@ class RecordedPositions:
             state_id=name.state_id,
         )
         where = f"{self._kafka.topic(topic)}/{partition}"
-        start = choose_start(where, Recorded(committed=committed, progress=progress), log)
-        line = _LOG.bind(topic=topic, partition=partition)
-        said = None if progress is None else progress.next_offset
-        if said != committed:
-            why = "both were committed together: one was reset, has expired or was lost"
-            line.warning("positions disagree", committed=committed, progress=said, begins=start.offset, reason=why)
+        committed = None
+        if progress is None:
+            group = f"{self._kafka.group_prefix}{self._stage}"
+            committed = await until_done(lambda: self._facts.committed(group, topic, partition))
+        start = choose_start(where, progress, log, committed=committed)
         if start.lost_records:
             why = "retention took them before they were read"
-            line.error("lost_records", lost_records=start.lost_records, reason=why)
+            _LOG.error("lost_records", topic=topic, partition=partition, lost_records=start.lost_records, reason=why)
         return start
 
 

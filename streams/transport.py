@@ -3,7 +3,8 @@
 Stock Faust spends about 100 us on each message, whatever it holds; here a message is a `FetchedBatch`. What differs:
 1. `_fetch_records` packs each partition's records into one; a partition whose lane is full is left with the broker.
 2. aiokafka makes `SourceRecord`s instead of its own records.
-3. Faust commits nothing and seeks nothing: positions belong to the lanes, which commit them in their transactions.
+3. Faust decides and seeks nothing: positions belong to the lanes, which say them in `internal.progress`, within their
+   transactions. The group's offsets are committed now and then, for whoever watches the group's lag with other tools.
 4. The consumer is `read_committed`, a static member, and never resets a position by itself. A process that loses its
    seat in the group ends (`streams.seat`).
 5. Lanes are closed before partitions are given up, and opened by themselves once they know where to read.
@@ -17,9 +18,11 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.structs import OffsetAndMetadata
 from faust import Schema
 from faust.events import Event
 from faust.transport.drivers import aiokafka as driver
@@ -31,6 +34,8 @@ from streams.ports import SourceRecord
 from streams.seat import Seat
 from streams.source_records import read_source_records
 
+_LOG = structlog.get_logger()
+_COMMIT_WAIT_SEC = 2.0
 _FULL_WAIT_SEC = 0.01
 """How soon a full lane is looked at again: short, as room may come at any time."""
 
@@ -56,6 +61,10 @@ class LaneKeeper(Protocol):
 
     def deliver(self, batch: FetchedBatch) -> None:
         """The lane behind the batch's gate has it in its queue."""
+        ...
+
+    def positions(self) -> Mapping[TP, int]:
+        """Up to where each lane is done."""
         ...
 
     def fail(self, error: BaseException) -> None:
@@ -94,9 +103,14 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
         read_source_records(consumer)
         self.seat = Seat(consumer._coordinator, fail=self._fail)  # noqa: SLF001  aiokafka has no door for it
 
-    async def commit(self, offsets: Mapping[TP, int]) -> bool:  # noqa: ARG002  Faust's own signature
-        """Nothing: lanes commit in their transactions."""
-        return True
+    async def commit(self, offsets: Mapping[TP, int]) -> bool:
+        """The group's offsets are committed, as far as the partitions are ours. Raises: KafkaError."""
+        consumer = self._ensure_consumer()
+        named = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
+        ours = {at: OffsetAndMetadata(named[at], "") for at in named.keys() & consumer.assignment()}
+        if ours:
+            await consumer.commit(ours)
+        return bool(ours)
 
     async def open_gate(self, partition: TP, gate: Gate, offset: int) -> None:
         """The consumer reads this partition from `offset`, and its records go through the gate."""
@@ -189,13 +203,14 @@ class _NoReadOffsets(defaultdict[TP, None]):
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is read without types
-    """Faust's consumer without commits and seeks; it tells the lanes when partitions come and go."""
+    """Faust's consumer without acks and seeks; it tells the lanes when partitions come and go."""
 
     _thread: BatchConsumerThread
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:  # noqa: ANN401  Faust's own signature
         super().__init__(*arguments, **keywords)
         self._read_offset = _NoReadOffsets()
+        self._said: Mapping[TP, int] = {}
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -230,6 +245,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is read wit
     async def on_stop(self) -> None:
         """Lanes end, with what they have in hand committed; then the consumer stops."""
         await self._end_lanes()
+        await self.commit()
         await super().on_stop()
 
     async def _end_lanes(self) -> None:
@@ -241,8 +257,18 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is read wit
         """Nothing: lanes seek."""
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:  # noqa: ANN401, ARG002, FBT001, FBT002  Faust's own signature
-        """Nothing: lanes commit in their transactions."""
-        return False
+        """The group's offsets are those of the lanes, if a coordinator takes them soon; else a later call says them."""
+        offsets = self.app.lanes.positions()
+        if offsets == self._said:
+            return False
+        saying = asyncio.run_coroutine_threadsafe(self._thread.commit(offsets), self._thread.thread_loop)
+        try:
+            said = await asyncio.wait_for(asyncio.wrap_future(saying), _COMMIT_WAIT_SEC)
+        except (KafkaError, TimeoutError) as error:
+            _LOG.debug("offsets were not committed", reason=repr(error))
+            return False
+        self._said = offsets
+        return said
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Nothing: offsets between batches are markers, and nobody counts acks."""

@@ -58,7 +58,7 @@ MUTANTS: dict[str, Mutant] = {
         caught_by=frozenset({"I3", "I12"}),
     ),
     "positions apart": Mutant(
-        what="positions are committed after the outputs, in a transaction of their own",
+        what="progress is committed after the outputs, in a transaction of its own",
         patches={"streams.lane": without.position_apart, "streams.lane_producer": without.slow_commit_of_lanes},
         faults=_several(("burn", "rating"), times=6),
         caught_by=frozenset({"I1", "I3", "I5", "I7"}),

@@ -26,8 +26,8 @@ def no_fence_in_lanes(module: Any) -> None:
     module.TRANSACTION_TIMEOUT_SEC = 60
     before = module.LaneProducer.__init__
 
-    def init(self: Any, *, connection: Any, transactional_id: str, group: str) -> None:
-        before(self, connection=connection, transactional_id=f"{transactional_id}-{os.getpid()}", group=group)
+    def init(self: Any, *, connection: Any, transactional_id: str) -> None:
+        before(self, connection=connection, transactional_id=f"{transactional_id}-{os.getpid()}")
 
     module.LaneProducer.__init__ = init
     slow_commit_of_lanes(module)
@@ -59,13 +59,11 @@ def no_fence_in_sink(module: Any) -> None:
 
 
 def position_apart(module: Any) -> None:
-    """Outputs first, then positions in a transaction of their own."""
+    """Outputs first, then progress in a transaction of its own."""
     commit = module.Lane._commit
 
     async def apart(self: Any, result: Any, *, next_offset: int) -> Any:
-        source = module.TopicPartition(self._tools.kafka.topic(self.name.topic), self.name.partition)
-        messages = module.to_messages(result.outputs, self._tools.kafka)
-        await self._producer.commit(messages, {source: self.position})
+        await self._producer.commit(module.to_messages(result.outputs, self._tools.kafka))
         await asyncio.sleep(0.3)
         return await commit(self, replace(result, outputs=()), next_offset=next_offset)
 

@@ -12,7 +12,7 @@ from schemas.errors import FatalError, LogChangedError
 from schemas.internal import Progress
 from schemas.keys import partition_for
 from streams.lane_clock import LaneClock
-from streams.lane_start import LogNow, Recorded, choose_start
+from streams.lane_start import LogNow, choose_start
 from streams.lane_tools import state_topic, to_messages
 from streams.ports import Output
 
@@ -35,38 +35,41 @@ def _log(begin: int = 0, end: int = 100) -> LogNow:
     return LogNow(begin=begin, end=end, topic_id="id")
 
 
-@pytest.mark.parametrize(
-    ("committed", "progress", "expected"),
-    [(None, None, 3), (7, None, 7), (None, 9, 9), (7, 9, 9), (9, 7, 7), (-1, None, 3)],
-)
+@pytest.mark.parametrize(("committed", "progress", "expected"), [(None, None, 3), (0, None, 3), (9, 7, 7), (7, 9, 9)])
 def test_a_lane_begins_at_its_progress_whatever_the_group_says(
     committed: int | None, progress: int | None, expected: int
 ) -> None:
-    """Offsets expire, are reset, and were seen beyond what was committed: progress is what was done."""
-    recorded = Recorded(committed=committed, progress=None if progress is None else _progress(progress))
-    start = choose_start("t/0", recorded, _log(begin=3))
+    """Offsets expire, are reset, and were seen beyond what was done: progress is what was done."""
+    said = None if progress is None else _progress(progress)
+    start = choose_start("t/0", said, _log(begin=3), committed=committed)
     assert (start.offset, start.lost_records) == (expected, 0)
+
+
+def test_a_group_that_read_and_has_no_progress_does_not_begin_again() -> None:
+    """A new group has read nothing; any other would count all of it twice."""
+    with pytest.raises(LogChangedError, match=r"t/0 was read up to about 1, but internal\.progress does not know it"):
+        choose_start("t/0", None, _log(), committed=1)
 
 
 def test_records_below_the_log_are_counted_as_lost() -> None:
     """At the first kept record nothing is lost, one below it one record is."""
     for begin, lost in ((7, 0), (8, 1)):
-        start = choose_start("t/0", Recorded(committed=7, progress=None), _log(begin=begin))
+        start = choose_start("t/0", _progress(7), _log(begin=begin), committed=None)
         assert (start.offset, start.lost_records) == (begin, lost)
 
 
 def test_a_position_may_be_the_end_but_not_above_it() -> None:
     """A lane that read everything stands at the end; one above it read another log."""
-    assert choose_start("t/0", Recorded(committed=100, progress=None), _log()).offset == 100
+    assert choose_start("t/0", _progress(100), _log(), committed=None).offset == 100
     with pytest.raises(LogChangedError, match="t/0 ends at 100, below the recorded position 101"):
-        choose_start("t/0", Recorded(committed=101, progress=None), _log())
+        choose_start("t/0", _progress(101), _log(), committed=None)
 
 
 def test_another_topic_id_is_another_log() -> None:
     """Equal names are not equal topics; where one side does not know the id, offsets decide."""
     with pytest.raises(LogChangedError, match="t/0 was deleted and created anew"):
-        choose_start("t/0", Recorded(committed=None, progress=_progress(5, "other")), _log())
-    assert choose_start("t/0", Recorded(committed=None, progress=_progress(5, "")), _log()).offset == 5
+        choose_start("t/0", _progress(5, "other"), _log(), committed=None)
+    assert choose_start("t/0", _progress(5, ""), _log(), committed=None).offset == 5
 
 
 def test_the_first_tick_claims_no_time_of_its_own() -> None:
@@ -123,9 +126,9 @@ def test_a_stage_that_lost_its_own_state_does_not_go_on() -> None:
     said = msgspec.structs.replace(_progress(5), state_id="then")
     log = replace(_log(), state="internal.seen", state_id="now")
     with pytest.raises(LogChangedError, match=r"internal\.seen was deleted and created anew: its id is now"):
-        choose_start("t/0", Recorded(committed=5, progress=said), log)
+        choose_start("t/0", said, log, committed=None)
     log = replace(log, state_id="then")
-    assert choose_start("t/0", Recorded(committed=5, progress=said), log).offset == 5
+    assert choose_start("t/0", said, log, committed=None).offset == 5
 
 
 @pytest.mark.parametrize("output", [Output("no.such", b""), Output("internal.deltas", b"", partition=4)])
