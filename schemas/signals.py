@@ -19,6 +19,8 @@ DEAD_LETTER_TYPE = "burnline.dead_letter.v1"
 
 Money = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
 Unit = Literal["usd", "tokens", "requests", "usd_per_hour", "count"]
+Why = Literal["period_over", "calmed_down", "limit_changed", "budget_changed", "budget_removed"]
+"""Why an episode is over. `budget_changed`: the budget matches something else now and was opened anew."""
 
 
 def rfc3339(at: datetime) -> str:
@@ -61,6 +63,7 @@ class Alert(Signal):
     at: Time = Field(description="log time of this transition")
     opened_at: Time
     resolved_at: Time | None
+    reason: Why | None = Field(None, description="why it is over; null while it is not")
     unit: Unit
     value: Money
     threshold: Money

@@ -139,7 +139,8 @@ def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:
             continue
         episode.quiet_rounds = episode.quiet_rounds + 1 if calm else 0
         if episode.quiet_rounds >= CLEAR_ROUNDS:
-            alerts.append(state.episodes.resolve(key, at=instant(state.clock.lead_us), because="it has slowed down"))
+            at = instant(state.clock.lead_us)
+            alerts.append(state.episodes.resolve(key, at=at, why="calmed_down", because="it has slowed down"))
     return alerts
 
 

@@ -73,10 +73,10 @@ def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> tuple
     kept = {key: plan for key, plan in after.plans.items() if key in before.plans and key not in gone}
     edited = {key for key, plan in kept.items() if plan.since != before.plans[key].since and state.is_open(plan)}
     closings = publishing.closings(state, {key: before.plans[key] for key in gone})
-    return _forget(state, gone) + _rejudge(state, edited, after), closings
+    return _forget(state, gone, after) + _rejudge(state, edited, after), closings
 
 
-def _forget(state: BurnState, gone: set[BudgetKey]) -> list[Alert]:
+def _forget(state: BurnState, gone: set[BudgetKey], after: InForceHere) -> list[Alert]:
     if not gone:
         return []
     budgets.forget(state.periods, gone)
@@ -85,7 +85,10 @@ def _forget(state: BurnState, gone: set[BudgetKey]) -> list[Alert]:
     state.ahead = [row for row in state.ahead if row.table != "members" or row.key[:2] not in gone]
     at = instant(state.clock.lead_us)
     keys = state.episodes.of_budgets(gone)
-    return [state.episodes.resolve(key, at=at, because="the budget was removed or opened anew") for key in keys]
+    return [
+        state.episodes.resolve(key, at=at, why="budget_changed" if key[1:3] in after.plans else "budget_removed")
+        for key in keys
+    ]
 
 
 def _rejudge(state: BurnState, edited: set[BudgetKey], policies: InForceHere) -> list[Alert]:
@@ -158,7 +161,7 @@ def _resolve(state: BurnState) -> list[Alert]:
         return []
     at = instant(state.clock.lead_us)
     ended = state.episodes.ended(instant(floor_us))
-    alerts = [state.episodes.resolve(key, at=at, because="its period is over") for key in ended]
+    alerts = [state.episodes.resolve(key, at=at, why="period_over") for key in ended]
     if floor_us // _MINUTE > done.resolved_us // _MINUTE:
         done.resolved_us = floor_us
         alerts += burning.resolve(state, floor_us=floor_us)

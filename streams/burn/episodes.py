@@ -4,19 +4,29 @@ Laws
 1. At most one episode is open per (rule, org, subject, member, period start, level).
 2. `seq` counts an episode's transitions from 1; firing again after a resolve opens a new episode with a new id.
 3. What was said on estimates is said again, as the next transition of its episode, once it is actual; never back.
-4. An edit of a limit keeps an open episode; the end of its period, its rule's silence or its removal resolves it.
+4. An edit of a limit keeps an open episode whose threshold still holds; the end of its period, its rule's silence, a
+   higher limit or the budget's removal resolves it, and the alert says which.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
 
-from schemas.signals import Alert, rfc3339
+from schemas.signals import Alert, Why, rfc3339
 
 EpisodeKey = tuple[str, str, str, str, str, str]
 """rule, org, subject (budget id, or entity type/id), member, period start, level; '' where there is none."""
+
+IN_WORDS: Mapping[Why, str] = {
+    "period_over": "its period is over",
+    "calmed_down": "back to normal",
+    "limit_changed": "its limit was changed",
+    "budget_changed": "the budget was opened anew",
+    "budget_removed": "the budget was removed",
+}
 
 
 class Episode(msgspec.Struct):
@@ -78,8 +88,13 @@ class Episodes:
         held.alert = draft.model_copy(update=same)
         return held.alert
 
-    def resolve(self, key: EpisodeKey, *, at: datetime, because: str, numbers: Alert | None = None) -> Alert:
-        """The closing alert of an open episode, which is open no more; `numbers`: a draft of what it came to."""
+    def resolve(
+        self, key: EpisodeKey, *, at: datetime, why: Why, because: str | None = None, numbers: Alert | None = None
+    ) -> Alert:
+        """The closing alert of an open episode, which is open no more; `numbers`: a draft of what it came to.
+
+        `because` says it in words where the rule has better ones than the reason.
+        """
         last = self.open.pop(key).alert
         if numbers is not None:
             names = ("value", "estimated_usd", "evidence", "message")
@@ -90,7 +105,8 @@ class Episodes:
                 "status": "resolved",
                 "at": at,
                 "resolved_at": at,
-                "message": f"resolved, {because}: {last.message}",
+                "reason": why,
+                "message": f"resolved, {because or IN_WORDS[why]}: {last.message}",
             }
         )
 

@@ -44,7 +44,8 @@ def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:
         credential = key[2].partition("/")[2]
         if not _shared(state, key[1], credential, floor_us=floor_us):
             at = instant(state.clock.lead_us)
-            alerts.append(state.episodes.resolve(key, at=at, because="used by fewer for an hour"))
+            because = "used by fewer for an hour"
+            alerts.append(state.episodes.resolve(key, at=at, why="calmed_down", because=because))
     return alerts
 
 

@@ -173,7 +173,7 @@ def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:
         elif episode.quiet_since_us == 0:
             episode.quiet_since_us = floor_us
         elif floor_us - episode.quiet_since_us >= CALM_US:
-            alerts.append(state.episodes.resolve(key, at=instant(state.clock.lead_us), because="back to normal"))
+            alerts.append(state.episodes.resolve(key, at=instant(state.clock.lead_us), why="calmed_down"))
     return alerts
 
 

@@ -55,8 +55,9 @@ def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:
         del state.unpriced[key]
         episode = (RULE, held.org, f"model/{held.model}", "", "", "unpriced")
         if episode in state.episodes.open:
-            because = "no such request for a day"
-            alerts.append(state.episodes.resolve(episode, at=at, because=because, numbers=_finding(state, held)))
+            numbers, because = _finding(state, held), "no such request for a day"
+            over = state.episodes.resolve(episode, at=at, why="calmed_down", because=because, numbers=numbers)
+            alerts.append(over)
     return alerts
 
 
