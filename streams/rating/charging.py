@@ -97,7 +97,9 @@ def charge(columns: Columns, prices: Prices) -> Charges:
     if unpriced.any():
         ceiling[unpriced] = _ceilings(columns, counts, prices)[unpriced]
         for row in [row for row in used if unpriced[row]]:
-            ceiling[row] = min(ceiling[row] + ceiling_of_units(used[row], prices.book), MAX_EVENT_COST_PICO_USD - 1)
+            ceiling[row] = min(
+                int(ceiling[row]) + ceiling_of_units(used[row], prices.book), MAX_EVENT_COST_PICO_USD - 1
+            )
     return Charges(
         cost=cost,
         listed=_listed(cost, counts, chosen, used, status) if prices.has_rules else cost,

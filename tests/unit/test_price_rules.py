@@ -148,6 +148,12 @@ def test_what_has_no_price_makes_the_call_unpriced() -> None:
     assert (status, cost, listed) == ("unpriced_leaf", None, None)
 
 
+def test_any_amount_of_units_has_a_ceiling_below_a_million() -> None:
+    """The contract takes up to 10**15 units; what they may have cost at most still fits a row of the ledger."""
+    found = priced(PRICES, units={"audio_seconds": 1e15})
+    assert (found["pricing_status"], found["ceiling_cost_usd"]) == ("unpriced_leaf", "999999.999999999999")
+
+
 def test_a_stated_ceiling_goes_before_the_book() -> None:
     """What an unpriced call costs at most is what the organisation states, for the models it states it for."""
     inhouse = {**DATA, "provider": "inhouse", "model": "northwind-7b"}
