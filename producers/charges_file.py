@@ -2,8 +2,8 @@
 
 Columns are the fields of the contract (`schemas/charges.py`) beside `id`, `source` and `time`; an empty cell says
 nothing. A column that is none of them is refused, so that no misspelt one is lost; `x_...` is left out.
-A charge without an id gets one from what it says and the how-maniest of its like it is, whatever row it stands in: rows
-may be moved and added. A correction needs an id that the first one had, and a higher revision.
+A charge without an id is told from others by what it says and the how-maniest of its like it is (`content`), whatever
+row it stands in: rows may be moved and added. A correction needs an id that the first one had, and a higher revision.
 """
 
 import csv
@@ -12,7 +12,6 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from hashlib import blake2b
 from itertools import chain
 from typing import Any
 
@@ -24,6 +23,8 @@ from schemas.errors import InputError, Reason
 COLUMNS = ("id", "source", "time", *(name for name in ChargeData.model_fields if name != "import_id"))
 REQUIRED = ("kind", "amount_usd", "service_from", "service_until")
 _ENVELOPE = ("id", "source", "time")
+_DIGITS = 20
+"""Longer numbers are no revision, and Python refuses to read one of thousands of digits."""
 
 
 def read(lines: Lines) -> Iterator[Row]:
@@ -71,7 +72,7 @@ def _table(lines: Lines) -> Iterator[tuple[int, dict[str, Any]] | Skipped]:
 
 
 def _typed(name: str, cell: str) -> str | int:
-    return int(cell) if name == "revision" and cell.isascii() and cell.isdigit() else cell
+    return int(cell) if name == "revision" and cell.isascii() and cell.isdigit() and len(cell) <= _DIGITS else cell
 
 
 def _header(cells: list[str]) -> list[str]:
@@ -125,8 +126,7 @@ def _draft(row: int, said: dict[str, Any], seen: Counter[str]) -> Row:
         wanted = "RFC 3339 with an offset" if "time" in said else "a date like 2026-11-01"
         return Skipped(row, Reason.WRONG_TYPE, f"{what} is {said.get(what)!r:.60}, not {wanted}")
     seen[content] += 1
-    made = blake2b(f"{seen[content]}\n{content}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-    return Draft(row, content, at, data, said.get("source"), said.get("id") or made)
+    return Draft(row, f"{seen[content]}\n{content}", at, data, said.get("source"), said.get("id") or None)
 
 
 def _time(text: object) -> datetime | None:

@@ -15,7 +15,7 @@ WORD_KEY = b"lane"
 class KeptCharge(msgspec.Struct, frozen=True, kw_only=True):
     """A charge as it stands: its highest revision. `time` is that of its first revision, RFC 3339 as it was sent."""
 
-    charge_id: str  # 32 hex digits of BLAKE2b-128 over source, NUL, id
+    charge_id: str  # 32 hex digits of BLAKE2b-128 over org, NUL, source, NUL, id
     source: str
     id: str
     time: str

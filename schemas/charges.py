@@ -4,14 +4,14 @@ Laws
 1. An amount is exact decimal text in USD; its sign says what it does to budgets. Seats, subscriptions, commitments and
    taxes are not below zero, credits and refunds not above; an adjustment is either.
 2. A service period is whole local days, [service_from, service_until), in the charge's time zone.
-3. (source, id) is its identity; a higher revision replaces the whole charge, an amount of 0 takes it back.
+3. (org, source, id) is its identity; a higher revision replaces the whole charge, an amount of 0 takes it back.
 4. No field is a description: names are short, so that none can carry a prompt.
 5. Fields of `data` that this version does not know are ignored.
 Source: CloudEvents 1.0 (envelope), FOCUS 1.2 (charge category, service period).
 """
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Literal, Self
@@ -31,7 +31,7 @@ from pydantic_core import PydanticCustomError, from_json, to_json
 
 from schemas.errors import InvalidMessage, Reason
 from schemas.money import pico_usd
-from schemas.usage import MAX_EVENT_BYTES, NO_CONTROL_CHARACTERS, Name, Text
+from schemas.usage import EARLIEST, MAX_EVENT_BYTES, NO_CONTROL_CHARACTERS, Name, Text
 from schemas.verdicts import verdict
 
 CHARGE_TYPE = "burnline.charge.v1"
@@ -39,6 +39,7 @@ KINDS = ("seat", "subscription", "commitment", "credit", "refund", "tax", "adjus
 MAX_SERVICE_DAYS = 3660
 _FIRST_DAY = date(2000, 1, 1)
 _LAST_DAY = date(2200, 1, 1)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 _NEVER_ABOVE = ("credit", "refund")
 _EITHER = ("adjustment",)
 
@@ -126,7 +127,7 @@ class ChargeData(BaseModel):
 
 
 class ChargeEvent(BaseModel):
-    """A charge as it travels: a CloudEvent in structured mode, keyed by its org. (source, id) is its identity."""
+    """A charge as it travels: a CloudEvent in structured mode, keyed by its org. (org, source, id) is its identity."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
@@ -140,6 +141,13 @@ class ChargeEvent(BaseModel):
     datacontenttype: Text | None = None
     dataschema: Text | None = None
     data: ChargeData
+
+    @field_validator("time")
+    @classmethod
+    def _of_our_times(cls, at: datetime) -> datetime:
+        if not EARLIEST <= at < _LATEST:
+            raise PydanticCustomError("no_time", "time must be from 2000-01-01 to before 2200-01-01, UTC")
+        return at
 
 
 def charge_key(org: str) -> bytes:

@@ -65,7 +65,7 @@ TOPICS: tuple[Topic, ...] = (
         name="usage.charges",
         partitions=PARTITIONS,
         doc="costs that no event carries: seats, commitments, corrections of an invoice",
-        writers=("emitters",),
+        writers=("emitters", "rating"),  # rating sends on what came to another partition than its org's
         readers=("rating", "sink"),
     ),
     Topic(

@@ -8,7 +8,7 @@ from schemas.errors import InvalidMessage, Reason
 
 _OUT_OF_RANGE = {
     "greater_than_equal", "less_than_equal", "string_too_short", "string_too_long", "too_long", "finite_number",
-    "int_parsing_size", "too_early", "unknown_zone", "no_period", "wrong_sign",
+    "int_parsing_size", "too_early", "unknown_zone", "no_period", "no_time", "wrong_sign",
 }  # fmt: skip
 
 Own = Callable[[str, str, str], InvalidMessage | None]

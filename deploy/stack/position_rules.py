@@ -24,13 +24,15 @@ OPENED = "usage.policies"
 Wave = tuple[tuple[str, tuple[str, ...]], ...]
 WAVES: tuple[Wave, ...] = (
     (("rating", ("usage.events", "usage.charges")),),
+    (("rating", ("usage.charges",)),),
     (("sink", ("internal.rated", "internal.charges", "usage.dead_letters", OPENED)),),
     (("rating", ("usage.adjustments",)),),
     (("burn", READS["burn"]),),
     (("sink", SIGNALS),),
 )
 """In which order stages can be through with everything that was produced before a moment: each wave ends what the wave
-before it wrote. What the ledger takes back or opens goes through rating once more, so burn comes after that."""
+before it wrote. Rating may send a charge on to its org's partition; what the ledger takes back or opens goes through
+rating once more, so burn comes after that."""
 HELD_BACK_US = 7_000_000
 """Burn publishes every 5 s of log time; a little more, because lanes tick once a second."""
 

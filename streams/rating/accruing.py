@@ -10,7 +10,9 @@ Laws
    Burn drops what is older than the periods that it keeps; days of more than KEPT_DAYS ago are not sent at all.
 4. Shares are never live and move no clock and no window: they count in budgets, whose open periods fire by them.
 5. A contract that ends soon is said once (`renewals.py`).
-6. Dead letters + what changes nothing + charges that stand from now on = records.
+6. A charge that came elsewhere than where its org's charges belong is sent there and debits nothing here: one lane
+   knows all charges of an org, whatever key a producer gave them.
+7. Dead letters + what is sent on + what changes nothing + charges that stand from now on = records.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,9 +31,10 @@ from schemas.charge_states import (
     record_from_bytes,
     word_from_bytes,
 )
-from schemas.charges import decode_charge
+from schemas.charges import ChargeEvent, charge_key, decode_charge
 from schemas.errors import CorruptStateError, InvalidMessage, Reason
 from schemas.internal import batch_from_headers
+from schemas.keys import partition_for
 from schemas.topics import BY_NAME
 from streams.ports import Output, PartitionReader, PolicyLog, SourceBatch, SourceRecord, StepResult
 from streams.rating.charge_deltas import Days, charge_deltas, debited
@@ -116,7 +119,12 @@ class AccruingLane:
         days: list[Days] = []
         for record in batch.records:
             try:
-                before, after = self._take(record)
+                event = _event_of(record)
+                home = partition_for(charge_key(event.data.org), BY_NAME[CHARGES_TOPIC].partitions)
+                if home != self.partition:
+                    outputs.append(_sent_on(event, home))
+                    continue
+                before, after = self._take(event, record.append_time_us)
             except InvalidMessage as refusal:
                 outputs.append(dead_letter(record, refusal, topic=CHARGES_TOPIC, partition=self.partition))
                 continue
@@ -138,12 +146,9 @@ class AccruingLane:
         letter = dead_letter(record, _KILLED, topic=CHARGES_TOPIC, partition=self.partition)
         return self._result([*outputs, letter], changed=False)
 
-    def _take(self, record: SourceRecord) -> tuple[Charge | None, Charge | None]:
+    def _take(self, event: ChargeEvent, received_us: int) -> tuple[Charge | None, Charge | None]:
         """(what stood, what stands from now on; None where nothing changes). Raises: InvalidMessage."""
-        if record.value is None:
-            raise InvalidMessage(Reason.NOT_AN_EVENT, "", "the record has no value (a tombstone)")
-        event = decode_charge(record.value, binary_attributes(record.headers))
-        new = charge_of(kept_of(event, received_us=record.append_time_us, aliases=self._aliases))
+        new = charge_of(kept_of(event, received_us=received_us, aliases=self._aliases))
         before = self._charges.get(new.kept.charge_id)
         return before, replacing(before, new)
 
@@ -208,3 +213,16 @@ class AccruingLane:
         word = ChargesWord(log_time_us=self._log_time_us, policy_offset=self._policy_offset)
         said = Output(STATE_TOPIC, record_bytes(WORD_TYPE, word), key=WORD_KEY, partition=self.partition)
         return StepResult([*outputs, said], self._log_time_us, self._policy_offset)
+
+
+def _event_of(record: SourceRecord) -> ChargeEvent:
+    """The charge in a record. Raises: InvalidMessage."""
+    if record.value is None:
+        raise InvalidMessage(Reason.NOT_AN_EVENT, "", "the record has no value (a tombstone)")
+    return decode_charge(record.value, binary_attributes(record.headers))
+
+
+def _sent_on(event: ChargeEvent, home: int) -> Output:
+    """The same charge where those of its org belong, in structured mode and without what the contract does not know."""
+    value = event.model_dump_json(exclude_none=True).encode()
+    return Output(CHARGES_TOPIC, value, key=charge_key(event.data.org), partition=home)

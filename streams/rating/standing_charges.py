@@ -3,7 +3,8 @@
 Laws
 1. Of a charge only its highest revision stands, wherever and how often its messages come.
 2. A copy and a lower revision change nothing; the same revision with other content is refused.
-3. Nothing that looks like a secret is kept: a credential becomes its pseudonym, in other names it is taken out.
+3. An organisation's ids are its own: what another one sends under the same source and id is another charge.
+4. Nothing that looks like a secret is kept: a credential becomes its pseudonym, in other names it is taken out.
 """
 
 from dataclasses import dataclass
@@ -75,8 +76,9 @@ def kept_of(event: ChargeEvent, *, received_us: int, aliases: Aliases = NO_ALIAS
     content = _ENCODER.encode({**same, "amount_usd": event.data.amount_pico_usd})
     if aliases and "credential" in data:
         data["credential"] = aliases.first(org=data["org"], credential=data["credential"], event_us=received_us)
+    identity = f"{event.data.org}\0{event.source}\0{event.id}".encode()
     return KeptCharge(
-        charge_id=blake2b(f"{event.source}\0{event.id}".encode(), digest_size=16).hexdigest(),
+        charge_id=blake2b(identity, digest_size=16).hexdigest(),
         **names,
         time=event.time.isoformat(),
         received_us=received_us,

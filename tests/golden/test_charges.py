@@ -45,6 +45,16 @@ def test_a_file_of_charges_is_read_as_its_golden_file(name: str) -> None:
     assert [json.loads(line) for line in golden.read_text().splitlines()] == actual
 
 
+def test_a_charge_keeps_its_own_id_whatever_is_set(tmp_path: Path) -> None:
+    """So that a correction with other settings replaces it, and is no second charge; made ids tell settings apart."""
+    named, nameless = tmp_path / "named.csv", tmp_path / "nameless.csv"
+    named.write_text("id,kind,amount_usd,service_from,service_until\nINV-1,seat,1,2026-11-01,2026-12-01\n")
+    nameless.write_text("kind,amount_usd,service_from,service_until\nseat,1,2026-11-01,2026-12-01\n")
+    settings = (["org=acme"], ["org=acme", "team=ops"])
+    assert [told(named, *sets)[0]["event"]["id"] for sets in settings] == ["INV-1", "INV-1"]
+    assert len({told(nameless, *sets)[0]["event"]["id"] for sets in settings}) == 2
+
+
 def test_rows_that_move_keep_their_identity(tmp_path: Path) -> None:
     """An export that has other rows between and other columns first sends the same charges under the same ids."""
     one, other = tmp_path / "one.csv", tmp_path / "other.csv"

@@ -11,14 +11,16 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from schemas.internal import batch_from_headers, from_arrow_bytes
-from schemas.policies import Budget, OnePolicy, Policies, PolicyChange, fold
 from streams.burn.periods import period_of
+from schemas.policies import Budget, OnePolicy, Policies, PolicyChange, fold
 from streams.ports import Output, SourceBatch, SourceRecord, StepResult
 from streams.rating.accruing import CHARGES_TOPIC, STATE_TOPIC, AccruingLane
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NOW_US = int(NOON.timestamp()) * 1_000_000
 HOUR_US = 3_600_000_000
+HOME = 0
+"""Where the charges of acme belong, and those of stark."""
 PicoByPeriod = dict[tuple[str, str, str | None, int], int]
 """Pico-USD by org, budget, member and start of the period."""
 
@@ -68,6 +70,7 @@ class Kept:
     """`internal.charges` as a lane finds it: the newest record of each key; conforms to `PartitionReader`."""
 
     records: dict[bytes | None, bytes] = field(default_factory=dict)
+    partition: int = HOME
 
     def take(self, outputs: Iterable[Output]) -> None:
         """What was sent there is there."""
@@ -78,7 +81,7 @@ class Kept:
 
     async def read(self, topic: str, partition: int, *, from_offset: int = 0) -> Sequence[SourceRecord]:
         """All of it."""
-        assert (topic, partition, from_offset) == (STATE_TOPIC, 1, 0)
+        assert (topic, partition, from_offset) == (STATE_TOPIC, self.partition, 0)
         found = enumerate(self.records.items())
         return [SourceRecord(at, NOW_US, key, value, ()) for at, (key, value) in found]
 
@@ -89,13 +92,14 @@ class Kept:
 
 
 class Lane:
-    """A lane of partition 1 whose process can be restarted, and all that it sent."""
+    """A lane of a partition whose process can be restarted, and all that it sent."""
 
-    def __init__(self, policies: ChangingPolicies) -> None:
+    def __init__(self, policies: ChangingPolicies, partition: int = HOME) -> None:
         self.policies = policies
-        self.kept = Kept()
+        self.partition = partition
+        self.kept = Kept(partition=partition)
         self.outputs: list[Output] = []
-        self.logic = AccruingLane(1, policies)
+        self.logic = AccruingLane(partition, policies)
         self.offset = 0
 
     def send(self, events: Sequence[Mapping[str, Any] | bytes | None], *, at_us: int = NOW_US) -> StepResult:
@@ -105,10 +109,9 @@ class Lane:
         self.offset += len(values)
         return self._done(self.logic.step(self.batch(records)))
 
-    @staticmethod
-    def batch(records: Sequence[SourceRecord]) -> SourceBatch:
+    def batch(self, records: Sequence[SourceRecord]) -> SourceBatch:
         """The records as a lane gets them."""
-        return SourceBatch(CHARGES_TOPIC, 1, records)
+        return SourceBatch(CHARGES_TOPIC, self.partition, records)
 
     def tick(self, at_us: int) -> None:
         """The log's time goes on; what the lane does not say now it says with a later tick."""
@@ -118,7 +121,7 @@ class Lane:
 
     def restart(self) -> None:
         """The process dies; its successor begins from what is committed."""
-        self.logic = AccruingLane(1, self.policies)
+        self.logic = AccruingLane(self.partition, self.policies)
         assert asyncio.run(self.logic.recover(self.kept, next_offset=self.offset)) == self.offset
 
     def _done(self, result: StepResult) -> StepResult:

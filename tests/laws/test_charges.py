@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.policies import Budget
 from streams.burn.periods import period_of
+from schemas.policies import Budget
 from streams.rating.spreading import ServiceDays, days_due, noon_us, shares
-from tests.laws.charge_world import HOUR_US, NOW_US, ChangingPolicies, Lane, message, truth
+from tests.laws.charge_world import HOME, HOUR_US, NOW_US, ChangingPolicies, Lane, message, truth
 from tests.scenarios.burn_log import us
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Apia", "America/Havana", "Africa/Cairo")
@@ -99,7 +99,7 @@ BUDGETS = (
     Budget(id="teams", org="acme", each="team", limit=Decimal(1), period="day", timezone="America/New_York"),
     Budget(id="tokens", org="acme", limit=Decimal(1), unit="tokens"),
     Budget(id="hours", org="acme", limit=Decimal(1), period="hour"),
-    Budget(id="other", org="globex", scope={"provider": "github"}, limit=Decimal(1)),
+    Budget(id="other", org="stark", scope={"provider": "github"}, limit=Decimal(1)),
 )
 LATER = (
     Budget(id="late", org="acme", limit=Decimal(1), period="week"),
@@ -127,7 +127,7 @@ charges = st.builds(
     st.integers(1, 90),
     st.sampled_from(ZONES),
     st.sampled_from(["code", "ops", None]),
-    st.sampled_from(["acme", "acme", "globex"]),
+    st.sampled_from(["acme", "acme", "stark"]),
 )
 steps = st.lists(
     st.one_of(
@@ -141,12 +141,13 @@ steps = st.lists(
 
 
 def standing_after(sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The charges that stand: of each id the first message of its highest revision."""
-    found: dict[str, dict[str, Any]] = {}
+    """The charges that stand: of each org's id the first message of its highest revision."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for one in sent:
-        before = found.get(one["id"])
+        key = (one["data"]["org"], one["id"])
+        before = found.get(key)
         if before is None or one["data"]["revision"] > before["data"]["revision"]:
-            found[one["id"]] = one
+            found[key] = one
     return list(found.values())
 
 
@@ -193,6 +194,26 @@ def test_batches_and_copies_change_nothing(sent: list[dict[str, Any]], cuts: lis
 
 
 @settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), charges), max_size=10))
+def test_charges_debit_once_wherever_they_come(sent: list[tuple[int, dict[str, Any]]]) -> None:
+    """Copies and revisions in any partitions, as other keys lead there: one lane debits all charges of an org."""
+    lanes = [Lane(ChangingPolicies(*BUDGETS), partition) for partition in range(4)]
+    arrived: list[dict[str, Any]] = []
+    for partition, one in sent:
+        result = lanes[partition].send([one])
+        on = [output for output in result.outputs if output.topic == "usage.charges"]
+        assert len(on) == (partition != HOME)
+        for output in on:
+            assert output.partition == HOME
+            lanes[HOME].send([output.value])
+        arrived.append(one)
+    found = [lane.spent() for lane in lanes]
+    budgets = [entry.policy for entry in lanes[HOME].policies.policies.values()]
+    assert found[HOME] == truth(standing_after(arrived), budgets, at_us=NOW_US)  # type: ignore[arg-type]  # all are budgets
+    assert not any(found[1:])
+
+
+@settings(max_examples=20, deadline=None)
 @given(st.lists(charges, min_size=1, max_size=6), st.binary(max_size=60))
 def test_every_record_is_a_letter_or_changes_something_or_nothing(sent: list[dict[str, Any]], junk: bytes) -> None:
     """Dead letters, copies and charges that stand add up to the records; no bytes make the lane raise."""
@@ -204,4 +225,4 @@ def test_every_record_is_a_letter_or_changes_something_or_nothing(sent: list[dic
     stands = {key for key in kept if key is not None and len(key) == 32}
     assert len(letters) >= 3
     assert len(letters) + lane.logic.copies_dropped + len(stands) <= len(values)
-    assert len(stands) == len({one["id"] for one in sent})
+    assert len(stands) == len({(one["data"]["org"], one["id"]) for one in sent})

@@ -16,7 +16,7 @@ from schemas.policies import Budget
 from streams.ports import Output, SourceRecord
 from streams.rating.accruing import TICK_EVERY, AccruingLane
 from streams.rating.stage import RatingStage
-from tests.laws.charge_world import HOUR_US, NOW_US, ChangingPolicies, Kept, Lane, message
+from tests.laws.charge_world import HOME, HOUR_US, NOW_US, ChangingPolicies, Kept, Lane, message
 
 BUDGET = Budget(id="org", org="acme", limit=Decimal(100))
 
@@ -60,7 +60,7 @@ def test_charge_of_the_future_debits_nothing_yet() -> None:
 def test_silence_is_said_now_and_then_and_new_policies_at_once() -> None:
     """A tick each TICK_EVERY seconds learns the time; who waits for policies does not wait for that."""
     policies = ChangingPolicies()
-    logic = AccruingLane(1, policies)
+    logic = AccruingLane(HOME, policies)
     said = [logic.tick(NOW_US) is not None for _ in range(2 * TICK_EVERY + 2)]
     assert said == [True, True, *[number % TICK_EVERY == TICK_EVERY - 1 for number in range(2 * TICK_EVERY)]]
     policies.set(BUDGET)
@@ -93,6 +93,9 @@ def test_messages_move_no_clock_and_no_window() -> None:
         (json.dumps(message(service_until="2026-11-01")).encode(), "out_of_range", "data"),
         (json.dumps(message(service_until="2046-11-01")).encode(), "out_of_range", "data"),
         (json.dumps(message(timezone="Mars/Olympus")).encode(), "out_of_range", "data.timezone"),
+        (json.dumps(message(time="1999-12-31T23:59:59Z")).encode(), "out_of_range", "time"),
+        (json.dumps(message(time="2199-12-31T23:59:59-00:01")).encode(), "out_of_range", "time"),
+        (json.dumps(message(time="9999-12-31T23:59:59-14:00")).encode(), "out_of_range", "time"),
         (json.dumps(message(contract="a\x00b")).encode(), "control_character", "data.contract"),
         (json.dumps(message(item="i" * 129)).encode(), "out_of_range", "data.item"),
         (b" " * 1_048_577, "too_large", ""),
@@ -139,6 +142,30 @@ def test_same_revision_with_other_content_is_refused() -> None:
     assert (lane.logic.copies_dropped, kept(list(result.outputs))) == (1, [])
 
 
+def test_the_ids_of_an_organisation_are_its_own() -> None:
+    """Another one's invoice of the same number is another charge, and its revision takes nothing back here."""
+    lane = Lane(ChangingPolicies(BUDGET, Budget(id="org", org="stark", limit=Decimal(1))))
+    result = lane.send(
+        [message(), message(org="stark", amount_usd="30"), message(org="stark", amount_usd="3", revision=2)]
+    )
+    assert letters(list(result.outputs)) == []
+    assert {key[0]: pico / 10**12 for key, pico in lane.spent().items()} == {"acme": 220, "stark": 2.2}
+
+
+def test_charge_that_came_elsewhere_is_sent_to_its_orgs_partition() -> None:
+    """As it was meant, without what the contract does not know; nothing is debited or kept here, nothing is lost."""
+    lane = Lane(ChangingPolicies(BUDGET), partition=1)
+    result = lane.send([message(credential="key-1", note="x" * 1000)])
+    on, word = result.outputs
+    assert (on.topic, on.partition, on.key, word.topic) == ("usage.charges", HOME, b"acme", "internal.charges")
+    assert (lane.spent(), kept(list(result.outputs)), b"xxx" in on.value) == ({}, [], False)
+    at_home, straight = Lane(ChangingPolicies(BUDGET)), Lane(ChangingPolicies(BUDGET))
+    assert kept(list(at_home.send([on.value]).outputs)) == kept(
+        list(straight.send([message(credential="key-1")]).outputs)
+    )
+    assert at_home.logic._charges == straight.logic._charges
+
+
 def test_revision_keeps_the_time_of_the_first() -> None:
     """So that it replaces the row of the first, whatever it says itself."""
     lane = Lane(ChangingPolicies(BUDGET))
@@ -181,5 +208,5 @@ def test_record_that_kills_is_set_aside() -> None:
 def test_state_that_rating_cannot_have_written_ends_the_process() -> None:
     """Nothing is skipped in silence: the error names the offset."""
     broken = Kept({b"lane": b'{"type":"burnline.charges_word","data":{}}'})
-    with pytest.raises(CorruptStateError, match=r"internal\.charges/1@0"):
-        asyncio.run(AccruingLane(1, ChangingPolicies()).recover(broken, next_offset=3))
+    with pytest.raises(CorruptStateError, match=r"internal\.charges/0@0"):
+        asyncio.run(AccruingLane(HOME, ChangingPolicies()).recover(broken, next_offset=3))
