@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from producers.provider_reports.values import amount, count, wrong
+from producers.provider_reports.values import amount, count, model_of, wrong
 from schemas.provider_usage import COST, Figure
 
 _CENTS_PER_USD = Decimal(100)
@@ -28,7 +28,10 @@ def bounds(bucket: Mapping[str, Any]) -> tuple[datetime, datetime]:
         raise wrong("starting_at and ending_at are RFC 3339 times", found) from None
     if start.tzinfo is None or end.tzinfo is None:
         raise wrong("starting_at and ending_at have an offset", found)
-    return start.astimezone(UTC), end.astimezone(UTC)
+    try:
+        return start.astimezone(UTC), end.astimezone(UTC)
+    except OverflowError:
+        raise wrong("starting_at and ending_at are times of our calendar", found) from None
 
 
 def report_of(result: Mapping[str, Any]) -> str:
@@ -48,7 +51,7 @@ def figures(day: date, result: Mapping[str, Any]) -> Iterator[Figure]:
     if report_of(result) == COST:
         yield _cost(day, result)
         return
-    model = result.get("model")
+    model = model_of(result)
     uncached, read = count(result, "uncached_input_tokens"), count(result, "cache_read_input_tokens")
     written = _written(result)
     yield Figure(day, model, "input_tokens", _sum([uncached, read, written]))
@@ -78,5 +81,5 @@ def _cost(day: date, result: Mapping[str, Any]) -> Figure:
     cents = amount(result.get("amount"), "amount")
     other = result.get("cost_type") not in (None, "tokens")
     item = result.get("description") or result.get("cost_type")
-    model = str(item) if other else result.get("model")
+    model = str(item) if other else model_of(result)
     return Figure(day, model, "cost_usd", None if cents is None else cents / _CENTS_PER_USD)

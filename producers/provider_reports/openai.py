@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from producers.provider_reports.values import amount, count, wrong
+from producers.provider_reports.values import amount, count, model_of, wrong
 from schemas.provider_usage import COST, Figure
 
 _TOKENS = frozenset(f"organization.usage.{name}.result" for name in ("completions", "embeddings", "moderations"))
@@ -23,7 +23,10 @@ def bounds(bucket: Mapping[str, Any]) -> tuple[datetime, datetime]:
     found = [bucket.get(name) for name in ("start_time", "end_time")]
     if not all(isinstance(one, int) and not isinstance(one, bool) for one in found):
         raise wrong("start_time and end_time are seconds since 1970", found)
-    start, end = (datetime.fromtimestamp(int(str(one)), UTC) for one in found)
+    try:
+        start, end = (datetime.fromtimestamp(int(str(one)), UTC) for one in found)
+    except (ValueError, OverflowError, OSError):
+        raise wrong("start_time and end_time are seconds of our calendar", found) from None
     return start, end
 
 
@@ -43,7 +46,7 @@ def figures(day: date, result: Mapping[str, Any]) -> Iterator[Figure]:
     if report_of(result) == COST:
         yield _cost(day, result)
         return
-    model = result.get("model")
+    model = model_of(result)
     total, read = count(result, "input_tokens"), count(result, "input_cached_tokens")
     written, uncached = count(result, "input_cache_write_tokens"), count(result, "input_uncached_tokens")
     if uncached is None and total is not None and read is not None and written is not None:

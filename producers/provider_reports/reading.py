@@ -57,6 +57,15 @@ def read_reports(files: Mapping[str, str], *, provider: str | None = None) -> Pr
 def _pages(text: str) -> Iterator[dict[str, Any]]:
     """The pages of a file. Raises: InputError: it holds something else."""
     try:
+        yield from _pages_of(text)
+    except RecursionError:
+        raise InputError("it is nested too deeply for a report") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(f"it holds a number that is none of a report: {error}") from None
+
+
+def _pages_of(text: str) -> Iterator[dict[str, Any]]:
+    try:
         yield from _flat(json.loads(text, parse_float=Decimal))
     except json.JSONDecodeError as whole:
         try:

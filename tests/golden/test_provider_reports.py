@@ -83,6 +83,26 @@ def test_a_file_that_is_no_json_is_refused_by_name() -> None:
         read_reports({"a.json": text("anthropic_cost.json")}, provider="openai")
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new", "why"),
+    [
+        ("openai_completions.json", '"start_time": 1', '"start_time": 1000000000', "seconds of our calendar"),
+        ("openai_completions.json", '"input_tokens": ', '"input_tokens": 9000000000000000', "up to 1000000000000000"),
+        ("openai_completions.json", '"input_tokens": ', f'"input_tokens": {"9" * 5000}', "a number"),
+        ("openai_completions.json", '"model": "', '"model": [], "other": "', "model is text"),
+        ("openai_completions.json", "{", "[" * 100_000 + "{", "nested too deeply"),
+        ("openai_costs.jsonl", '"value": ', '"value": 1e999999, "other": ', "up to 1000000000000000"),
+        ("anthropic_messages.json", '"starting_at": "2', '"starting_at": "0001-01-01T00:00:00+14:00", "x": "2', "calendar"),
+    ],
+)  # fmt: skip
+def test_a_number_or_name_of_no_report_is_refused(name: str, old: str, new: str, why: str) -> None:
+    """Whatever stands where a time, a count, an amount or a model belongs: a sentence, never a crash."""
+    broken = text(name).replace(old, new, 1)
+    assert broken != text(name)
+    with pytest.raises(InputError, match=why):
+        read_reports({"a.json": broken})
+
+
 def test_what_is_no_token_and_no_money_is_named_and_left_out() -> None:
     """Images and seconds are not compared, and a page that says there is more is no whole report: both are said."""
     image = {"object": "organization.usage.images.result", "images": 2, "num_model_requests": 1}
