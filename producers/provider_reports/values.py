@@ -6,7 +6,6 @@ from typing import Any
 
 from schemas.errors import InputError
 
-
 _MOST = 10**15
 """Of tokens, and of money: more is no report but a mistake, and arithmetic on numbers of any length has no end."""
 _PLACES = 30

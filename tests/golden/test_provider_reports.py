@@ -92,7 +92,7 @@ def test_a_file_that_is_no_json_is_refused_by_name() -> None:
         ("openai_completions.json", '"model": "', '"model": [], "other": "', "model is text"),
         ("openai_completions.json", "{", "[" * 100_000 + "{", "nested too deeply"),
         ("openai_costs.jsonl", '"value": ', '"value": 1e999999, "other": ', "up to 1000000000000000"),
-        ("anthropic_messages.json", '"starting_at": "2', '"starting_at": "0001-01-01T00:00:00+14:00", "x": "2', "calendar"),
+        ("anthropic_messages.json", 'ing_at": "2', 'ing_at": "0001-01-01T00:00:00+14:00", "x": "2', "our calendar"),
     ],
 )  # fmt: skip
 def test_a_number_or_name_of_no_report_is_refused(name: str, old: str, new: str, why: str) -> None:
