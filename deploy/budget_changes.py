@@ -78,5 +78,5 @@ def _open_since(budget: Budget, now: datetime) -> datetime:
     if budget.period == "hour":
         return now.astimezone(budget.zone()).replace(minute=0, second=0, microsecond=0).astimezone(UTC)
     at_us = (now - _EPOCH) // timedelta(microseconds=1)
-    starts = period_starts(budget.period, budget.timezone, floor_us=at_us, lead_us=at_us)
+    starts = period_starts(budget.calendar(), floor_us=at_us, lead_us=at_us)
     return _EPOCH + timedelta(microseconds=start_of(starts, at_us))

@@ -4,20 +4,24 @@ Laws
 1. A message of `usage.policies` is one change, taken or refused as a whole; its offset is the policy offset.
 2. What is in force at offset O is the fold of all changes up to O, in order: `fold`. Nothing else.
 3. Applying the same file twice is one change: a change that alters nothing is not sent.
+Long because budgets and rules stand here side by side, each with what it refuses.
 """
 
 from collections.abc import Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from schemas.aliases import Alias
 from schemas.money import plain
+from schemas.periods import Calendar
 from schemas.prices import Discount, PriceCeiling, PriceOverride
 from schemas.routes import Route
+from schemas.terms import check_anchor, check_days, check_shares, check_whole
 from schemas.usage import Name
 
 POLICY_TYPE = "burnline.policy.v1"
@@ -54,11 +58,23 @@ class Budget(Policy):
     each: str | None = Field(None, description="a budget for each member: the entity type that tells them apart")
     unit: Literal["usd", "tokens", "requests"] = "usd"
     limit: BoundedDecimal
-    period: Literal["hour", "day", "week", "month", "quarter", "year"] = "month"
+    period: Literal["hour", "day", "week", "month", "quarter", "year", "once"] = "month"
     timezone: str = "UTC"
+    anchor: str | None = Field(
+        None, description="where periods begin: a weekday of weeks, a day of months (15), MM-DD of quarters and years"
+    )
+    starts: date | None = Field(None, description="the first day that counts, in its time zone; none = all")
+    ends: date | None = Field(None, description="the day after the last one that counts; none = all")
+    prorate: bool = Field(default=False, description="a first or last period that is cut has that share of the limit")
+    roll_over: bool = Field(default=False, description="what is left of a period's own limit is added to the next one")
+    roll_over_most: BoundedDecimal | None = Field(None, description="at most so much is carried over; none = all")
+    commitment: bool = Field(default=False, description="also alert when less than the limit was spent in a period")
     thresholds: tuple[Annotated[Decimal, Field(gt=0, le=100, decimal_places=6)], ...] = (
         Decimal("0.5"), Decimal("0.8"), Decimal(1),
     )  # fmt: skip
+    threshold_amounts: tuple[Annotated[Decimal, Field(gt=0, le=10**13, max_digits=26, decimal_places=12)], ...] = Field(
+        (), description="thresholds as amounts of the unit, beside those that are shares of the limit"
+    )
     burn_alerts: bool = Field(default=True, description="also alert when it burns too fast for its period")
     owner: Name | None = None
     runbook_url: Name | None = None
@@ -92,23 +108,63 @@ class Budget(Policy):
             raise ValueError("thresholds must be at least one share of the limit, ascending, none twice: [0.5, 0.8, 1]")
         return thresholds
 
+    @field_validator("threshold_amounts")
+    @classmethod
+    def _ascending_amounts(cls, amounts: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+        if list(amounts) != sorted(set(amounts)):
+            raise ValueError("threshold_amounts must be amounts of the unit, ascending, none twice: [500, 900]")
+        return amounts
+
     @model_validator(mode="after")
-    def _whole_counts(self) -> Self:
-        if self.unit != "usd" and self.limit != self.limit.to_integral_value():
-            raise ValueError(f"limit = {self.limit} of unit {self.unit!r} must be a whole number")
+    def _possible(self) -> Self:
+        check_whole("limit", (self.limit,), unit=self.unit)
+        check_whole("threshold_amounts", self.threshold_amounts, unit=self.unit)
+        check_anchor(self.period, self.anchor)
+        check_days(self.period, self.starts, self.ends)
+        check_shares(self.period, self.starts, self.ends, prorate=self.prorate, roll_over=self.roll_over)
+        if self.roll_over_most is not None and not self.roll_over:
+            raise ValueError("roll_over_most says how much roll_over carries over; write roll_over = true, too")
         return self
 
-    @field_serializer("limit")
-    def _plain_limit(self, limit: Decimal) -> str:
-        return plain(limit)
+    @field_serializer("limit", "roll_over_most")
+    def _plain_limit(self, limit: Decimal | None) -> str | None:
+        return None if limit is None else plain(limit)
 
-    @field_serializer("thresholds")
+    @field_serializer("thresholds", "threshold_amounts")
     def _plain_thresholds(self, thresholds: tuple[Decimal, ...]) -> list[str]:
         return [plain(threshold) for threshold in thresholds]
 
     def zone(self) -> ZoneInfo:
         """The time zone in which periods begin and end."""
         return ZoneInfo(self.timezone)
+
+    def calendar(self) -> Calendar:
+        """How its periods follow each other."""
+        return Calendar(self.period, self.timezone, self.anchor, self.starts, self.ends)
+
+
+class BudgetIncrease(Policy):
+    """So much more than its limit for a budget, or for one member, until `ends`; then the limit holds again."""
+
+    kind: Literal["budget_increase"] = "budget_increase"
+    id: Name
+    org: Name
+    budget: Name
+    member: Name | None = None
+    amount: Annotated[Decimal, Field(gt=0, le=10**13, max_digits=26, decimal_places=12)]
+    starts: Annotated[datetime, AwareDatetime] | None = None
+    ends: Annotated[datetime, AwareDatetime]
+    reason: Name | None = None
+
+    @model_validator(mode="after")
+    def _has_a_length(self) -> Self:
+        if self.starts is not None and self.ends <= self.starts:
+            raise ValueError(f"ends = {self.ends.isoformat()} must lie after starts = {self.starts.isoformat()}")
+        return self
+
+    @field_serializer("amount")
+    def _plain(self, amount: Decimal) -> str:
+        return plain(amount)
 
 
 class SpikeRule(Policy):
@@ -167,8 +223,8 @@ class RenewalRule(Policy):
 
 
 OnePolicy = (
-    Budget | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount | PriceCeiling | Route | Alias
-    | RenewalRule
+    Budget | BudgetIncrease | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount | PriceCeiling
+    | Route | Alias | RenewalRule
 )  # fmt: skip
 AnyPolicy = Annotated[OnePolicy, Field(discriminator="kind")]
 Key = tuple[str, str, str]
@@ -224,4 +280,4 @@ def fold(policies: Policies, change: PolicyChange, *, offset: int) -> dict[Key, 
 def _match_of(policy: OnePolicy) -> tuple[object, ...]:
     if not isinstance(policy, Budget):
         return ()
-    return (sorted(policy.scope.items()), policy.each, policy.unit, policy.period, policy.timezone)
+    return (sorted(policy.scope.items()), policy.each, policy.unit, policy.calendar(), policy.roll_over)

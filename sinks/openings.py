@@ -118,11 +118,12 @@ def questions(policies: Policies, *, opened: int, floor_us: int, lead_us: int) -
         budget = entry.policy
         if isinstance(budget, Budget) and entry.matched_since > opened:
             fields = tuple(sorted(budget.scope))
-            signature = (fields, budget.each or "", entry.matched_since, budget.period, budget.timezone)
-            found[signature][budget.org, *(budget.scope[name] for name in fields)].append(budget.id)
+            found[fields, budget.each or "", entry.matched_since, budget.calendar()][
+                budget.org, *(budget.scope[name] for name in fields)
+            ].append(budget.id)
     asked = []
-    for (fields, each, since, period, zone), budgets in sorted(found.items(), key=lambda item: item[0]):
-        starts = period_starts(period, zone, floor_us=floor_us, lead_us=lead_us)
+    for (fields, each, since, calendar), budgets in sorted(found.items(), key=lambda item: str(item[0])):
+        starts = period_starts(calendar, floor_us=floor_us, lead_us=lead_us)
         asked += [
             Question(fields, each or None, since, starts, {values: tuple(budgets[values]) for values in some})
             for some in _cut(sorted(budgets))

@@ -115,6 +115,18 @@ def _moment(value: object) -> datetime:
     return value
 
 
+def _day(value: object) -> date:
+    """A date as TOML writes it, or in quotes."""
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise WrongShapeError("write a date like 2026-01-01")
+    return value
+
+
 def _ratio(value: object) -> float:
     return float(_decimal(value))
 
@@ -126,4 +138,5 @@ _PLAIN: dict[Any, Callable[[object], object]] = {
     float: _ratio,
     Decimal: _decimal,
     datetime: _moment,
+    date: _day,
 }

@@ -13,6 +13,7 @@ from schemas.policies import (
     SCOPE_KEYS,
     AnyPolicy,
     Budget,
+    BudgetIncrease,
     Horizon,
     OnePolicy,
     RenewalRule,
@@ -25,6 +26,7 @@ from schemas.routes import Route
 Policies = tuple[OnePolicy, ...]
 MODELS: dict[str, type[BaseModel]] = {
     "budget": Budget,
+    "budget_increase": BudgetIncrease,
     "spike_rule": SpikeRule,
     "shared_credential_rule": SharedCredentialRule,
     "horizon": Horizon,

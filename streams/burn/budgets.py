@@ -2,95 +2,52 @@
 
 Laws
 1. An amount is the exact sum of all rows of its period, live and backfill, in any order.
-2. A threshold is crossed once per period: `crossed` never falls, whatever the amount or the limit does.
+2. A threshold is crossed once per period, whatever the amount does. Only a limit that rises takes back what is no
+   longer reached (relimiting.py).
 3. In a period that is still open whatever crosses a threshold fires; in a closed one only live rows do, judged before
    the backfill of the same batch; what backfill alone crosses there is marked and never said.
 4. What has no price counts at its ceiling, kept apart. A threshold that is reached only with that is crossed as
    estimated, once per period, unless it was crossed by cost before; when cost alone reaches it, it is crossed again.
 5. A budget that is not open yet counts and crosses nothing; rejudging.py has what it crosses when it opens.
-6. A period is kept until nothing live can fall into it any more (`KEEP_US` after its end).
+6. A period is kept until nothing live can fall into it any more (`KEEP_US` after its end), and as long as what is left
+   of it counts in the next one.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.internal import BUCKET_US
+from schemas.periods import Period, period_in
+from streams.burn.allowances import plan_in
+from streams.burn.crossing import Crossing, cross
 from streams.burn.deltas import Deltas
-from streams.burn.limits import BudgetKey, InForceHere, Plan, Step
-from streams.burn.periods import Period, period_of
-from streams.burn.spent import NOTHING, Amounts, Spent, amounts, unit_number
-from streams.burn.table import Column, Table
+from streams.burn.limits import UNMARKED, InForceHere, Plan
+from streams.burn.period_table import AMOUNTS, KEEP_US, Crossed, PeriodKey, Periods, mark
+from streams.burn.spent import NOTHING, Amounts, amounts, unit_number
 
-PeriodKey = tuple[str, str, str, int]
-"""org, budget id, member ('' where there is none), start of the period."""
 Ints = npt.NDArray[np.int64]
-
-KEEP_US = 49 * 3_600_000_000
-"""Live means at most 48 h old when appended; an hour to spare."""
 _QUARTER_BUCKETS = 90  # every period begins on a quarter of an hour of UTC
 
-AMOUNTS = ("high", "low", "estimated_high", "estimated_low")
-COLUMNS = {
-    "end_us": Column("int64"),
-    "high": Column("int64"),
-    "low": Column("int64"),
-    "estimated_high": Column("int64"),  # what has no price, at its ceiling
-    "estimated_low": Column("int64"),
-    "requests": Column("int64"),
-    "unpriced": Column("int64"),
-    "crossed": Column("int64"),  # millionths of the limit: the highest threshold said or passed over in silence
-    "need_high": Column("int64"),  # the amount that crosses the next one
-    "need_low": Column("int64"),
-    "crossed_estimated": Column("int64"),  # the same of cost and estimates together; less than `crossed` is `crossed`
-    "need_estimated_high": Column("int64"),
-    "need_estimated_low": Column("int64"),
-    "unsaid": Column("uint8"),  # 1 = its state changed since it was last published
-    "said_us": Column("int64"),
-    "closed": Column("uint8"),  # 1 = its end was published
-    "waited": Column("uint8"),  # 1 = a live row came before the budget was opened
-}
-Periods = Table[PeriodKey]
 
-
-def new_table() -> Periods:
-    """No budget has spent anything."""
-    return Table(COLUMNS, page_rows=512)
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """Thresholds that one batch (or an edit) made a period of a budget cross, ascending; the last one notifies.
-
-    `steps` by cost, `estimated` only with what has no price.
-    """
-
-    plan: Plan
-    key: PeriodKey
-    period: Period
-    spent: Spent
-    steps: tuple[Step, ...]
-    estimated: tuple[Step, ...] = ()
-
-
-def period_at(plan: Plan, at_us: int) -> Period:
-    """The period of the budget that holds the instant."""
-    return period_of(at_us, plan.budget.period, plan.budget.timezone)
+def period_at(plan: Plan, at_us: int) -> Period | None:
+    """The period of the budget that holds the instant; None before its first and after its last day."""
+    return period_in(plan.budget.calendar(), at_us)
 
 
 @dataclass(frozen=True, slots=True)
 class Under:
     """What a batch is judged under: the policies now, the policy offset that rated it, up to where periods are over.
 
-    `opened`: budgets whose `matched_since` is up to here are judged.
+    `opened`: budgets whose `matched_since` is up to here are judged. `now_us`: the clock of increases.
     """
 
     policies: InForceHere
     rated_under: int
     closed_us: int
     opened: int
+    now_us: int
 
 
 @dataclass(slots=True)
@@ -119,17 +76,17 @@ class Groups:
         return Amounts(*(self.summed(column) for column in added.columns()))
 
 
-def count(table: Periods, deltas: Deltas, rows: Ints, under: Under) -> list[Crossing]:
-    """The budget rows are in their periods; what they crossed, sorted by key.
+def count(table: Periods, deltas: Deltas, rows: Ints, under: Under) -> tuple[list[Crossing], list[PeriodKey]]:
+    """The budget rows are in their periods; what they crossed, and the periods that carry something else over, by key.
 
     Rows of a budget that is not in force, or that were rated before it matched what it matches now, are left out:
     they belong to another budget.
     """
     groups = grouped(deltas, rows, under)
     if not groups.keys:
-        return []
+        return [], []
     of_group = zip(groups.keys, groups.plans, groups.periods, strict=True)
-    slots = np.array([_slot(table, key, plan, period) for key, plan, period in of_group], np.int64)
+    slots = np.array([_slot(table, key, plan, period, under) for key, plan, period in of_group], np.int64)
     table.will_change(slots)
     column = table.columns
     live = deltas.live[groups.rows]
@@ -150,13 +107,18 @@ def count(table: Periods, deltas: Deltas, rows: Ints, under: Under) -> list[Cros
         spent = may_fire = after.at(index)
         if groups.periods[index].end_us <= under.closed_us:
             may_fire = with_live.at(index) if has_live[index] else NOTHING
-        crossing = Crossing(
-            groups.plans[index], groups.keys[index], groups.periods[index], spent,
-            *cross(table, int(slots[index]), groups.plans[index], spent, may_fire),
-        )  # fmt: skip
+        key, period = groups.keys[index], groups.periods[index]
+        plan = plan_in(table, groups.plans[index], key, now_us=under.now_us)
+        crossing = Crossing(plan, key, period, spent, *cross(table, int(slots[index]), plan, spent, may_fire))
         if crossing.steps or crossing.estimated:
             found.append(crossing)
-    return sorted(found, key=lambda crossing: crossing.key)
+    return sorted(found, key=lambda crossing: crossing.key), _carrying(groups)
+
+
+def _carrying(groups: Groups) -> list[PeriodKey]:
+    """The periods whose limit rests on the sum of one of these."""
+    of_group = zip(groups.keys, groups.plans, groups.periods, strict=True)
+    return sorted((*key[:3], period.end_us) for key, plan, period in of_group if plan.budget.roll_over)
 
 
 def _reached(table: Periods, slots: Ints, after: Amounts) -> npt.NDArray[np.bool_]:
@@ -186,7 +148,7 @@ def grouped(deltas: Deltas, rows: Ints, under: Under) -> Groups:
         if plan is None or under.rated_under < plan.matched_since:
             continue
         period = period_at(plan, (place & 0xFFFFFFFF) * _QUARTER_BUCKETS * BUCKET_US)
-        if period.end_us <= under.closed_us - KEEP_US:
+        if period is None or kept_until(plan, period) <= under.closed_us:
             continue
         group = groups.setdefault((org, budget_id, member, period.start_us), len(groups))
         if group == len(plans):
@@ -198,51 +160,18 @@ def grouped(deltas: Deltas, rows: Ints, under: Under) -> Groups:
     return Groups(rows[kept], group_of_row[kept], list(groups), plans, periods)
 
 
-def forget(table: Periods, gone: Iterable[BudgetKey]) -> None:
-    """Nothing is known of these budgets any more."""
-    wanted = set(gone)
-    table.remove([slot for key, slot in sorted(table.slots.items()) if key[:2] in wanted])
+def kept_until(plan: Plan, period: Period) -> int:
+    """Until when a period matters: nothing live falls into it any more, nor into the one that it carries over to."""
+    after = period_at(plan, period.end_us) if plan.budget.roll_over else None
+    return (period if after is None else after).end_us + KEEP_US
 
 
-def forget_old(table: Periods, *, floor_us: int) -> None:
-    """Periods into which nothing live can fall any more are gone."""
-    ends = table.column("end_us")
-    table.remove(np.flatnonzero((ends > 0) & (ends <= floor_us - KEEP_US)).tolist())
-
-
-def _slot(table: Periods, key: PeriodKey, plan: Plan, period: Period) -> int:
+def _slot(table: Periods, key: PeriodKey, plan: Plan, period: Period, under: Under) -> int:
     known = table.slots.get(key)
     if known is not None:
         return known
     slot = table.slot(key)
-    need = plan.next_need(0)
     table.columns["end_us"][slot] = period.end_us
-    for name in ("need", "need_estimated"):
-        table.columns[f"{name}_high"][slot], table.columns[f"{name}_low"][slot] = need
+    table.columns["kept_us"][slot] = kept_until(plan, period)
+    mark(table, slot, plan_in(table, plan, key, now_us=under.now_us), Crossed(UNMARKED, UNMARKED))
     return slot
-
-
-def spent_in(table: Periods, slot: int) -> Spent:
-    """What stands in a row."""
-    one = np.array([slot])
-    return Amounts(*(table.columns[name][one] for name in AMOUNTS)).at(0)
-
-
-def cross(
-    table: Periods, slot: int, plan: Plan, spent: Spent, may_fire: Spent
-) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """The thresholds newly crossed are marked; those that fire, by cost and only with estimates."""
-    column = table.columns
-    crossed = int(column["crossed"][slot])
-    new: Sequence[Step] = [s for s in plan.steps if s.share_millionths > crossed and spent.priced >= s.need]
-    crossed = new[-1].share_millionths if new else crossed
-    supposed = max(crossed, int(column["crossed_estimated"][slot]))
-    more: Sequence[Step] = [s for s in plan.steps if s.share_millionths > supposed and spent.with_estimates >= s.need]
-    supposed = more[-1].share_millionths if more else supposed
-    column["crossed"][slot], column["crossed_estimated"][slot] = crossed, supposed
-    column["need_high"][slot], column["need_low"][slot] = plan.next_need(crossed)
-    column["need_estimated_high"][slot], column["need_estimated_low"][slot] = plan.next_need(supposed)
-    return (
-        tuple(step for step in new if may_fire.priced >= step.need),
-        tuple(step for step in more if may_fire.with_estimates >= step.need),
-    )

@@ -6,22 +6,23 @@ published beside it.
 """
 
 from collections import defaultdict
-from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from schemas.periods import Period, instant, micros
 from schemas.signals import Alert, rfc3339
 from streams.burn import messages, rings
+from streams.burn.allowances import plan_in
 from streams.burn.budgets import period_at
 from streams.burn.burn_rules import CLEAR_ROUNDS, PAIRINGS, Rung, rungs_of
 from streams.burn.episodes import EpisodeKey
-from streams.burn.limits import Pair, Plan, need_of
+from streams.burn.limits import Pair, Plan
 from streams.burn.messages import TooFast
-from streams.burn.periods import Period, instant
 from streams.burn.state import UNJUDGED, BurnState
 
 Ints = npt.NDArray[np.int64]
+ONE: Pair = (0, 1)
 
 
 def judge(state: BurnState, *, moments_us: list[int]) -> list[Alert]:
@@ -43,8 +44,21 @@ def judge(state: BurnState, *, moments_us: list[int]) -> list[Alert]:
         if plan is None or not plan.budget.burn_alerts:
             continue
         for at_us in moments_us:
-            found.extend(_too_fast(state, plan, slots, at_us=at_us))
+            for some, of_them in _under_limits(state, plan, slots, at_us=at_us):
+                found.extend(_too_fast(state, of_them, some, at_us=at_us))
     return _said(state, found)
+
+
+def _under_limits(state: BurnState, plan: Plan, slots: Ints, *, at_us: int) -> list[tuple[Ints, Plan]]:
+    """The members, with the plan under the limit that each has now: all together where that is the same for all."""
+    if not plan.varies:
+        return [(slots, plan)]
+    period = period_at(plan, at_us)
+    if period is None:
+        return []
+    keys = [(*(state.members.keys[slot] or ("", "", "")), period.start_us) for slot in slots.tolist()]
+    plans = [plan_in(state.periods, plan, key, now_us=state.done.limits_us) for key in keys]
+    return [(slots[index : index + 1], one) for index, one in enumerate(plans)]
 
 
 def _by_budget(state: BurnState, slots: Ints) -> dict[tuple[str, str], Ints]:
@@ -58,6 +72,8 @@ def _by_budget(state: BurnState, slots: Ints) -> dict[tuple[str, str], Ints]:
 
 def _too_fast(state: BurnState, plan: Plan, slots: Ints, *, at_us: int) -> list[TooFast]:
     period = period_at(plan, at_us)
+    if period is None:
+        return []
     unit = plan.budget.unit
     found = []
     for rung in rungs_of(plan.budget, nominal_sec=period.nominal_sec):
@@ -90,11 +106,7 @@ def _breached(state: BurnState, plan: Plan, member: str, period: Period) -> bool
     if slot is None:
         return False
     spent = (int(state.periods.columns["high"][slot]), int(state.periods.columns["low"][slot]))
-    return spent >= _whole(plan)
-
-
-def _whole(plan: Plan) -> Pair:
-    return need_of(Fraction(plan.budget.limit), plan.budget.unit)
+    return spent >= max(plan.limit(), ONE)
 
 
 def _urgency(found: TooFast) -> tuple[str, str, str, int, int]:
@@ -134,7 +146,7 @@ def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:
     alerts = []
     for key in state.episodes.of_rule("burn_rate"):
         episode = state.episodes.open[key]
-        calm = _calm(state, key, floor_us=floor_us)
+        calm = is_calm(state, key, at_us=floor_us)
         if calm is None:
             continue
         episode.quiet_rounds = episode.quiet_rounds + 1 if calm else 0
@@ -144,7 +156,7 @@ def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:
     return alerts
 
 
-def _calm(state: BurnState, key: EpisodeKey, *, floor_us: int) -> bool | None:
+def is_calm(state: BurnState, key: EpisodeKey, *, at_us: int) -> bool | None:
     """Whether the rung's short window is below what clears it; None where the window cannot be seen."""
     plan = state.policies.plans.get((key[1], key[2])) if state.policies is not None else None
     slot = state.members.slots.get((key[1], key[2], key[3]))
@@ -157,7 +169,7 @@ def _calm(state: BurnState, key: EpisodeKey, *, floor_us: int) -> bool | None:
         state.members.columns,
         np.array([slot]),
         window_sec=rung.pairing.short_sec,
-        at_us=floor_us,
+        at_us=at_us,
         unit=plan.budget.unit,
     )
     return (int(high[0]), int(low[0])) < rung.clear_short if covered[0] else None
@@ -167,7 +179,9 @@ def _rung_of(plan: Plan, state: BurnState, key: EpisodeKey) -> Rung | None:
     start = state.episodes.open[key].alert.period_start
     if start is None:
         return None
-    start_us = round(start.timestamp() * 1_000_000)
-    period = period_at(plan, start_us)
-    rungs = rungs_of(plan.budget, nominal_sec=period.nominal_sec)
+    period = period_at(plan, micros(start))
+    if period is None:
+        return None
+    mine = plan_in(state.periods, plan, (*key[1:4], period.start_us), now_us=state.done.limits_us)
+    rungs = rungs_of(mine.budget, nominal_sec=period.nominal_sec)
     return next((rung for rung in rungs if rung.level == key[5]), None)

@@ -17,6 +17,7 @@ from types import MappingProxyType
 import lz4.block
 import msgspec
 
+from streams.burn.period_table import VARYING
 from streams.burn.state import BurnState
 from streams.burn.table import PageBytes
 from streams.ports import Output, PartitionReader, SourceRecord
@@ -35,12 +36,14 @@ _FIRST_LOOK = 256
 _ESTIMATES = frozenset(
     {"estimated_high", "estimated_low", "crossed_estimated", "need_estimated_high", "need_estimated_low"}
 )
+_VARYING = frozenset(VARYING)
 OLDER: tuple[Mapping[str, frozenset[str]], ...] = (
-    {"periods": _ESTIMATES},
-    {"periods": _ESTIMATES | {"waited"}},
+    {"periods": _VARYING | _ESTIMATES},
+    {"periods": _VARYING | _ESTIMATES | {"waited"}},
+    {"periods": _VARYING},
 )
 """Columns, per table, that older layouts do not have; pages of those are read, with zeros there: nothing was estimated
-before ceilings were summed."""
+before ceilings were summed, and no limit was other than its budget's."""
 
 
 class Piece(msgspec.Struct, array_like=True, frozen=True):

@@ -3,7 +3,8 @@
 Order within a message, which is the order of what it says:
 1. policies up to the highest offset that the log has named: budgets removed or matched anew are said to be closed and
    forgotten and their episodes resolved, edited ones are judged anew;
-2. the clock, but for messages of `usage.adjustments`, which have none; rows that waited for the lead;
+2. the clock, but for messages of `usage.adjustments`, which have none; rows that waited for the lead; increases of
+   budgets that begin or end;
 3. the rows: periods of budgets (thresholds fire at once), windows, sketches, models without a price; the sums of an
    opening are in periods only, and then the budgets that it opens are judged;
 4. when the lead has reached a new second, or a floor that lies behind has reached new cells: what is unjudged, at the
@@ -18,12 +19,26 @@ from collections.abc import Mapping
 import numpy as np
 
 from schemas.internal import BUCKET_US, BatchHeaders
+from schemas.periods import instant
 from schemas.signals import Alert
-from streams.burn import budgets, burning, counting, messages, publishing, rejudging, rings, sharing, spikes, unpriced
-from streams.burn.budgets import Crossing, PeriodKey, Under
+from streams.burn import (
+    budgets,
+    burning,
+    counting,
+    messages,
+    period_table,
+    publishing,
+    rejudging,
+    relimiting,
+    rings,
+    sharing,
+    spikes,
+    unpriced,
+)  # fmt: skip
+from streams.burn.budgets import Under
 from streams.burn.deltas import Deltas
-from streams.burn.limits import BudgetKey, InForceHere, compiled
-from streams.burn.periods import instant
+from streams.burn.limits import BudgetKey, InForceHere, Plan, compiled
+from streams.burn.period_table import PeriodKey
 from streams.burn.spent import Spent
 from streams.burn.state import BurnState
 from streams.ports import Output, PolicyLog
@@ -45,6 +60,7 @@ def advance(
     if header.clock:
         state.clock.hear(header.lane(), lanes=header.lanes, log_time_us=header.log_time_us)
     counting.release(state)
+    alerts += relimiting.by_the_clock(state)
     if header.opened >= 0 and not header.clock:
         alerts += _take_opening(state, header, deltas)
     else:
@@ -71,15 +87,19 @@ def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> tuple
         if key not in after.plans or after.plans[key].matched_since != plan.matched_since
     }
     kept = {key: plan for key, plan in after.plans.items() if key in before.plans and key not in gone}
-    edited = {key for key, plan in kept.items() if plan.since != before.plans[key].since and state.is_open(plan)}
+    edited = {key for key, plan in kept.items() if _terms(plan) != _terms(before.plans[key])}
     closings = publishing.closings(state, {key: before.plans[key] for key in gone})
-    return _forget(state, gone, after) + _rejudge(state, edited, after), closings
+    return _forget(state, gone, after) + relimiting.edited(state, edited), closings
+
+
+def _terms(plan: Plan) -> tuple[object, ...]:
+    return (plan.since, plan.increases)
 
 
 def _forget(state: BurnState, gone: set[BudgetKey], after: InForceHere) -> list[Alert]:
     if not gone:
         return []
-    budgets.forget(state.periods, gone)
+    period_table.forget(state.periods, gone)
     members = state.members
     members.remove([slot for key, slot in sorted(members.slots.items()) if key[:2] in gone])
     state.ahead = [row for row in state.ahead if row.table != "members" or row.key[:2] not in gone]
@@ -91,23 +111,22 @@ def _forget(state: BurnState, gone: set[BudgetKey], after: InForceHere) -> list[
     ]
 
 
-def _rejudge(state: BurnState, edited: set[BudgetKey], policies: InForceHere) -> list[Alert]:
-    if not edited:
-        return []
-    closed_us = state.clock.closed_us()
-    return _thresholds(state, rejudging.edited(state.periods, edited, policies=policies, closed_us=closed_us))
-
-
 def _take_rows(state: BurnState, header: BatchHeaders, deltas: Deltas | None) -> list[Alert]:
     if state.policies is None or deltas is None:
         return []
     of_budgets, of_entities = counting.budget_rows(deltas)
-    under = Under(state.policies, header.policy_offset, state.clock.closed_us(), state.judged_up_to())
-    crossings = budgets.count(state.periods, deltas, of_budgets, under)
+    crossings, carrying = budgets.count(
+        state.periods, deltas, of_budgets, _under(state, state.policies, header.policy_offset)
+    )
     windowed = of_budgets if header.windows else of_budgets[:0]
     counting.take_windows(state, deltas, budgets=windowed, entities=of_entities, rated_under=header.policy_offset)
     counting.take_sketches(state, deltas, of_entities)
-    return _thresholds(state, crossings) + unpriced.take(state, deltas, of_entities)
+    alerts = relimiting.fired(state, crossings) + relimiting.carried(state, carrying)
+    return alerts + unpriced.take(state, deltas, of_entities)
+
+
+def _under(state: BurnState, policies: InForceHere, rated_under: int) -> Under:
+    return Under(policies, rated_under, state.clock.closed_us(), state.judged_up_to(), state.done.limits_us)
 
 
 def _take_opening(state: BurnState, header: BatchHeaders, deltas: Deltas | None) -> list[Alert]:
@@ -115,8 +134,9 @@ def _take_opening(state: BurnState, header: BatchHeaders, deltas: Deltas | None)
     if state.policies is None or deltas is None:
         return _open(state, header.opened, {})
     of_budgets, _ = counting.budget_rows(deltas)
-    under = Under(state.policies, header.policy_offset, state.clock.closed_us(), state.judged_up_to())
-    alerts = _thresholds(state, budgets.count(state.periods, deltas, of_budgets, under))
+    under = _under(state, state.policies, header.policy_offset)
+    crossings, carrying = budgets.count(state.periods, deltas, of_budgets, under)
+    alerts = relimiting.fired(state, crossings) + relimiting.carried(state, carrying)
     return alerts + _open(state, header.opened, rejudging.brought_by(deltas, of_budgets, under))
 
 
@@ -127,15 +147,8 @@ def _open(state: BurnState, opened: int, brought: Mapping[PeriodKey, Spent]) -> 
     if policies is None or opened <= before:
         return []
     new = [key for key, plan in policies.plans.items() if before < plan.matched_since <= opened]
-    closed_us = state.clock.closed_us()
-    return _thresholds(state, rejudging.opened(state.periods, new, brought, policies=policies, closed_us=closed_us))
-
-
-def _thresholds(state: BurnState, crossings: list[Crossing]) -> list[Alert]:
-    at = instant(state.clock.lead_us)
-    drafts = (draft for crossing in crossings for draft in messages.threshold_alerts(crossing, at=at))
-    fired = (state.episodes.fire(draft) for draft in drafts)
-    return [alert for alert in fired if alert is not None]
+    found = rejudging.opened(state.periods, new, brought, under=_under(state, policies, state.policy_offset))
+    return relimiting.fired(state, found)
 
 
 def _judge(state: BurnState, *, floor_before_us: int | None) -> list[Alert]:
@@ -176,7 +189,7 @@ def _resolve(state: BurnState) -> list[Alert]:
 
 def _sweep(state: BurnState, *, floor_us: int) -> None:
     """Rows that can matter no more are free: nothing in any window, nothing left to say, nothing live to come."""
-    budgets.forget_old(state.periods, floor_us=floor_us)
+    period_table.forget_old(state.periods, floor_us=floor_us)
     oldest = (floor_us - rings.SPAN_US) // BUCKET_US
     for table in (state.entities, state.members):
         idle = table.column("newest") < oldest

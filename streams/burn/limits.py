@@ -3,15 +3,17 @@
 USD: high = micro-USD, low = pico remainder. Tokens and requests: high = the count, low = 0.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from schemas.money import PICO_PER_MICRO, PICO_PER_USD, usd
-from schemas.policies import Budget, InForce, Policies, SharedCredentialRule, SpikeRule
+from schemas.money import PICO_PER_MICRO, PICO_PER_USD, plain, usd
+from schemas.periods import micros
+from schemas.policies import Budget, BudgetIncrease, InForce, Policies, SharedCredentialRule, SpikeRule
 
 Unit = Literal["usd", "tokens", "requests"]
 Pair = tuple[int, int]
@@ -20,35 +22,113 @@ BudgetKey = tuple[str, str]
 
 NEVER: Pair = (2**62, 0)
 """More than any amount: what a budget needs whose last threshold is crossed."""
+FIRST_US = -(2**62)
+"""Before everything: the beginning of what has none."""
+MOST_LIMITS = 4096
+"""Plans under limits of their own that are kept at hand for one budget."""
+_EXACT = Context(prec=60)
 SHARE_PARTS = 1_000_000
 """Thresholds have at most six decimals: as whole millionths of the limit they are exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A threshold of a budget and the amount from which on it is crossed."""
+    """A threshold of a budget: a share of its limit, or an amount of its own, and what crosses it."""
 
-    share: Decimal
+    level: str  # its name in alerts
+    share: Decimal | None  # None of an amount
     share_millionths: int
+    amount: Decimal
     need: Pair
+
+
+class Marks(NamedTuple):
+    """Up to where thresholds are crossed: shares of the limit in millionths, and amounts by what they need.
+
+    Two marks, because an edit of the limit moves shares past amounts.
+    """
+
+    shares: int
+    amounts: Pair
+
+    def hold(self, step: Step) -> bool:
+        """Whether the threshold is crossed."""
+        return step.share_millionths <= self.shares if step.share is not None else step.need <= self.amounts
+
+    def past(self, steps: Iterable[Step]) -> "Marks":
+        """With these thresholds crossed."""
+        shares, amounts = self
+        for step in steps:
+            if step.share is not None:
+                shares = max(shares, step.share_millionths)
+            else:
+                amounts = max(amounts, step.need)
+        return Marks(shares, amounts)
+
+
+UNMARKED = Marks(0, (0, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Increase:
+    """So much more than the limit from `starts_us` until `ends_us`, for one member ('' = for each)."""
+
+    amount: Decimal
+    member: str
+    starts_us: int
+    ends_us: int
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A budget in force with its thresholds as exact amounts, ascending."""
+    """A budget in force with its thresholds as exact amounts, ascending by what they need.
+
+    Where its limit is not the same in every period (allowances.py), `under` has the plan with the one of a period.
+    """
 
     budget: Budget
     since: int
     matched_since: int
     steps: tuple[Step, ...]
+    increases: tuple[Increase, ...] = ()
+    known: dict[Decimal, "Plan"] = field(default_factory=dict, compare=False, repr=False)
 
-    def next_need(self, crossed_millionths: int) -> Pair:
-        """The amount that crosses the lowest threshold above the highest one crossed."""
-        return next((step.need for step in self.steps if step.share_millionths > crossed_millionths), NEVER)
+    @property
+    def varies(self) -> bool:
+        """Whether its limit is not the same in every period."""
+        return self.budget.prorate or self.budget.roll_over or bool(self.increases)
+
+    def under(self, limit: Decimal) -> "Plan":
+        """The plan with another limit."""
+        if limit == self.budget.limit:
+            return self
+        if len(self.known) >= MOST_LIMITS:
+            self.known.clear()
+        found = self.known.get(limit)
+        if found is None:
+            budget = self.budget.model_copy(update={"limit": limit})
+            found = self.known[limit] = replace(self, budget=budget, steps=_steps(budget), known={})
+        return found
+
+    def limit(self) -> Pair:
+        """The whole limit as a pair; what is too large for one is NEVER."""
+        return _pair(Fraction(self.budget.limit), self.budget.unit)
+
+    def next_need(self, marks: Marks) -> Pair:
+        """The least amount that crosses a threshold that is not crossed yet."""
+        return min((step.need for step in self.steps if not marks.hold(step)), default=NEVER)
+
+    def step(self, level: str) -> Step | None:
+        """The threshold of that name."""
+        return next((step for step in self.steps if step.level == level), None)
 
     def highest(self, amount: Pair) -> Step | None:
         """The highest threshold that an amount reaches."""
         return next((step for step in reversed(self.steps) if amount >= step.need), None)
+
+    def highest_share(self, amount: Pair) -> Decimal | None:
+        """The highest threshold that is a share of the limit, of those that an amount reaches."""
+        return max((s.share for s in self.steps if s.share is not None and amount >= s.need), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +137,7 @@ class InForceHere:
 
     offset: int
     plans: Mapping[BudgetKey, Plan]
+    turns: tuple[tuple[BudgetKey, int], ...]  # when increases begin and end
     spikes: Mapping[str, SpikeRule]
     shared: Mapping[str, SharedCredentialRule]
 
@@ -80,30 +161,60 @@ def _default_shared(org: str) -> SharedCredentialRule:
 
 
 def compiled(policies: Policies, *, offset: int) -> InForceHere:
-    """The policies of an offset, budgets with exact thresholds."""
+    """The policies of an offset, budgets with exact thresholds and their increases."""
     inside = list(policies.values())
+    more: dict[BudgetKey, list[Increase]] = defaultdict(list)
+    for entry in inside:
+        if isinstance(one := entry.policy, BudgetIncrease):
+            more[one.org, one.budget].append(_increase(one))
+    budgets = {(p.org, p.id): (p, entry) for entry in inside if isinstance(p := entry.policy, Budget)}
     return InForceHere(
         offset=offset,
-        plans={(p.org, p.id): plan_of(p, entry) for entry in inside if isinstance(p := entry.policy, Budget)},
+        plans={key: plan_of(*found, increases=more.get(key, ())) for key, found in budgets.items()},
+        turns=tuple((key, us) for key, some in more.items() for one in some for us in (one.starts_us, one.ends_us)),
         spikes={p.org: p for entry in inside if isinstance(p := entry.policy, SpikeRule)},
         shared={p.org: p for entry in inside if isinstance(p := entry.policy, SharedCredentialRule)},
     )
 
 
-def plan_of(budget: Budget, entry: InForce) -> Plan:
+def _increase(one: BudgetIncrease) -> Increase:
+    starts_us = FIRST_US if one.starts is None else micros(one.starts)
+    return Increase(one.amount, one.member or "", starts_us, micros(one.ends))
+
+
+def plan_of(budget: Budget, entry: InForce, *, increases: Sequence[Increase] = ()) -> Plan:
     """A budget's thresholds as exact amounts."""
-    steps = tuple(
-        Step(share, int(share * SHARE_PARTS), need_of(Fraction(share) * Fraction(budget.limit), budget.unit))
+    order = tuple(sorted(increases, key=lambda one: (one.starts_us, one.ends_us, one.member, one.amount)))
+    return Plan(budget, entry.since, entry.matched_since, _steps(budget), order)
+
+
+def _steps(budget: Budget) -> tuple[Step, ...]:
+    shares = [
+        Step(
+            level=plain(share),
+            share=share,
+            share_millionths=int(share * SHARE_PARTS),
+            amount=_EXACT.multiply(share, budget.limit),
+            need=need_of(Fraction(share) * Fraction(budget.limit), budget.unit),
+        )
         for share in budget.thresholds
-    )
-    return Plan(budget, entry.since, entry.matched_since, steps)
+    ]
+    amounts = [
+        Step(f"{plain(amount)} {budget.unit}", None, 0, amount, need_of(Fraction(amount), budget.unit))
+        for amount in budget.threshold_amounts
+    ]
+    return tuple(sorted([*shares, *amounts], key=lambda step: (step.need, step.share or 0)))
 
 
 def need_of(amount: Fraction, unit: Unit) -> Pair:
     """The least amount that reaches `amount`; nothing spent reaches nothing, so a limit of zero needs any spend."""
-    least = max(1, -(-amount * (PICO_PER_USD if unit == "usd" else 1) // 1))
-    pair = divmod(least, PICO_PER_MICRO) if unit == "usd" else (least, 0)
-    return min(pair, NEVER)
+    smallest = Fraction(1, PICO_PER_USD) if unit == "usd" else Fraction(1)
+    return _pair(max(amount, smallest), unit)
+
+
+def _pair(amount: Fraction, unit: Unit) -> Pair:
+    whole = -(-amount * (PICO_PER_USD if unit == "usd" else 1) // 1)
+    return min(divmod(whole, PICO_PER_MICRO) if unit == "usd" else (whole, 0), NEVER)
 
 
 def amount_of(pair: Pair, unit: Unit) -> Decimal:

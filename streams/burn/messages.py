@@ -7,20 +7,21 @@ Long because every message that a person reads stands here, side by side.
 
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import Any, Literal
 
 from schemas.money import plain
+from schemas.periods import Period, instant
 from schemas.policies import Budget
 from schemas.signals import ALERT_TYPE, Alert, CloudSignal
 from streams.burn.amounts import percent, short, shown, unit_name, window_name
-from streams.burn.budgets import Crossing
 from streams.burn.burn_rules import Rung
+from streams.burn.crossing import Crossing
 from streams.burn.limits import Pair, Plan, Step, amount_of
-from streams.burn.periods import Period, instant
 from streams.ports import Output
 
-_EXACT = Context(prec=60)
+_WRITTEN_PLACES = 6
+_NEAR = Decimal("0.8")
 _FINEST_FIRST = (
     "agent", "credential", "user", "use_case", "service", "project", "team", "cost_center", "pool", "purpose",
     "spend_class", "environment", "model", "provider", "business_unit", "org",
@@ -87,8 +88,9 @@ def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated:
     unit = unit_name(budget.unit)
     since = instant(crossing.period.start_us).astimezone(budget.zone())
     start = since.strftime("%Y-%m-%d %H:%M" if budget.period == "hour" else "%Y-%m-%d")
-    spends = f"{shown(spent, budget.unit)} of {plain(budget.limit)} {unit}, past {percent(step.share)} of"
-    if not budget.limit:
+    past = percent(step.share) if step.share is not None else f"{plain(step.amount)} {unit}"
+    spends = f"{shown(spent, budget.unit)} of {shown_limit(budget)} {unit}, past {past} of"
+    if not budget.limit and step.share is not None:
         spends = f"{shown(spent, budget.unit)} {unit} of a budget of 0 {unit}:"
     has_spent, of_which = "has spent", ""
     if estimated and supposed is not None:
@@ -101,8 +103,8 @@ def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated:
         notify=False,
         rule="threshold",
         kind="budget",
-        level=plain(step.share),
-        severity=_severity(step.share, estimated=estimated),
+        level=step.level,
+        severity=_severity(step, budget, estimated=estimated),
         org=budget.org,
         entity_type=entity_type,
         entity_id=entity_id,
@@ -112,7 +114,7 @@ def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated:
         period_end=instant(crossing.period.end_us),
         unit=budget.unit,
         value=spent,
-        threshold=_EXACT.multiply(step.share, budget.limit),
+        threshold=step.amount,
         estimated_usd=supposed,
         owner=budget.owner,
         labels=labels_of(budget, member),
@@ -123,11 +125,20 @@ def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated:
     )
 
 
-def _severity(share: Decimal, *, estimated: bool) -> Literal["info", "warning", "critical"]:
+def _severity(step: Step, budget: Budget, *, estimated: bool) -> Literal["info", "warning", "critical"]:
     """Critical from the whole limit, a warning from 0.8 of it; an estimate is at most a warning."""
-    if share >= 1 and not estimated:
+    at_limit, near = step.amount >= budget.limit, step.amount * 5 >= budget.limit * 4
+    if step.share is not None:
+        at_limit, near = step.share >= 1, step.share >= _NEAR
+    if at_limit and not estimated:
         return "critical"
-    return "warning" if share >= Decimal("0.8") else "info"
+    return "warning" if near else "info"
+
+
+def shown_limit(budget: Budget) -> str:
+    """A limit as it was written; to the cent where it was shared out or carried over."""
+    written = -int(budget.limit.normalize().as_tuple().exponent)
+    return plain(budget.limit) if written <= _WRITTEN_PLACES else shown(budget.limit, budget.unit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.money import plain
+from schemas.periods import instant
 from schemas.signals import BUDGET_STATES_TYPE, RATES_TYPE, rfc3339
 from streams.burn import rings
-from streams.burn.budgets import PeriodKey, spent_in
+from streams.burn.allowances import plan_in
 from streams.burn.limits import BudgetKey, Plan, amount_of
-from streams.burn.periods import instant
+from streams.burn.period_table import PeriodKey, spent_in
 from streams.burn.state import UNSAID, BurnState
 from streams.ports import Output
 
@@ -204,11 +205,12 @@ def _mark_closed(state: BurnState) -> None:
 
 
 def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[str, Any]:
-    column, budget = state.periods.columns, plan.budget
+    column, plan = state.periods.columns, plan_in(state.periods, plan, key, now_us=state.done.limits_us)
+    budget = plan.budget
     held = spent_in(state.periods, slot)
     spent = amount_of(held.priced, budget.unit)
-    highest = plan.highest(held.priced)
-    status = "ok" if highest is None and plan.highest(held.with_estimates) is None else "warned"
+    highest = plan.highest_share(held.priced)
+    status = "ok" if plan.highest(held.priced) is None and plan.highest(held.with_estimates) is None else "warned"
     if (budget.limit == 0 and spent > 0) or (budget.limit > 0 and spent >= budget.limit):
         status = "breached"
     return {
@@ -223,7 +225,7 @@ def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[s
         "spent_to_limit_ratio": float(spent / budget.limit) if budget.limit else None,
         "requests": int(column["requests"][slot]),
         "unpriced_requests": int(column["unpriced"][slot]),
-        "highest_threshold": None if highest is None else plain(highest.share),
+        "highest_threshold": None if highest is None else plain(highest),
         "forecast": None,
         "status": "closed" if column["closed"][slot] else status,
         "policy_offset": plan.since,

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from schemas.periods import instant
 from schemas.policies import SharedCredentialRule
 from schemas.signals import Alert
 from streams.burn import anomaly_messages, shared_credential
 from streams.burn.anomaly_messages import Shared
-from streams.burn.periods import instant
 from streams.burn.state import BurnState
 
 

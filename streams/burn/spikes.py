@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.money import usd
+from schemas.periods import instant
 from schemas.policies import SpikeRule
 from schemas.signals import Alert
 from streams.burn import anomaly_messages, rings
 from streams.burn.amounts import short
 from streams.burn.anomaly import LONG_GAIN, Judged, Scores, Usual, newest_deviation, scores, usual
 from streams.burn.anomaly_messages import Spike
-from streams.burn.periods import instant
 from streams.burn.state import UNJUDGED, BurnState
 
 Ints = npt.NDArray[np.int64]

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from streams.burn import budgets, shared_credential
-from streams.burn.budgets import Periods
+from streams.burn import period_table, shared_credential
 from streams.burn.clock import Clock
 from streams.burn.episodes import EpisodeBytes, Episodes
 from streams.burn.limits import InForceHere, Plan
+from streams.burn.period_table import Periods
 from streams.burn.rings import COLUMNS, HISTORY_COLUMN
 from streams.burn.shared_credential import Credentials
 from streams.burn.table import Column, Table
@@ -55,6 +55,7 @@ class Done(msgspec.Struct):
     said_us: int = 0
     resolved_us: int = 0
     swept_us: int = 0
+    limits_us: int = 0  # up to where increases of budgets were looked at
 
 
 def new_entities() -> Table[EntityKey]:
@@ -104,7 +105,7 @@ class BurnState:
     unpriced: dict[tuple[str, str], Unpriced] = field(default_factory=dict)  # by org and model
     entities: Table[EntityKey] = field(default_factory=new_entities)
     members: Table[MemberKey] = field(default_factory=new_members)
-    periods: Periods = field(default_factory=budgets.new_table)
+    periods: Periods = field(default_factory=period_table.new_table)
     credentials: Credentials = field(default_factory=shared_credential.new_table)
 
     def is_open(self, plan: Plan) -> bool:

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.money import join_pico_usd, split_pico_usd, usd
+from schemas.periods import instant
 from schemas.signals import Alert
 from streams.burn import messages
 from streams.burn.deltas import Deltas
-from streams.burn.periods import instant
 from streams.burn.state import BurnState, Unpriced
 
 Ints = npt.NDArray[np.int64]

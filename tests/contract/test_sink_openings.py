@@ -11,8 +11,8 @@ import pytest
 
 from schemas.internal import MONEY_PAIRS, RATED_SCHEMA
 from schemas.money import join_pico_usd, pico_usd
+from schemas.periods import period_of
 from schemas.policies import Budget
-from streams.burn.periods import period_of
 from tests.sink_world import DAY, SinkWorld, new_world, rated_row, wait_for
 from tests.stack_clickhouse import ClickHouse
 

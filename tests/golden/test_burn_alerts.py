@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import schemas
+from schemas.periods import instant, period_of
 from schemas.policies import Budget, InForce, SharedCredentialRule
 from schemas.signals import Alert
 from streams.burn import anomaly_messages, messages
 from streams.burn.anomaly_messages import Shared, Spike
-from streams.burn.budgets import Crossing
 from streams.burn.burn_rules import rungs_of
+from streams.burn.crossing import Crossing
 from streams.burn.episodes import Episodes
 from streams.burn.limits import plan_of
 from streams.burn.messages import TooFast
-from streams.burn.periods import instant, period_of
 from streams.burn.spent import Spent
 from tests.scenarios.burn_log import us
 

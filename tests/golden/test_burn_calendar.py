@@ -5,7 +5,7 @@ from zoneinfo import available_timezones
 
 import pytest
 
-from streams.burn.periods import Kind, instant, period_of
+from schemas.periods import Kind, instant, period_of
 from tests.scenarios.burn_log import DAY, us
 
 CALENDAR: list[tuple[Kind, str, str, str, str]] = [

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from schemas.internal import batch_from_headers, from_arrow_bytes
-from streams.burn.periods import period_of
+from schemas.periods import period_of
 from schemas.policies import Budget, OnePolicy, Policies, PolicyChange, fold
 from streams.ports import Output, SourceBatch, SourceRecord, StepResult
 from streams.rating.accruing import CHARGES_TOPIC, STATE_TOPIC, AccruingLane

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.policies import Budget
 from streams.burn import rings
-from streams.burn.budgets import AMOUNTS, PeriodKey, spent_in
+from streams.burn.period_table import AMOUNTS, PeriodKey, spent_in
 from streams.burn.stage import BurnLane
 from streams.ports import SourceBatch
 from tests.laws.small_ledger import exact_sums
@@ -41,7 +41,7 @@ CHANGES: list[dict[str, Any]] = [
 def lived(dice: random.Random, *, moments: int = 90, copies: bool = True, odd: bool = True) -> World:
     """A world after a random life: whoever has something to do does it at any moment.
 
-    `odd`: there are revisions, and copies come in other partitions too.
+    `odd`: there are revisions, operators correct rows, and copies come in other partitions too.
     """
     policies = PolicyHistory(CHANGES[:1] if dice.random() < 0.5 else [])
     world = World(policies, dice, start_us=START, window_events=dice.randrange(1, 4))
@@ -59,8 +59,10 @@ def lived(dice: random.Random, *, moments: int = 90, copies: bool = True, odd: b
             worker.view.upto += int(dice.random() * (policies.latest()[0] - worker.view.upto + 1))
         elif happens < 0.85:
             world.rate(dice.choice(world.workers))
-        elif happens < 0.95:
+        elif happens < 0.93:
             world.store()
+        elif happens < 0.96 and odd:
+            world.correct()
         else:
             world.open()
     world.settle()
@@ -93,7 +95,8 @@ def spent(lane: BurnLane, budget: Budget) -> dict[tuple[str, int], tuple[int, in
 def test_budgets_equal_the_ledger_in_any_order(seed: int) -> None:
     """Each period of each budget is the exact sum of the ledger's rows that match it.
 
-    Copies beyond the window and in other partitions too, and revisions and voids, before and after what they revise.
+    Copies beyond the window and in other partitions too, revisions and voids, before and after what they revise, and
+    what operators undo or rate anew meanwhile.
     """
     world = lived(random.Random(seed))  # noqa: S311  a repeatable world, no secret
     lane = new_lane(world.policies)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.burn.periods import period_of
+from schemas.periods import period_of
 from schemas.policies import Budget
 from streams.rating.spreading import ServiceDays, days_due, noon_us, shares
 from tests.laws.charge_world import HOME, HOUR_US, NOW_US, ChangingPolicies, Lane, message, truth

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from schemas.errors import CorruptStateError
 from schemas.internal import OPENING_SCHEMA, from_arrow_bytes
+from schemas.periods import Calendar, Kind, period_of
 from schemas.policies import Budget, InForce, Policies, key_of
 from sinks.openings import MOST_VALUE_BYTES, Question, opening, questions
-from sinks.periods import KEPT_US, Kind, period_starts, start_of
-from streams.burn.periods import period_of
+from sinks.periods import KEPT_US, period_starts, start_of
 
 ZONES = ("UTC", "Asia/Kolkata", "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Africa/Cairo")
 KINDS: tuple[Kind, ...] = ("hour", "day", "week", "month", "quarter", "year")
@@ -30,7 +30,7 @@ def test_a_day_without_midnight_begins_where_burn_says() -> None:
     }
     for zone, at in days.items():
         at_us = int(at.timestamp()) * 1_000_000
-        starts = period_starts("day", zone, floor_us=at_us, lead_us=at_us)
+        starts = period_starts(Calendar("day", zone), floor_us=at_us, lead_us=at_us)
         assert start_of(starts, at_us) == period_of(at_us, "day", zone).start_us
 
 
@@ -46,7 +46,7 @@ def test_what_is_summed_over_an_interval_belongs_to_one_period(
 ) -> None:
     """Any instant lies in the same period as the start that it is summed under; all that burn keeps is covered."""
     lead_us = floor_us + behind_us
-    starts = period_starts(kind, zone, floor_us=floor_us, lead_us=lead_us)
+    starts = period_starts(Calendar(kind, zone), floor_us=floor_us, lead_us=lead_us)
     assert list(starts) == sorted(set(starts))
     assert starts[0] <= floor_us - KEPT_US
     assert starts[-1] > lead_us
@@ -140,7 +140,7 @@ def test_an_opening_without_rows_is_said_too() -> None:
 def test_the_first_start_lies_two_periods_back() -> None:
     """Of a month's budget in November, September is the first."""
     at_us = int(datetime(2026, 11, 22, tzinfo=UTC).timestamp()) * 1_000_000
-    first, *_, last = period_starts("month", "UTC", floor_us=at_us, lead_us=at_us)
+    first, *_, last = period_starts(Calendar("month", "UTC"), floor_us=at_us, lead_us=at_us)
     epoch = datetime(1970, 1, 1, tzinfo=UTC)
     assert epoch + timedelta(microseconds=first) == datetime(2026, 9, 1, tzinfo=UTC)
     assert epoch + timedelta(microseconds=last) == datetime(2026, 12, 1, tzinfo=UTC)

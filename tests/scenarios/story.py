@@ -114,7 +114,8 @@ def rows_of(line: Line, budgets: Sequence[Budget]) -> Iterator[Row]:
             if not budget.each or member:
                 keys.append(("budget", budget.id, member))
     for kind, name, member in keys:
-        yield Row(org, kind, name, line.event_us, **_numbers(cell), **_sketches(cell, kind), member=member)
+        live = line.lane not in {LEDGER, CORRECTION} and cell.get("live") != "no"
+        yield Row(org, kind, name, line.event_us, **_numbers(cell), **_sketches(cell, kind), member=member, live=live)
 
 
 def _numbers(cell: Mapping[str, str]) -> dict[str, Any]:
@@ -125,7 +126,6 @@ def _numbers(cell: Mapping[str, str]) -> dict[str, Any]:
         "requests": int(cell.get("requests") or (-1 if cost < 0 else 1)),
         "unpriced": int(bool(cell.get("ceiling_usd"))),
         "ceiling_pico": pico_usd(Decimal(cell.get("ceiling_usd") or 0)),
-        "live": cell.get("live") != "no",
     }
 
 

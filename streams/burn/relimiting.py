@@ -1,0 +1,120 @@
+"""Periods whose limit is another one now: edited, increased for a time, or with more or less carried over.
+
+Laws
+1. What was spent is kept. Nothing that still holds is said again.
+2. A limit that rises resolves what is no longer reached (`limit_changed`), which can be crossed once more; one that
+   falls fires what it makes an open period cross. A threshold that is not in the list any more is resolved.
+3. In a period that is over nothing fires, and nothing is taken back.
+4. A budget that is not open yet only learns its limit.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.periods import instant, micros
+from schemas.signals import Alert
+from streams.burn import burning, messages
+from streams.burn.allowances import plan_in
+from streams.burn.budgets import period_at
+from streams.burn.crossing import Crossing, cross, ease
+from streams.burn.episodes import EpisodeKey, Episodes
+from streams.burn.limits import BudgetKey, Plan
+from streams.burn.period_table import PeriodKey, crossed_in, limit_in, mark, slots_of, spent_in
+from streams.burn.spent import NOTHING, Spent
+from streams.burn.state import BurnState
+
+Held = Mapping[PeriodKey, list[EpisodeKey]]
+
+
+def edited(state: BurnState, budgets: set[BudgetKey]) -> list[Alert]:
+    """The alerts of budgets that were edited: limit, thresholds, increases."""
+    return _relimited(state, slots_of(state.periods, budgets), anyhow=True)
+
+
+def carried(state: BurnState, periods: Iterable[PeriodKey]) -> list[Alert]:
+    """The alerts of periods into which something else is carried, of those that have begun to spend."""
+    slots = state.periods.slots
+    return _relimited(state, [(key, slots[key]) for key in periods if key in slots], anyhow=False)
+
+
+def by_the_clock(state: BurnState) -> list[Alert]:
+    """The clock of increases has moved on: the alerts of budgets of which one begins or ends."""
+    before_us = state.done.limits_us
+    now_us = state.done.limits_us = max(before_us, state.clock.closed_us())
+    if state.policies is None or now_us == before_us:
+        return []
+    turned = {key for key, at_us in state.policies.turns if before_us < at_us <= now_us}
+    return _relimited(state, slots_of(state.periods, turned), anyhow=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """A period under its limit now; `raised`: it is open, and the limit was lower."""
+
+    plan: Plan
+    spent: Spent
+    raised: bool
+
+
+def _relimited(state: BurnState, found: list[tuple[PeriodKey, int]], *, anyhow: bool) -> list[Alert]:
+    held = _held(state.episodes) if found else {}
+    at = instant(state.clock.lead_us)
+    over: list[EpisodeKey] = []
+    crossings: list[Crossing] = []
+    for key, slot in found:
+        plan = state.policies.plans.get(key[:2]) if state.policies is not None else None
+        period = period_at(plan, key[3]) if plan is not None else None
+        if plan is None or period is None:
+            continue
+        plan = plan_in(state.periods, plan, key, now_us=state.done.limits_us)
+        before = limit_in(state.periods, slot)
+        if not anyhow and before == plan.limit():
+            continue
+        state.periods.will_change(np.array([slot]))
+        state.periods.columns["unsaid"][slot] = 1
+        if not state.is_open(plan):
+            mark(state.periods, slot, plan, crossed_in(state.periods, slot))
+            continue
+        spent = spent_in(state.periods, slot)
+        is_open = period.end_us > state.clock.closed_us()
+        moved = _Moved(plan, spent, is_open and plan.limit() > before)
+        if moved.raised:
+            ease(state.periods, slot, plan, spent)
+        over += [episode for episode in held.get(key, ()) if _is_over(state, episode, moved)]
+        crossings.append(
+            Crossing(plan, key, period, spent, *cross(state.periods, slot, plan, spent, spent if is_open else NOTHING))
+        )
+    resolved = [state.episodes.resolve(key, at=at, why="limit_changed") for key in over]
+    return resolved + fired(state, crossings)
+
+
+def fired(state: BurnState, crossings: Iterable[Crossing]) -> list[Alert]:
+    """The alerts of thresholds crossed, but for those that were said."""
+    at = instant(state.clock.lead_us)
+    drafts = (draft for crossing in crossings for draft in messages.threshold_alerts(crossing, at=at))
+    said = (state.episodes.fire(draft) for draft in drafts)
+    return [alert for alert in said if alert is not None]
+
+
+def _held(episodes: Episodes) -> Held:
+    """The open episodes of each period of a budget, sorted."""
+    found: dict[PeriodKey, list[EpisodeKey]] = defaultdict(list)
+    for key in sorted(episodes.open):
+        start = episodes.open[key].alert.period_start
+        if key[0] in {"threshold", "burn_rate"} and start is not None:
+            found[key[1], key[2], key[3], micros(start)].append(key)
+    return found
+
+
+def _is_over(state: BurnState, episode: EpisodeKey, moved: _Moved) -> bool:
+    if episode[0] == "burn_rate":
+        return moved.raised and burning.is_calm(state, episode, at_us=state.clock.lead_us) is True
+    step = moved.plan.step(episode[5])
+    if step is None:
+        return True
+    estimated = state.episodes.open[episode].alert.basis == "estimated"
+    amount = moved.spent.with_estimates if estimated else moved.spent.priced
+    return moved.raised and amount < step.need
