@@ -1,12 +1,12 @@
 """A ledger that plays the sink as `streams` meets it.
 
 It stores one row of each event, publishes as signed rows what that changes beside what rating summed, and opens each
-budget with what it had stored before rating knew the budget.
+budget with what it had stored before rating knew the budget. Operators undo rows and rate them anew.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -21,12 +21,16 @@ from schemas.internal import (
     to_arrow_bytes,
 )
 from schemas.policies import Budget
+from schemas.requests import PRICES_SCHEMA, RerateRequest, UndoRequest, version_of
+from sinks.corrections import Change, rerated, told, undone
 from sinks.revisions import Claim, Held, Identity, resolve
+from sinks.rows import WHOLE_SCHEMA
 from streams.ports import Output
 from streams.rating.adjusting import ADJUSTMENTS_TOPIC
 from tests.scenarios.burn_log import SEC, PolicyHistory
 
 Rated = dict[str, Any]
+_ASKED_AT = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 @dataclass
@@ -35,6 +39,7 @@ class Ledger:
 
     rows: dict[Identity, Rated] = field(default_factory=dict)
     opened: int = -1
+    _undone: set[Identity] = field(default_factory=set)
     _watched: set[int] = field(default_factory=set)  # hours, as in sinks/watched_hours.py
     _wanted: int | None = None  # how many rated messages must be stored before the next opening
 
@@ -47,7 +52,7 @@ class Ledger:
         ]
         asked = [row for row in rows if row["maybe_duplicate"] or row["revision"] > 1 or hour(row) in self._watched]
         held = {
-            identity(row): Held(self.rows[identity(row)]["revision"], counts=not self.rows[identity(row)]["void"])
+            identity(row): Held(self.rows[identity(row)]["revision"], counts=self._counts(identity(row)))
             for row in asked
             if identity(row) in self.rows
         }
@@ -55,7 +60,9 @@ class Ledger:
         signed = [{**new[place], "sign": -1, "reason": why} for place, why in sorted(found.taken_back.items())]
         signed += [{**new[place], "sign": 1, "reason": "revision"} for place in sorted(found.added)]
         signed += [{**self.rows[one], "sign": -1, "reason": "revision"} for one in sorted(found.replaced)]
-        self.rows |= {identity(row): row for place, row in new.items() if place not in found.left_out}
+        stored = {identity(row): row for place, row in new.items() if place not in found.left_out}
+        self.rows |= stored
+        self._undone -= stored.keys()
         self._watched |= {hour for hour, _, _ in found.unforeseen} | {hour(row) for row in rows if row["astray"]}
         if not signed:
             return None
@@ -64,7 +71,43 @@ class Ledger:
 
     def counting(self) -> list[Rated]:
         """The rows that count."""
-        return [row for row in self.rows.values() if not row["void"]]
+        return [row for at, row in self.rows.items() if self._counts(at)]
+
+    def _counts(self, at: Identity) -> bool:
+        return not self.rows[at]["void"] and at not in self._undone
+
+    def undo(self, at: Identity) -> Output:
+        """The event counts no more; what burn is told of it."""
+        request = UndoRequest(request_id="undo", import_id="import", asked_at=_ASKED_AT)
+        said = self._told(undone(request, self._whole(at)))
+        self._undone.add(at)
+        return said
+
+    def rerate(self, at: Identity, cost_usd: Decimal | None, ceiling_usd: Decimal | None) -> Output:
+        """The event costs something else; what burn is told of it."""
+        row = self.rows[at]
+        status = "unpriced_model" if cost_usd is None else "priced"
+        money = {"cost_usd": cost_usd, "list_cost_usd": cost_usd, "ceiling_cost_usd": ceiling_usd}
+        key = {name: row[name] for name in ("ts", "source", "id")} | {"version": self._version(row)}
+        prices = pa.RecordBatch.from_pylist([key | money | {"pricing_status": status}], schema=PRICES_SCHEMA)
+        request = RerateRequest(request_id="r", offsets=(0,), rows=1, price_book_version="b", asked_at=_ASKED_AT)
+        change = rerated(request, self._whole(at), prices)
+        said = self._told(change)
+        self.rows[at] = change.after.select(row.keys()).to_pylist()[0] | {"correction": row.get("correction", 0) + 1}
+        return said
+
+    @staticmethod
+    def _version(row: Rated) -> int:
+        return version_of(revision=row["revision"], correction=row.get("correction", 0))
+
+    def _whole(self, at: Identity) -> pa.Table:
+        row = self.rows[at]
+        place = {"src_partition": 0, "src_offset": 0, "src_index": 0, "correction": row.get("correction", 0)}
+        return pa.Table.from_pylist([row | place | {"version": self._version(row)}], schema=WHOLE_SCHEMA)
+
+    def _told(self, change: Change) -> Output:
+        [one] = told(change, group_id="g", opened=self.opened)
+        return Output(ADJUSTMENTS_TOPIC, one.value, partition=one.partition, headers=tuple(one.kafka_headers()))
 
     def opening(self, policies: PolicyHistory, *, named: int, stored: int, rated: int) -> Output | None:
         """The opening of the next policy offset, None while it has to wait for rating or for its own storing."""

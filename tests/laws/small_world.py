@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from schemas.internal import from_arrow_bytes
 from schemas.keys import partition_for
@@ -13,7 +14,7 @@ from streams.ports import LaneLogic, Output, SourceBatch, SourceRecord
 from streams.rating.adjusting import ADJUSTMENTS_TOPIC
 from streams.rating.stage import SOURCE_TOPIC, RatingStage
 from tests.laws.rating_events import BOOK, event, raw, rfc3339
-from tests.laws.small_ledger import Ledger, Rated
+from tests.laws.small_ledger import Ledger, Rated, identity
 from tests.scenarios.burn_log import SEC, PolicyHistory
 
 ORG = "acme"
@@ -106,6 +107,18 @@ class World:
         self._publish(self.ledger.store(self.rated[self.stored]))
         self.stored += 1
         return True
+
+    def correct(self) -> None:
+        """An operator undoes an event that counts, or rates it anew: to a price, or to none."""
+        counting = sorted(map(identity, self.ledger.counting()))
+        if not counting:
+            return
+        at, price = self.dice.choice(counting), Decimal(self.dice.randrange(1, 10**6)).scaleb(-6)
+        happens = self.dice.random()
+        if happens < 0.3:
+            self._publish(self.ledger.undo(at))
+        else:
+            self._publish(self.ledger.rerate(at, *((price, None) if happens < 0.7 else (None, price))))
 
     def open(self) -> bool:
         """The ledger opens the next policy offset, if it can."""

@@ -66,6 +66,9 @@ def lived(dice: random.Random, *, moments: int = 90, copies: bool = True, odd: b
         else:
             world.open()
     world.settle()
+    for _ in range(4 if odd else 0):  # no later opening hides what burn is told of these
+        world.correct()
+    world.settle()
     return world
 
 
