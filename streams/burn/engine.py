@@ -24,6 +24,7 @@ from schemas.signals import Alert
 from streams.burn import (
     budgets,
     burning,
+    commitments,
     counting,
     messages,
     period_table,
@@ -68,7 +69,7 @@ def advance(
         alerts += _take_rows(state, header, deltas)
     alerts += _judge(state, floor_before_us=before_us)
     if state.clock.floor_us != before_us:
-        alerts += _resolve(state)
+        alerts += _resolve(state, before_us=before_us)
     outputs = [messages.output_of(alert) for alert in alerts]
     return outputs + closings + _publish(state, silent=silent)
 
@@ -168,19 +169,21 @@ def _judge(state: BurnState, *, floor_before_us: int | None) -> list[Alert]:
     )
 
 
-def _resolve(state: BurnState) -> list[Alert]:
+def _resolve(state: BurnState, *, before_us: int | None) -> list[Alert]:
     floor_us, done = state.clock.floor_us, state.done
     if floor_us is None:
         return []
     at = instant(state.clock.lead_us)
     ended = state.episodes.ended(instant(floor_us))
     alerts = [state.episodes.resolve(key, at=at, why="period_over") for key in ended]
+    alerts += commitments.judge(state, before_us=before_us, floor_us=floor_us)
     if floor_us // _MINUTE > done.resolved_us // _MINUTE:
         done.resolved_us = floor_us
         alerts += burning.resolve(state, floor_us=floor_us)
         alerts += spikes.resolve(state, floor_us=floor_us)
         alerts += sharing.resolve(state, floor_us=floor_us)
         alerts += unpriced.resolve(state, floor_us=floor_us)
+        alerts += commitments.resolve(state, floor_us=floor_us)
     if floor_us // _HOUR > done.swept_us // _HOUR:
         done.swept_us = floor_us
         _sweep(state, floor_us=floor_us)

@@ -23,10 +23,14 @@ EpisodeKey = tuple[str, str, str, str, str, str]
 IN_WORDS: Mapping[Why, str] = {
     "period_over": "its period is over",
     "calmed_down": "back to normal",
+    "late_events": "late events have changed it",
     "limit_changed": "its limit was changed",
     "budget_changed": "the budget was opened anew",
     "budget_removed": "the budget was removed",
 }
+
+OUTLASTING = frozenset({"commitment"})
+"""Rules that judge a period when it is over: its end resolves nothing of theirs."""
 
 
 class Episode(msgspec.Struct):
@@ -114,10 +118,9 @@ class Episodes:
         """The episodes whose period is over at the floor, sorted."""
         if self._next_end is None or floor < self._next_end:
             return []
-        over = sorted(
-            key for key, held in self.open.items() if held.alert.period_end and held.alert.period_end <= floor
-        )
-        ends = [e.alert.period_end for k, e in self.open.items() if e.alert.period_end and e.alert.period_end > floor]
+        ending = {k: end for k, e in self.open.items() if (end := e.alert.period_end) and k[0] not in OUTLASTING}
+        over = sorted(key for key, end in ending.items() if end <= floor)
+        ends = [end for end in ending.values() if end > floor]
         self._next_end = min(ends, default=None)
         return over
 
@@ -134,7 +137,7 @@ class Episodes:
     def _hold(self, key: EpisodeKey, episode: Episode) -> None:
         self.open[key] = episode
         end = episode.alert.period_end
-        if end is not None and (self._next_end is None or end < self._next_end):
+        if end is not None and key[0] not in OUTLASTING and (self._next_end is None or end < self._next_end):
             self._next_end = end
 
     def to_state(self) -> list[EpisodeBytes]:

@@ -86,8 +86,6 @@ def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated:
     ratio = f"{float(spent / budget.limit):.4f}" if budget.limit else "no limit"
     subject = f"{entity_type} {entity_id}"
     unit = unit_name(budget.unit)
-    since = instant(crossing.period.start_us).astimezone(budget.zone())
-    start = since.strftime("%Y-%m-%d %H:%M" if budget.period == "hour" else "%Y-%m-%d")
     past = percent(step.share) if step.share is not None else f"{plain(step.amount)} {unit}"
     spends = f"{shown(spent, budget.unit)} of {shown_limit(budget)} {unit}, past {past} of"
     if not budget.limit and step.share is not None:
@@ -119,10 +117,17 @@ def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated:
         owner=budget.owner,
         labels=labels_of(budget, member),
         evidence={"limit": plain(budget.limit), "spent_to_limit_ratio": ratio},
-        message=f"{subject} {has_spent} {spends} budget {budget.id}, {budget.period} from {start} ({budget.timezone})"
-        f"{of_which}",
+        message=f"{subject} {has_spent} {spends} budget {budget.id}, {_period_from(budget, crossing.period)}{of_which}",
         runbook_url=budget.runbook_url,
     )
+
+
+def _period_from(budget: Budget, period: Period) -> str:
+    """A period as a person says it."""
+    since = instant(period.start_us).astimezone(budget.zone())
+    start = since.strftime("%Y-%m-%d %H:%M" if budget.period == "hour" else "%Y-%m-%d")
+    kind = "one-off" if budget.period == "once" else budget.period
+    return f"{kind} from {start} ({budget.timezone})"
 
 
 def _severity(step: Step, budget: Budget, *, estimated: bool) -> Literal["info", "warning", "critical"]:
@@ -139,6 +144,38 @@ def shown_limit(budget: Budget) -> str:
     """A limit as it was written; to the cent where it was shared out or carried over."""
     written = -int(budget.limit.normalize().as_tuple().exponent)
     return plain(budget.limit) if written <= _WRITTEN_PLACES else shown(budget.limit, budget.unit)
+
+
+def commitment_alert(plan: Plan, member: str, period: Period, spent: Decimal, *, at: datetime) -> Alert:
+    """A period is over in which less was spent than was committed to; `value` and `threshold` in the budget's unit."""
+    budget = plan.budget
+    entity_type, entity_id = whose(budget, member)
+    unit, left = unit_name(budget.unit), budget.limit - spent
+    return draft(
+        at=at,
+        topic="alerts.budgets",
+        notify=True,
+        rule="commitment",
+        kind="budget",
+        level="unused",
+        severity="warning",
+        org=budget.org,
+        entity_type=entity_type,
+        entity_id=entity_id,
+        budget_id=budget.id,
+        member=member or None,
+        period_start=instant(period.start_us),
+        period_end=instant(period.end_us),
+        unit=budget.unit,
+        value=spent,
+        threshold=budget.limit,
+        owner=budget.owner,
+        labels=labels_of(budget, member),
+        evidence={"limit": plain(budget.limit), "unused": plain(left)},
+        message=f"{entity_type} {entity_id} has used {shown(spent, budget.unit)} of {shown_limit(budget)} {unit} that "
+        f"budget {budget.id} commits to, {_period_from(budget, period)}: {shown(left, budget.unit)} {unit} are unused",
+        runbook_url=budget.runbook_url,
+    )
 
 
 @dataclass(frozen=True, slots=True)
