@@ -7,7 +7,8 @@ Laws
    as they stand: however messages were ordered, cut into batches, repeated, or interrupted.
 2. A revision debits the difference: the days of the one before are taken back.
 3. A budget that is new, or matches something else, gets the days before it from here; the ledger need not know them.
-   Burn drops what is older than the periods that it keeps; days of more than KEPT_DAYS ago are not sent at all.
+   Burn drops what is older than the periods that it keeps; days of more than KEPT_DAYS ago are not sent at all, unless
+   a budget has a term of its own that began before.
 4. Shares are never live and move no clock and no window: they count in budgets, whose open periods fire by them.
 5. A contract that ends soon is said once (`renewals.py`).
 6. A charge that came elsewhere than where its org's charges belong is sent there and debits nothing here: one lane
@@ -37,7 +38,7 @@ from schemas.internal import batch_from_headers
 from schemas.keys import partition_for
 from schemas.topics import BY_NAME
 from streams.ports import Output, PartitionReader, PolicyLog, SourceBatch, SourceRecord, StepResult
-from streams.rating.charge_deltas import Days, charge_deltas, debited
+from streams.rating.charge_deltas import Days, charge_deltas, debited, first_day_of_terms
 from streams.rating.dead_letters import dead_letter
 from streams.rating.decoding import binary_attributes
 from streams.rating.matching import Matcher
@@ -69,6 +70,7 @@ class AccruingLane:
         self._next_offset = 0
         self._matcher = Matcher({})
         self._matcher_offset = -1
+        self._terms_from: int | None = None
         self._aliases = NO_ALIASES
         self._renewals = RenewalWatch()
         self._renewals_at = (-1, -1)  # quarter of an hour of log time, and policy offset, of the last look
@@ -159,6 +161,7 @@ class AccruingLane:
         if offset > self._matcher_offset:
             self._matcher, self._matcher_offset = debited(policies), offset
             self._aliases = Aliases(entry.policy for entry in policies.values())
+            self._terms_from = first_day_of_terms(policies)
         if offset > self._policy_offset:
             new, self._policy_offset = debited(policies, since_after=self._policy_offset), offset
             if new.matched_since:
@@ -180,6 +183,7 @@ class AccruingLane:
     def _due(self, charge: Charge, *, sign: int = 1) -> Days:
         """The days of a charge that have begun, less those that no budget keeps."""
         oldest = self._log_time_us // _DAY_US + 719_163 - KEPT_DAYS  # 719_163 is the ordinal of 1970-01-01
+        oldest = oldest if self._terms_from is None else min(oldest, self._terms_from)
         start = min(max(0, oldest - charge.service.first.toordinal()), charge.service.days)
         return Days(charge, start, max(start, days_due(charge.service, at_us=self._log_time_us)), sign)
 

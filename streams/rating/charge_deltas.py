@@ -85,6 +85,12 @@ def debited(policies: Policies, *, since_after: int = -1) -> Matcher:
     )
 
 
+def first_day_of_terms(policies: Policies) -> int | None:
+    """The ordinal of the day before the first one of any budget of one term of its own; None where there is none."""
+    terms = (entry.policy for entry in policies.values() if isinstance(entry.policy, Budget))
+    return min((term.starts.toordinal() - 1 for term in terms if term.period == "once" and term.starts), default=None)
+
+
 def charge_deltas(days: Iterable[Days], matcher: Matcher) -> Iterator[pa.RecordBatch]:
     """The rows of all the days, in batches that have some."""
     for some in _pieces(days):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from base64 import b64decode
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from schemas.aliases import Alias
 from schemas.charge_states import KEPT_TYPE, record_from_bytes
 from schemas.errors import CorruptStateError
-from schemas.internal import batch_from_headers
+from schemas.internal import batch_from_headers, from_arrow_bytes
 from schemas.policies import Budget
 from streams.ports import Output, SourceRecord
 from streams.rating.accruing import TICK_EVERY, AccruingLane
@@ -32,6 +33,18 @@ def kept(outputs: list[Output]) -> list[dict[str, Any]]:
     return [json.loads(data)["data"] for kind, data in records if kind == KEPT_TYPE]
 
 
+def debited_usd(lane: Lane, budget_id: str) -> float:
+    """What the lane has sent for a budget, in whatever periods."""
+    rows = [
+        row
+        for output in lane.outputs
+        if output.topic == "internal.deltas"
+        for row in from_arrow_bytes(output.value).to_pylist()
+    ]
+    pico = (r["cost_micro_usd"] * 10**6 + r["cost_pico_remainder"] for r in rows if r["entity_id"] == budget_id)
+    return sum(pico) / 10**12
+
+
 def test_rating_has_a_lane_for_charges() -> None:
     """The stage reads the topic, with a logic of its own."""
     stage = RatingStage(ChangingPolicies())
@@ -47,6 +60,19 @@ def test_month_of_seats_is_debited_day_by_day() -> None:
     for _ in range(TICK_EVERY + 2):
         lane.tick(NOW_US + 13 * HOUR_US)
     assert [pico // 10**12 for pico in lane.spent().values()] == [230]
+
+
+def test_a_term_of_many_years_holds_all_its_days() -> None:
+    """Six of its seven years have gone by when the budget is new; a revision takes all of them back."""
+    term = {"period": "once", "starts": date(2020, 12, 1), "ends": date(2027, 12, 1)}
+    policies = ChangingPolicies(BUDGET)
+    lane = Lane(policies)
+    lane.send([message(service_from="2020-12-01", service_until="2027-12-01", amount_usd="2556")])  # of 2556 days
+    policies.set(Budget.model_validate({"id": "term", "org": "acme", "limit": 9000, **term}))
+    lane.tick(NOW_US)
+    assert debited_usd(lane, "term") == (date(2026, 11, 22) - date(2020, 11, 30)).days
+    lane.send([message(service_from="2020-12-01", service_until="2027-12-01", amount_usd="0", revision=2)])
+    assert debited_usd(lane, "term") == 0
 
 
 def test_charge_of_the_future_debits_nothing_yet() -> None:
