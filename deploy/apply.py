@@ -31,11 +31,12 @@ class Request:
     removes: Sequence[str] = ()
     actor: str = "unknown"
     dry_run: bool = False
+    org: str | None = None  # whose policies they are where the files do not say
 
 
 def read_request(request: Request) -> Policies:
     """The policies of the request's files. Raises: PolicyError: a mistake in a file; the message names each."""
-    return read_policies([load(path) for path in request.paths])
+    return read_policies([load(path) for path in request.paths], org=request.org)
 
 
 def apply_files(settings: KafkaSettings, request: Request, *, now: datetime, timeout_sec: float) -> Applied:

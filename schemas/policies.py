@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
 
 from schemas.aliases import Alias
+from schemas.directory import Agent, BusinessUnit, CostCenter, Credential, DirectoryEntry, Identity, Team, User
 from schemas.money import plain
 from schemas.periods import Calendar
 from schemas.prices import Discount, PriceCeiling, PriceOverride
@@ -224,7 +225,7 @@ class RenewalRule(Policy):
 
 OnePolicy = (
     Budget | BudgetIncrease | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount | PriceCeiling
-    | Route | Alias | RenewalRule
+    | Route | Alias | RenewalRule | CostCenter | BusinessUnit | Team | User | Agent | Credential | Identity
 )  # fmt: skip
 AnyPolicy = Annotated[OnePolicy, Field(discriminator="kind")]
 Key = tuple[str, str, str]
@@ -232,8 +233,8 @@ Policies = Mapping[Key, "InForce"]
 
 
 def key_of(policy: OnePolicy) -> Key:
-    """What a later policy must share with this one to replace it: kind, org, id."""
-    return (policy.kind, policy.org, policy.id)
+    """What a later policy must share with this one to replace it: kind, org, id; of the directory also since when."""
+    return (policy.kind, policy.org, policy.policy_id if isinstance(policy, DirectoryEntry) else policy.id)
 
 
 class InForce(BaseModel):
@@ -265,7 +266,8 @@ class PolicyChange(BaseModel):
 
 def fold(policies: Policies, change: PolicyChange, *, offset: int) -> dict[Key, InForce]:
     """What is in force after a change that stands at `offset`."""
-    after = {key: value for key, value in policies.items() if key not in set(change.removes)}
+    removed = set(change.removes)
+    after = {key: value for key, value in policies.items() if key not in removed}
     for policy in change.sets:
         key = key_of(policy)
         before = after.get(key)

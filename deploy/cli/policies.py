@@ -1,4 +1,4 @@
-"""`burnline apply` and `policies`: budgets and rules from files, what is in force, and who changed it."""
+"""`burnline apply` and `policies`: budgets, rules and the directory from files, what is in force, who changed it."""
 
 import getpass
 import os
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "burnline apply budgets.toml rules.toml",
             "burnline apply budgets.toml --dry-run",
+            "burnline apply people.csv --org acme",
             "burnline apply --remove budget/acme/code-monthly",
         ),
     )(apply)
@@ -31,11 +32,14 @@ def register(app: typer.Typer) -> None:
 
 
 def apply(
-    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE...", help="Policy files (TOML).")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help="Policy files (TOML; people and teams also CSV).")
+    ] = None,
     remove: Annotated[
         list[str] | None, typer.Option(metavar="KIND/ORG/ID", help="Take a policy out of force; may be repeated.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and compare; send nothing.")] = False,
+    org: Annotated[str | None, typer.Option(help="Whose policies they are where the files do not say.")] = None,
     actor: Annotated[str | None, typer.Option(help="Who changes it; your user name unless given.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait until it is in force.")] = _IN_FORCE_SEC,
     state_dir: StateDir = None,
@@ -51,7 +55,7 @@ def apply(
 
     if not files and not remove:
         raise InputError("name at least one file, or a policy with --remove KIND/ORG/ID")
-    request = Request(tuple(files or ()), tuple(remove or ()), actor or user_name(), dry_run)
+    request = Request(tuple(files or ()), tuple(remove or ()), actor or user_name(), dry_run, org)
     wanted = read_request(request)  # a mistake in a file is said before anything is looked for
     try:
         kafka = connections(state_dir, os.environ).kafka
@@ -105,7 +109,9 @@ def policies(
 
 def change_lines(change: "PolicyChange") -> list[str]:
     """What a change does, a line for each policy."""
-    return [f"set {policy.kind}/{policy.org}/{policy.id}" for policy in change.sets] + [
+    from schemas.policies import key_of
+
+    return [f"set {'/'.join(key_of(policy))}" for policy in change.sets] + [
         f"remove {'/'.join(key)}" for key in change.removes
     ]
 

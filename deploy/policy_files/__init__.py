@@ -1,8 +1,10 @@
-"""Policy files (TOML): read as a whole or refused as a whole, with every mistake named.
+"""Policy files (TOML; a directory also CSV): read as a whole or refused as a whole, with every mistake named.
 
-A file has tables `[[budget]]`, `[[spike_rule]]`, `[[shared_credential_rule]]`, `[[horizon]]`, `[[price_override]]`,
-`[[discount]]`, `[[price_ceiling]]`, `[[route]]`, `[[alias]]` and `[[renewal_rule]]`, and at its top, where all its
-policies belong to one organisation, `org = "..."`. Numbers are read exactly as they are written: no float holds money.
+A TOML file has tables `[[budget]]`, `[[spike_rule]]`, `[[shared_credential_rule]]`, `[[horizon]]`,
+`[[price_override]]`, `[[discount]]`, `[[price_ceiling]]`, `[[route]]`, `[[alias]]`, `[[renewal_rule]]` and those of the
+directory (`[[team]]`, `[[user]]` ...); at its top, where all its policies belong to one organisation, `org = "..."`.
+Numbers are read exactly as they are written: no float holds money.
+A file whose name ends in `.csv` holds entries of the directory.
 """
 
 import tomllib
@@ -10,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
+from deploy.policy_files.csv_tables import directory_of
 from deploy.policy_files.tables import Policies, policies_of, words
 from schemas.errors import PolicyError
 from schemas.policies import Key, key_of
 
 MAX_FILE_BYTES = 1_000_000
+MAX_CSV_BYTES = 8_000_000
+"""More than of TOML, which takes ten times as long to read."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,10 @@ class PolicyFile:
     content: bytes
 
 
-def read_policies(files: Sequence[PolicyFile]) -> Policies:
+def read_policies(files: Sequence[PolicyFile], *, org: str | None = None) -> Policies:
     """The policies of all files together, in the order in which they are written.
 
+    `org`: whose they are where neither a policy nor its file says.
     Raises: PolicyError: at least one mistake; the message has one line for each, naming file, table, key and value.
     """
     found: Policies = ()
@@ -35,11 +41,10 @@ def read_policies(files: Sequence[PolicyFile]) -> Policies:
     places: dict[Key, str] = {}
     for file in files:
         try:
-            document = _parse(file)
+            policies, wrong = _read(file, org)
         except PolicyError as error:
             mistakes.append(str(error))
             continue
-        policies, wrong = policies_of(document)
         mistakes += [f"{file.name}: {line}" for line in wrong]
         for policy in policies:
             key = key_of(policy)
@@ -57,16 +62,30 @@ class _UnreadableError(ValueError):
     """A number that no Decimal can hold."""
 
 
-def _parse(file: PolicyFile) -> Mapping[str, object]:
-    """The TOML document of a file. Raises: PolicyError: it is none, or it is empty."""
-    if len(file.content) > MAX_FILE_BYTES:
-        limit = f"{file.name} has {len(file.content):,} bytes; a policy file has at most {MAX_FILE_BYTES:,}"
-        raise PolicyError(limit)
+def _read(file: PolicyFile, org: str | None) -> tuple[Policies, list[str]]:
+    """The policies of a file and its mistakes. Raises: PolicyError: it cannot be read as what its name says."""
+    if not file.name.lower().endswith(".csv"):
+        document = _parse(file, _text(file, most_bytes=MAX_FILE_BYTES))
+        return policies_of({"org": org, **document} if org is not None else document)
+    text = _text(file, most_bytes=MAX_CSV_BYTES)
     try:
-        text = file.content.decode("utf-8-sig")
+        return directory_of(text, org=org)
+    except PolicyError as error:
+        return (), [str(error)]
+
+
+def _text(file: PolicyFile, *, most_bytes: int) -> str:
+    if len(file.content) > most_bytes:
+        raise PolicyError(f"{file.name} has {len(file.content):,} bytes; such a file has at most {most_bytes:,}")
+    try:
+        return file.content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = file.content[: error.start].count(b"\n") + 1
         raise PolicyError(f"{file.name} is not UTF-8: byte {error.start} in line {line}; save it as UTF-8") from None
+
+
+def _parse(file: PolicyFile, text: str) -> Mapping[str, object]:
+    """The TOML document of a file. Raises: PolicyError: it is none, or it is empty."""
     try:
         document = tomllib.loads(text, parse_float=_exact)
     except tomllib.TOMLDecodeError as error:

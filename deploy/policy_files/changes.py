@@ -1,18 +1,21 @@
 """What applying files changes: the one message that is sent, or none where everything is in force already."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
 from deploy.policy_files.tables import Policies, meant
 from schemas.aliases import Aliases
+from schemas.directory import DirectoryEntry, strays_of
 from schemas.errors import PolicyError
-from schemas.policies import Key, PolicyChange, key_of
+from schemas.policies import Key, OnePolicy, PolicyChange, key_of
 from schemas.policies import Policies as InForcePolicies
 from schemas.signals import rfc3339
 
-MAX_CHANGE_BYTES = 1_000_000
+MAX_CHANGE_BYTES = 7_000_000
+"""A little less than the topic takes: some 40,000 entries of a directory."""
+_MOST_SAID = 20
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,17 @@ def change_between(
 ) -> PolicyChange | None:
     """The change that brings `wanted` into force and takes `removes` out of it; None where that changes nothing.
 
-    Raises: PolicyError: something is both set and removed, aliases go in a ring, or the change is too large for one
-        message.
+    Raises: PolicyError: something is both set and removed, aliases go in a ring, an entry of the directory refers to
+        one that would not be there, or the change is too large for one message.
     """
     both = sorted({key_of(policy) for policy in wanted} & set(removes))
     if both:
         raise PolicyError(f"{'/'.join(both[0])} is both in a file and in --remove; choose one")
-    _check_aliases(in_force, wanted, removes)
+    removed = set(removes)
+    after = {key: entry.policy for key, entry in in_force.items() if key not in removed}
+    after |= {key_of(policy): policy for policy in wanted}
+    _check_aliases(after.values())
+    _check_directory(after.values())
     sets = tuple(policy for policy in wanted if (now := in_force.get(key_of(policy))) is None or now.policy != policy)
     gone = tuple(key for key in removes if key in in_force)
     if not sets and not gone:
@@ -51,13 +58,19 @@ def change_between(
     return change.model_copy(update={"change_id": blake2b(content, digest_size=16).hexdigest()})
 
 
-def _check_aliases(in_force: InForcePolicies, wanted: Policies, removes: Sequence[Key]) -> None:
+def _check_aliases(after: Iterable[OnePolicy]) -> None:
     """No key takes over from itself. Raises: PolicyError: one does, perhaps by way of others."""
-    after = {key: entry.policy for key, entry in in_force.items() if key not in set(removes)}
-    after |= {key_of(policy): policy for policy in wanted}
-    rings = Aliases(after.values()).rings()
+    rings = Aliases(after).rings()
     if rings:
         raise PolicyError(f"alias: {', '.join(f'{org}/{name}' for org, name in rings)} would take over from itself")
+
+
+def _check_directory(after: Iterable[OnePolicy]) -> None:
+    """Whatever an entry refers to is there. Raises: PolicyError: it is not; one line for each, some only counted."""
+    mistakes = strays_of(entry for entry in after if isinstance(entry, DirectoryEntry))
+    more = [f"and {len(mistakes) - _MOST_SAID:,} more like these"] if len(mistakes) > _MOST_SAID else []
+    if mistakes:
+        raise PolicyError("\n".join([*mistakes[:_MOST_SAID], *more]))
 
 
 def key_from(text: str, in_force: InForcePolicies) -> Key:

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from deploy.policy_files.shapes import WrongShapeError, duration, duration_sec, shaped, shown
 from schemas.aliases import Alias
+from schemas.directory import Agent, BusinessUnit, CostCenter, Credential, Identity, Team, User
 from schemas.policies import (
     SCOPE_KEYS,
     AnyPolicy,
@@ -22,8 +23,19 @@ from schemas.policies import (
 )
 from schemas.prices import OVERRIDE_LEAVES, Discount, PriceCeiling, PriceOverride
 from schemas.routes import Route
+from schemas.secrets import holds_secret
 
 Policies = tuple[OnePolicy, ...]
+DIRECTORY: dict[str, type[BaseModel]] = {
+    "cost_center": CostCenter,
+    "business_unit": BusinessUnit,
+    "team": Team,
+    "user": User,
+    "agent": Agent,
+    "credential": Credential,
+    "identity": Identity,
+}
+"""What a CSV file may hold, too."""
 MODELS: dict[str, type[BaseModel]] = {
     "budget": Budget,
     "budget_increase": BudgetIncrease,
@@ -36,6 +48,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "route": Route,
     "alias": Alias,
     "renewal_rule": RenewalRule,
+    **DIRECTORY,
 }
 _DURATIONS = {"live_horizon": "live_horizon_sec"}
 _ADAPTER: TypeAdapter[OnePolicy] = TypeAdapter(AnyPolicy)
@@ -73,7 +86,7 @@ def policies_of(document: Mapping[str, object]) -> tuple[Policies, list[str]]:
             if not isinstance(table, Mapping):
                 mistakes.append(f"{name} = {shown(content)}: write a table, [[{name}]]")
                 continue
-            policy, wrong = _policy(name, table, org)
+            policy, wrong = policy_of(name, table, org)
             mistakes += [f"[[{name}]] {_label(table, index)}: {line}" for line in wrong]
             found += [policy] if policy is not None else []
     if not mistakes and not found:
@@ -84,11 +97,12 @@ def policies_of(document: Mapping[str, object]) -> tuple[Policies, list[str]]:
 def _label(table: Mapping[str, object], index: int) -> str:
     """How a person finds a table: by its id where that can be shown, else by its number among its kind."""
     name = table.get("id")
-    return shown(name) if isinstance(name, str) and name.isprintable() and 0 < len(name) <= 40 else str(index)
+    fit = isinstance(name, str) and name.isprintable() and 0 < len(name) <= 40 and not holds_secret(name.encode())
+    return shown(name) if fit else str(index)
 
 
-def _policy(kind: str, table: Mapping[str, object], org: str | None) -> tuple[Any, list[str]]:
-    """One policy, or its mistakes."""
+def policy_of(kind: str, table: Mapping[str, object], org: str | None) -> tuple[Any, list[str]]:
+    """One policy of this kind, or its mistakes; `org` is whose it is where the table does not say."""
     fields = MODELS[kind].model_fields
     allowed = [name for name in fields if name != "kind"]
     allowed += [short for short, field in _DURATIONS.items() if field in fields]

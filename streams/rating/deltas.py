@@ -142,9 +142,10 @@ def _hash_lists(batch: Counted, found: list[Subjects], rows: Ints, group: Ints, 
     before = np.cumsum([0, *(len(subjects.rows) for subjects in found)])
     credential = _KINDS.index("credential")
     part = slice(before[credential], before[credential + 1]) if batch.used else slice(0, 0)
+    user = "named_user" if batch.used else "user"  # a key is shared by whom its events name, whoever it was given to
     return {
         f"{name}_hashes": _hashes(batch.columns.codes(field), rows[part], group[part], groups)
-        for name, field in (("user", "user"), ("address", "client_address_hash"))
+        for name, field in (("user", user), ("address", "client_address_hash"))
     }
 
 

@@ -2,7 +2,7 @@
 
 Steps of a batch, all of them in one transaction of the lane; a crash before its commit leaves no trace of any:
 1. decode; complete leaves; refuse what is no event or lies in the future
-2. price; refuse what costs 10**6 USD or more
+2. attribute by the directory; price; refuse what costs 10**6 USD or more
 3. drop copies of what the duplicate window holds; refuse what contradicts it
 4. rows to internal.rated, sums to *every* partition of internal.deltas, an empty message to every partition of
    internal.steps (for pattern rules to come), identities to internal.seen, refusals to usage.dead_letters
@@ -29,6 +29,7 @@ from schemas.topics import BY_NAME
 from streams.ports import Output, PartitionReader, PolicyLog, SourceBatch, SourceRecord, StepResult
 from streams.rating.accruing import CHARGES_TOPIC, AccruingLane
 from streams.rating.adjusting import ADJUSTMENTS_TOPIC, AdjustingLane
+from streams.rating.attribution import NO_DIRECTORY
 from streams.rating.charging import Charges, charge
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools
@@ -98,6 +99,7 @@ class RatingLane:
         self._next_offset = 0
         self._matcher = Matcher({})
         self._aliases = NO_ALIASES
+        self._directory = NO_DIRECTORY
         self._matcher_offset = -1
 
     async def recover(self, reader: PartitionReader, *, next_offset: int) -> int:
@@ -141,7 +143,7 @@ class RatingLane:
         refused = decoded.refused
         outputs: list[Output] = []
         if decoded.events:
-            columns = Columns(decoded, self._aliases)
+            columns = Columns(decoded, self._aliases, self._directory)
             charges = charge(columns, self._prices)
             judged = judge(columns, charges, decoded.records)
             refused.extend(judged.refused)
@@ -212,6 +214,7 @@ class RatingLane:
             self._matcher, self._matcher_offset = Matcher(policies), offset
             self._prices = self._prices.under(policies)
             self._aliases = Aliases(entry.policy for entry in policies.values())
+            self._directory = self._directory.under(policies)
         self._policy_offset = max(self._policy_offset, offset)
 
     def _batch(self, *, first_offset: int, next_offset: int, tick: bool) -> Batch:

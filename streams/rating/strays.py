@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from schemas.keys import event_key, partition_for
+from schemas.keys import partition_for
 from schemas.topics import BY_NAME
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools
@@ -19,12 +19,9 @@ _PARTITIONS = BY_NAME["usage.events"].partitions
 
 
 def strays(columns: Columns, partition: int) -> Bools:
-    """The rows whose key belongs to another partition than this one."""
-    if columns.sent_credentials is not columns.data["credential"]:  # some were replaced by other names
-        who = zip(columns.data["org"], columns.data["team"], columns.sent_credentials, strict=True)
-        return np.array([_home(_key(*one)) != partition for one in who], np.bool_)
+    """The rows whose key belongs to another partition than this one; keys are made of what was sent."""
     home = _homes(columns.codes("org"))
-    for name in ("team", "credential"):
+    for name in ("sent_team", "sent_credential"):
         codes = columns.codes(name)
         if codes.values:
             home = np.where(codes.present, _homes(codes), home)
@@ -36,10 +33,6 @@ def _homes(codes: Codes) -> Ints:
     """The partition of each row's name; of a row without one, anything."""
     homes: Ints = np.array([_home(name) for name in codes.values], np.int64)[codes.codes]
     return homes
-
-
-def _key(org: str, team: str | None, credential: str | None) -> str:
-    return event_key(org=org, team=team, credential=credential).decode()
 
 
 @lru_cache(maxsize=65_536)

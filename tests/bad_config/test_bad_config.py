@@ -1,4 +1,4 @@
-"""Every mistake in a policy file has a sentence: NAME.toml holds the mistake, NAME.expected.txt what is said of it.
+"""Every mistake in a policy file has a sentence: NAME.toml or .csv is the mistake, NAME.expected.txt is what is said.
 
 A new mistake is two new files. `python tests/bad_config/test_bad_config.py` prints what is said of each file.
 """
@@ -12,7 +12,7 @@ from deploy.policy_files import PolicyFile, read_policies
 from schemas.errors import PolicyError
 
 HERE = Path(__file__).parent
-MISTAKES = sorted(HERE.glob("*.toml"))
+MISTAKES = sorted(path for path in HERE.iterdir() if path.suffix in {".toml", ".csv"})
 
 
 def said_of(path: Path) -> str:

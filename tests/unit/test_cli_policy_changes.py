@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from deploy.policy_files import PolicyFile, read_policies
-from deploy.policy_files.changes import Author, change_between, key_from
+from deploy.policy_files.changes import MAX_CHANGE_BYTES, Author, change_between, key_from
 from schemas.errors import PolicyError
 from schemas.policies import Budget, Horizon, InForce, Policies, fold
 
@@ -107,7 +107,7 @@ def test_same_policy_in_two_files_is_refused() -> None:
 def test_change_too_large_for_a_message_is_refused() -> None:
     """More policies than one message holds are refused before anything is sent."""
     budget = Budget(id="x" * 200, org="acme", limit=Decimal(1), owner="o" * 250)
-    many = tuple(budget.model_copy(update={"id": f"{number}-{'x' * 200}"}) for number in range(2_000))
+    many = tuple(budget.model_copy(update={"id": f"{number}-{'x' * 20_000}"}) for number in range(400))
     with pytest.raises(PolicyError, match="apply fewer files"):
         change_between({}, many, (), author=AUTHOR)
 
@@ -125,3 +125,62 @@ def test_in_force_values_are_kept() -> None:
     change = change_between(before, wanted, (), author=AUTHOR)
     assert change is not None
     assert set(before) < set(fold(before, change, offset=4))
+
+
+DIRECTORY = b"""
+org = "acme"
+[[team]]
+id = "code"
+[[user]]
+id = "ana"
+team = "code"
+[[user]]
+id = "ana"
+valid_from = 2026-12-01
+"""
+
+
+def test_a_directory_keeps_who_was_where() -> None:
+    """An entry from some day on stands beside the one before; both are told apart by their day, and can be removed."""
+    before = in_force_after(DIRECTORY)
+    assert sorted(before) == [("team", "acme", "code"), ("user", "acme", "ana"), ("user", "acme", "ana@2026-12-01")]
+    change = change_between(before, (), [key_from("user/acme/ana@2026-12-01", before)], author=AUTHOR)
+    assert change is not None
+    assert change.removes == (("user", "acme", "ana@2026-12-01"),)
+
+
+def test_a_name_without_an_entry_is_refused_with_the_nearest_one() -> None:
+    """Whether it is mistyped in the file, or what it refers to is taken out of force."""
+    wrong = read_policies([PolicyFile("a.toml", DIRECTORY.replace(b'team = "code"', b'team = "coed"'))])
+    with pytest.raises(PolicyError, match=r'"ana": team = "coed": there is no .* of that id; did you mean "code"'):
+        change_between({}, wrong, (), author=AUTHOR)
+    with pytest.raises(PolicyError, match=r'team = "code": there is no .* of that id; write one'):
+        change_between(in_force_after(DIRECTORY), (), [("team", "acme", "code")], author=AUTHOR)
+
+
+def test_an_alias_of_a_user_is_no_user() -> None:
+    """A name that is both leads nowhere for sure; within one source it may be."""
+    both = b'\n[[user]]\nid = "bo"\n[[identity]]\nid = "bo"\nuser = "ana"\n'
+    with pytest.raises(PolicyError, match='"bo": this is the id of a user itself'):
+        in_force_after(DIRECTORY + both)
+    assert ("identity", "acme", "bo <ide*>") in in_force_after(DIRECTORY + both + b'source = "ide*"\n')
+
+
+def test_a_table_of_people_is_the_same_as_csv() -> None:
+    """With commas or semicolons, as a spreadsheet writes it."""
+    people = "type,id,team,valid_from,name\r\nteam,code,,,\r\nuser,ana,code,,\r\n,,,,\r\nuser,ana,,2026-12-01,\r\n"
+    wanted = read_policies([PolicyFile("people.toml", DIRECTORY)])
+    for text in (people, people.replace(",", ";")):
+        file = PolicyFile("people.csv", b"\xef\xbb\xbf" + text.encode())
+        assert read_policies([file], org="acme") == wanted
+
+
+def test_ten_thousand_people_are_one_change() -> None:
+    """Taken or refused as a whole, within what the topic takes; and read within seconds."""
+    lines = ["type,id,org,team,name", "team,code,acme,,"]
+    lines += [f"user,user-{n},acme,code,Person Number {n}" for n in range(10_000)]
+    people = read_policies([PolicyFile("people.csv", "\n".join(lines).encode())])
+    change = change_between({}, people, (), author=AUTHOR)
+    assert change is not None
+    assert len(change.sets) == 10_001
+    assert len(change.model_dump_json()) < MAX_CHANGE_BYTES / 2
