@@ -58,7 +58,8 @@ def _table(lines: Lines) -> Iterator[tuple[int, dict[str, Any]] | Skipped]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Skipped(row, "broken_row", f"the row cannot be read as CSV: {error}")
+            through = f", through line {reader.line_num}" if reader.line_num > row else ""
+            yield Skipped(row, "broken_row", f"the row{through} cannot be read as CSV: {error}")
             continue
         if not any(cell.strip("\ufeff \t") for cell in cells):
             continue

@@ -55,6 +55,16 @@ def test_a_charge_keeps_its_own_id_whatever_is_set(tmp_path: Path) -> None:
     assert len({told(nameless, *sets)[0]["event"]["id"] for sets in settings}) == 2
 
 
+def test_a_row_that_cannot_be_read_says_how_far_it_reaches(tmp_path: Path) -> None:
+    """A quote that is left open swallows what follows; a revision of thousands of digits is none."""
+    path = tmp_path / "broken.csv"
+    head = "id,kind,amount_usd,service_from,service_until,revision\n"
+    path.write_text(f'{head}a,"seat,1,2026-11-01,2026-12-01,1\nb,seat,2,2026-11-01,2026-12-01,1\n')
+    assert [(row["row"], "through line 3 cannot" in row["message"]) for row in told(path, "org=acme")] == [(2, True)]
+    path.write_text(f"{head}a,seat,1,2026-11-01,2026-12-01,{'9' * 5000}\n")
+    assert [row["skipped"] for row in told(path, "org=acme")] == ["wrong_type"]
+
+
 def test_rows_that_move_keep_their_identity(tmp_path: Path) -> None:
     """An export that has other rows between and other columns first sends the same charges under the same ids."""
     one, other = tmp_path / "one.csv", tmp_path / "other.csv"

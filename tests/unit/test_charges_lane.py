@@ -42,7 +42,7 @@ def debited_usd(lane: Lane, budget_id: str) -> float:
         for row in from_arrow_bytes(output.value).to_pylist()
     ]
     pico = (r["cost_micro_usd"] * 10**6 + r["cost_pico_remainder"] for r in rows if r["entity_id"] == budget_id)
-    return sum(pico) / 10**12
+    return float(sum(pico)) / 10**12
 
 
 def test_rating_has_a_lane_for_charges() -> None:
