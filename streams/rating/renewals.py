@@ -2,7 +2,8 @@
 
 A contract's charges of kind seat, subscription or commitment that end on one day are a term. Terms of one contract are
 compared item by item, per day, at the length of the newer: what is left of a change once price is told from volume is
-nothing.
+nothing. A term follows another one if the last of its charges begins within `days_before` days of that one's end: what
+is bought in between and ends later is a term of its own, and renews nothing.
 
 Laws
 1. price effect + volume effect = cost of the newer term - cost of the older one, exactly.
@@ -194,9 +195,14 @@ def told(change: Change) -> str:
 
 
 def following(terms: Sequence[Term], place: int, *, days_before: int) -> Term | None:
-    """The term after the one at `place`, of those that are no monthly bills; None where none is known yet."""
-    later = [term for term in terms[place + 1 :] if term.days > days_before]
-    return later[0] if later else None
+    """The term that follows the one at `place`, of those that are no monthly bills; None where none is known yet."""
+    later = (term for term in terms[place + 1 :] if term.days > days_before)
+    return next((term for term in later if _follows(terms[place], term, days_before)), None)
+
+
+def _follows(older: Term, newer: Term, days_before: int) -> bool:
+    begins = max(charge.service.first for charge in newer.charges)
+    return abs(begins - older.until) <= timedelta(days=days_before)
 
 
 def _compared(terms: Sequence[Term], place: int, days_before: int) -> tuple[Term | None, Term]:
@@ -204,7 +210,7 @@ def _compared(terms: Sequence[Term], place: int, days_before: int) -> tuple[Term
     after = following(terms, place, days_before=days_before)
     if after is not None:
         return terms[place], after
-    before = [term for term in terms[:place] if term.days > days_before]
+    before = [term for term in terms[:place] if term.days > days_before and _follows(term, terms[place], days_before)]
     return (before[-1] if before else None), terms[place]
 
 

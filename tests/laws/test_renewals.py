@@ -124,6 +124,29 @@ def test_a_renewal_that_is_known_before_is_shown_against_what_ends() -> None:
     assert alerts(lane)[1].message.startswith("resolved, its period is over")
 
 
+def test_what_is_bought_in_between_renews_nothing() -> None:
+    """Twenty seats from July to July are compared with no year; the year ends unrenewed, until its renewal is known."""
+    lane = Lane(ChangingPolicies())
+    more = seats("c-more", "2026-07-01", "2027-07-01", "20", "9360")
+    lane.send([LAST_YEAR, THIS_YEAR, more])
+    (alert,) = alerts(lane)
+    assert "against the one before: +20160.00 USD" in alert.message
+    lane.send([NEXT_YEAR])
+    assert "it is renewed, +46800.00 USD" in alerts(lane)[1].message
+    for _ in range(12):
+        lane.tick(NOW_US + 200 * DAY_US)
+    ends = next(one for one in alerts(lane) if "ends on 2027-06-30" in one.message)
+    assert ends.message.endswith("period of 365 days costs 9360.00 USD")
+
+
+def test_a_renewal_takes_what_was_bought_before_into_its_term() -> None:
+    """Seats from October on that end with next year are part of it; next year still renews this one."""
+    lane = Lane(ChangingPolicies())
+    lane.send([THIS_YEAR])
+    lane.send([NEXT_YEAR, seats("c-early", "2026-10-01", "2027-12-10", "5", "5000")])
+    assert [one.status for one in alerts(lane)] == ["firing", "resolved"]
+
+
 def test_what_is_billed_by_the_month_or_over_is_not_said() -> None:
     """A month of seats renews each month; last year's contract is history; a credit is no contract."""
     lane = Lane(ChangingPolicies())
