@@ -44,6 +44,7 @@ def focus(
     """Write usage and cost as FOCUS 1.2 rows: per hour, model, token class and who used it.
 
     The sums of BilledCost, EffectiveCost and ListCost are those of the ledger, exactly. The file appears whole, or not.
+    Charges (seats, credits, ...) are not in it: view charges_daily has them.
     What has no price costs 0 here, because FOCUS allows no empty cost: x_PricingStatus tells it apart.
     """
     from deploy.focus_export import Exported, focus_rows
