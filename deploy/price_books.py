@@ -7,6 +7,7 @@ whichever genai-prices is installed later. About 60 KB each.
 import gzip
 import os
 import re
+import zlib
 from pathlib import Path
 
 from schemas.errors import CorruptStateError, InputError
@@ -39,7 +40,7 @@ def kept_book(folder: Path, version: str) -> PriceBook:
     except FileNotFoundError:
         kept = ", ".join(sorted(one.name.split(".")[0] for one in folder.glob("*.json.gz"))) or "none"
         raise InputError(f"price book {version} was not kept in {folder}; kept are: {kept}") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise CorruptStateError(f"{path} cannot be read: {error}") from error
 
 

@@ -55,6 +55,8 @@ def test_what_was_not_kept_is_said(tmp_path: Path) -> None:
         kept_book(tmp_path, "genai-prices/0.2.3:000000000000")
     with pytest.raises(InputError, match="is no version"):
         kept_book(tmp_path, "latest")
-    path.write_bytes(b"no gzip")
-    with pytest.raises(CorruptStateError):
-        kept_book(tmp_path, BOOK.version)
+    whole = path.read_bytes()
+    for damaged in (b"no gzip", whole[:-9], whole[:200] + b"\xff" * 200 + whole[400:]):
+        path.write_bytes(damaged)
+        with pytest.raises(CorruptStateError):
+            kept_book(tmp_path, BOOK.version)
