@@ -2,8 +2,8 @@
 
 Laws
 1. A rule holds from `valid_from` to before `valid_until`, both on a quarter of an hour UTC; without them, always.
-2. Patterns know `*` and `?` and no case; `tier` is the one that served ("standard" where none is said), `region` the
-   place of inference, else the region.
+2. Patterns know `*` and `?` and no case; `tier` is the one that served ("standard" where none is said, and whatever
+   else a provider calls that: default, auto, on_demand ...), `region` the place of inference, else the region.
 3. Prices are what is said, in USD; nothing is guessed for what is not said.
 """
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from schemas.policies import Policies
 from schemas.prices import OVERRIDE_LEAVES, DatedPriceRule, Discount, PriceCeiling, PriceOverride, PriceRule
 from streams.rating.price_units import scaled_rate
-from streams.rating.prices import PARTS, SLOT_US, Ceiling, ModelRates, PriceBook
+from streams.rating.prices import PARTS, SLOT_US, STANDARD_TIERS, Ceiling, ModelRates, PriceBook
 
 _CACHED = 20_000
 _EVERY_MODEL: tuple[Decimal | None, ...] = (None,) * len(PARTS)
@@ -143,9 +143,9 @@ def _matches(rule: PriceRule, asked: Question) -> bool:
     if _us(rule.valid_from, at_us) > at_us or at_us >= _us(rule.valid_until, at_us + 1):
         return False
     place = asked.inference_region or asked.region or ""
-    return fnmatchcase((asked.tier or "standard").lower(), rule.tier.lower()) and fnmatchcase(
-        place.lower(), rule.region.lower()
-    )
+    tier = (asked.tier or "standard").lower()
+    tiers = {tier, "standard"} if tier in STANDARD_TIERS else {tier}
+    return any(fnmatchcase(one, rule.tier.lower()) for one in tiers) and fnmatchcase(place.lower(), rule.region.lower())
 
 
 def _names(rule: PriceRule, provider: str, model: str) -> bool:

@@ -63,7 +63,7 @@ _PREFIXES = (
     "azure/", "azure_ai/", "gemini/", "vertex_ai/", "bedrock/", "openai/", "anthropic/", "mistral/", "groq/",
     "deepseek/", "xai/",
 )  # fmt: skip
-_STANDARD_TIERS = frozenset({"", "default", "standard", "standard_only", "auto", "on_demand", "on-demand", "normal"})
+STANDARD_TIERS = frozenset({"", "default", "standard", "standard_only", "auto", "on_demand", "on-demand", "normal"})
 """Names of the tier that everybody gets, by provider: the standard price is its price."""
 _CONTEXTS: dict[str, dict[str, str]] = {
     "batch": {"processing": "batch"},
@@ -186,7 +186,7 @@ class PriceBook:
             context=context,
             corrections=corrections_of(owner.id, info.id),
             uplift=uplift if uplift is not None and uplift.since <= at.date() else None,
-            is_estimated=named not in _STANDARD_TIERS and not _has_variant(info, at, context),
+            is_estimated=named not in STANDARD_TIERS and not _has_variant(info, at, context),
         )
 
     def ceiling(self, provider: str) -> Ceiling:

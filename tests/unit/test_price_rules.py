@@ -127,6 +127,16 @@ def test_tier_and_region_must_match(data: dict[str, Any], status: str) -> None:
     assert paid(override(tier="batch", region="eu"), **data)[0] == status
 
 
+@pytest.mark.parametrize("tier", [None, "default", "auto", "standard", "DEFAULT"])
+def test_the_standard_tier_has_many_names(tier: str | None) -> None:
+    """OpenAI calls it default: a rule for `standard` is for it all the same, and one for `default` for that name."""
+    assert paid(override(tier="standard"), service_tier=tier)[0] == "overridden"
+    assert paid(override(tier="default"), service_tier=tier)[0] == (
+        "overridden" if tier in ("default", "DEFAULT") else "priced"
+    )
+    assert paid(override(tier="standard"), service_tier="batch")[0] == "priced"
+
+
 def test_rules_are_of_their_organisation() -> None:
     """Nobody else pays them."""
     assert paid(override(), org="globex") == ("priced", "12.5", "12.5")
