@@ -145,11 +145,16 @@ def _matches(rule: PriceRule, asked: Question) -> bool:
     place = asked.inference_region or asked.region or ""
     tier = (asked.tier or "standard").lower()
     tiers = {tier, "standard"} if tier in STANDARD_TIERS else {tier}
-    return any(fnmatchcase(one, rule.tier.lower()) for one in tiers) and fnmatchcase(place.lower(), rule.region.lower())
+    return any(_like(one, rule.tier) for one in tiers) and _like(place, rule.region)
 
 
 def _names(rule: PriceRule, provider: str, model: str) -> bool:
-    return fnmatchcase(provider.lower(), rule.provider.lower()) and fnmatchcase(model.lower(), rule.model.lower())
+    return _like(provider, rule.provider) and _like(model, rule.model)
+
+
+def _like(text: str, pattern: str) -> bool:
+    """Whether the text fits; a bracket in a pattern is a bracket, as in `claude-sonnet-4[1m]`."""
+    return fnmatchcase(text.lower(), pattern.lower().replace("[", "[[]"))
 
 
 def _us(at: datetime | None, otherwise: int) -> int:

@@ -137,6 +137,14 @@ def test_the_standard_tier_has_many_names(tier: str | None) -> None:
     assert paid(override(tier="standard"), service_tier="batch")[0] == "priced"
 
 
+def test_a_bracket_in_a_pattern_is_a_bracket() -> None:
+    """Some tools name models so; patterns know `*` and `?` alone."""
+    long = {"model": "gpt-4o[1m]"}
+    assert paid(override(model="GPT-4o[1m]"), **long)[0] == "overridden"
+    assert paid(override(model="gpt-4?[*"), **long)[0] == "overridden"
+    assert paid(override(model="gpt-4[oa]"))[0] == "priced"
+
+
 def test_rules_are_of_their_organisation() -> None:
     """Nobody else pays them."""
     assert paid(override(), org="globex") == ("priced", "12.5", "12.5")
