@@ -77,6 +77,8 @@ def _matches(budget: Budget, names: Mapping[str, str]) -> bool:
 def _open_since(budget: Budget, now: datetime) -> datetime:
     if budget.period == "hour":
         return now.astimezone(budget.zone()).replace(minute=0, second=0, microsecond=0).astimezone(UTC)
+    if budget.period == "rolling":
+        now -= timedelta(days=(budget.days or 1) - 1)
     at_us = (now - _EPOCH) // timedelta(microseconds=1)
     starts = period_starts(budget.calendar(), floor_us=at_us, lead_us=at_us)
     return _EPOCH + timedelta(microseconds=start_of(starts, at_us))

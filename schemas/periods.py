@@ -5,7 +5,8 @@ Laws
 2. A day begins at its first local midnight, or where that is skipped, at the change that skips it.
 3. An hour ends at a change of the clocks by less than an hour, so that it never holds an instant twice.
 4. An anchor moves where weeks, months, quarters and years begin. A day that a month does not have is its last one.
-5. Of a budget that begins or ends within a period only what lies between its two days is a period.
+5. A rolling period has no end: its days are counted by whoever asks.
+6. Of a budget that begins or ends within a period only what lies between its two days is a period.
 """
 
 from calendar import monthrange
@@ -17,11 +18,13 @@ from zoneinfo import ZoneInfo
 
 from schemas.internal import BUCKET_US
 
-Kind = Literal["hour", "day", "week", "month", "quarter", "year", "once"]
+Kind = Literal["hour", "day", "week", "month", "quarter", "year", "once", "rolling"]
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _HOUR_SEC = 3600
+FOREVER_US = 2**61
+"""The end of what has none."""
 _DAY_SEC = 86_400
 
 
@@ -46,6 +49,7 @@ class Calendar(NamedTuple):
     anchor: str | None = None
     starts: date | None = None
     ends: date | None = None
+    days: int | None = None  # of rolling ones: how many days, today among them
 
     def endless(self) -> "Calendar":
         """The same periods without a first and a last one."""
@@ -78,6 +82,9 @@ def period_in(calendar: Calendar, at_us: int) -> Period | None:
     day = local.date()
     if (calendar.starts and day < calendar.starts) or (calendar.ends and day >= calendar.ends):
         return None
+    if calendar.kind == "rolling":
+        nominal_sec = (calendar.days or 1) * _DAY_SEC
+        return Period(0, FOREVER_US, nominal_sec, nominal_sec)
     if calendar.kind == "hour":
         return _hour(at_us, local, where)
     first, last = _days(calendar, day)
@@ -86,6 +93,16 @@ def period_in(calendar: Calendar, at_us: int) -> Period | None:
     return Period(
         midnight_us(begins, calendar.zone), midnight_us(ends, calendar.zone), days * _DAY_SEC, whole * _DAY_SEC
     )
+
+
+def day_in(zone: str, at_us: int) -> Period:
+    """The local day that holds the instant."""
+    return period_of(at_us, "day", zone)
+
+
+def days_before_us(zone: str, at_us: int, days: int) -> int:
+    """When the local day began that lies so many days before the one that holds the instant."""
+    return midnight_us(instant(at_us).astimezone(ZoneInfo(zone)).date() - timedelta(days=days), zone)
 
 
 def midnight_us(day: date, zone: str) -> int:

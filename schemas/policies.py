@@ -22,7 +22,7 @@ from schemas.money import plain
 from schemas.periods import Calendar
 from schemas.prices import Discount, PriceCeiling, PriceOverride
 from schemas.routes import Route
-from schemas.terms import check_anchor, check_days, check_shares, check_whole
+from schemas.terms import check_anchor, check_days, check_rolling, check_shares, check_whole
 from schemas.usage import Name
 
 POLICY_TYPE = "burnline.policy.v1"
@@ -59,7 +59,8 @@ class Budget(Policy):
     each: str | None = Field(None, description="a budget for each member: the entity type that tells them apart")
     unit: Literal["usd", "tokens", "requests"] = "usd"
     limit: BoundedDecimal
-    period: Literal["hour", "day", "week", "month", "quarter", "year", "once"] = "month"
+    period: Literal["hour", "day", "week", "month", "quarter", "year", "once", "rolling"] = "month"
+    days: Annotated[int, Field(ge=1, le=366)] | None = Field(None, description="of a rolling period: today and so many")
     timezone: str = "UTC"
     anchor: str | None = Field(
         None, description="where periods begin: a weekday of weeks, a day of months (15), MM-DD of quarters and years"
@@ -122,6 +123,7 @@ class Budget(Policy):
         check_whole("threshold_amounts", self.threshold_amounts, unit=self.unit)
         check_anchor(self.period, self.anchor)
         check_days(self.period, self.starts, self.ends)
+        check_rolling(self.period, self.days, self.starts, self.ends, commitment=self.commitment)
         check_shares(self.period, self.starts, self.ends, prorate=self.prorate, roll_over=self.roll_over)
         if self.roll_over_most is not None and not self.roll_over:
             raise ValueError("roll_over_most says how much roll_over carries over; write roll_over = true, too")
@@ -141,7 +143,7 @@ class Budget(Policy):
 
     def calendar(self) -> Calendar:
         """How its periods follow each other."""
-        return Calendar(self.period, self.timezone, self.anchor, self.starts, self.ends)
+        return Calendar(self.period, self.timezone, self.anchor, self.starts, self.ends, self.days)
 
 
 class BudgetIncrease(Policy):

@@ -46,9 +46,21 @@ def check_days(period: Kind, starts: date | None, ends: date | None) -> None:
         )
 
 
+def check_rolling(period: Kind, days: int | None, starts: date | None, ends: date | None, *, commitment: bool) -> None:
+    """A rolling period says how many days it has, and no other does. Raises: ValueError: it is not so."""
+    if (period == "rolling") != (days is not None):
+        raise ValueError("period = 'rolling' and days go together: days = 30 is today and the 29 days before it")
+    if (starts or ends) and period == "rolling":
+        raise ValueError("a rolling period has neither starts nor ends; leave them out")
+    if commitment and period == "rolling":
+        raise ValueError("commitment of period 'rolling': a window that has no end is never over; leave it out")
+
+
 def check_shares(period: Kind, starts: date | None, ends: date | None, *, prorate: bool, roll_over: bool) -> None:
     """There are periods to share out and to carry over. Raises: ValueError: there are none."""
-    if prorate and (period in ("hour", "once") or (starts is None and ends is None)):
+    if prorate and (period in ("hour", "once", "rolling") or (starts is None and ends is None)):
         raise ValueError("prorate shares out the period that starts or ends cuts; here there is none")
-    if roll_over and (period == "once" or starts is None):
+    if roll_over and period in ("once", "rolling"):
+        raise ValueError(f"roll_over of period {period!r}: no period follows another; leave it out")
+    if roll_over and starts is None:
         raise ValueError("roll_over needs starts: the first day from which on something can be left over")

@@ -8,7 +8,7 @@ Laws
 from bisect import bisect_right
 from functools import lru_cache
 
-from schemas.periods import Calendar, midnight_us, period_in
+from schemas.periods import Calendar, days_before_us, midnight_us, period_in
 
 KEPT_US = 49 * 3_600_000_000
 """Live means at most 48 h old when appended; an hour to spare."""
@@ -19,8 +19,8 @@ _QUARTER_US = 900_000_000
 def period_starts(calendar: Calendar, *, floor_us: int, lead_us: int) -> tuple[int, ...]:
     """Ascending starts, microseconds since 1970, when the log's clock stands between `floor_us` and `lead_us`.
 
-    They are those of the budget's periods (of hours in quarters: every change of a clock is at a quarter of an hour of
-    UTC), and its own first and last day; the last one lies after `lead_us`.
+    They are those of the budget's periods (of rolling ones the days, of hours in quarters: every change of a clock is
+    at a quarter of an hour of UTC), and its own first and last day; the last one lies after `lead_us`.
     """
     bounds = {midnight_us(day, calendar.zone) for day in (calendar.starts, calendar.ends) if day is not None}
     if calendar.kind == "once":
@@ -30,6 +30,10 @@ def period_starts(calendar: Calendar, *, floor_us: int, lead_us: int) -> tuple[i
 
 
 def _endless(calendar: Calendar, *, floor_us: int, lead_us: int) -> list[int]:
+    if calendar.kind == "rolling":
+        days = _endless(Calendar("day", calendar.zone), floor_us=floor_us, lead_us=lead_us)
+        first_us = days_before_us(calendar.zone, days[0], calendar.days or 1)
+        return [*_between(Calendar("day", calendar.zone), first_us, days[0]), *days]
     if calendar.kind == "hour":
         first = (floor_us - KEPT_US) // _QUARTER_US
         return [number * _QUARTER_US for number in range(first, lead_us // _QUARTER_US + 6)]
@@ -37,6 +41,14 @@ def _endless(calendar: Calendar, *, floor_us: int, lead_us: int) -> list[int]:
     starts = [min(_start(calendar, floor_us - KEPT_US), two_before)]
     while starts[-1] <= lead_us:
         starts.append(_end(calendar, starts[-1]))
+    return starts
+
+
+def _between(calendar: Calendar, first_us: int, end_us: int) -> list[int]:
+    starts = []
+    while first_us < end_us:
+        starts.append(first_us)
+        first_us = _end(calendar, first_us)
     return starts
 
 

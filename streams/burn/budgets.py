@@ -22,10 +22,12 @@ from schemas.internal import BUCKET_US
 from schemas.periods import Period, period_in
 from streams.burn.allowances import plan_in
 from streams.burn.crossing import Crossing, cross
+from streams.burn.days import window_of
 from streams.burn.deltas import Deltas
-from streams.burn.limits import UNMARKED, InForceHere, Plan
+from streams.burn.limits import UNMARKED, Plan
 from streams.burn.period_table import AMOUNTS, KEEP_US, Crossed, PeriodKey, Periods, mark
 from streams.burn.spent import NOTHING, Amounts, amounts, unit_number
+from streams.burn.under import Under
 
 Ints = npt.NDArray[np.int64]
 _QUARTER_BUCKETS = 90  # every period begins on a quarter of an hour of UTC
@@ -34,20 +36,6 @@ _QUARTER_BUCKETS = 90  # every period begins on a quarter of an hour of UTC
 def period_at(plan: Plan, at_us: int) -> Period | None:
     """The period of the budget that holds the instant; None before its first and after its last day."""
     return period_in(plan.budget.calendar(), at_us)
-
-
-@dataclass(frozen=True, slots=True)
-class Under:
-    """What a batch is judged under: the policies now, the policy offset that rated it, up to where periods are over.
-
-    `opened`: budgets whose `matched_since` is up to here are judged. `now_us`: the clock of increases.
-    """
-
-    policies: InForceHere
-    rated_under: int
-    closed_us: int
-    opened: int
-    now_us: int
 
 
 @dataclass(slots=True)
@@ -86,7 +74,9 @@ def count(table: Periods, deltas: Deltas, rows: Ints, under: Under) -> tuple[lis
     if not groups.keys:
         return [], []
     of_group = zip(groups.keys, groups.plans, groups.periods, strict=True)
-    slots = np.array([_slot(table, key, plan, period, under) for key, plan, period in of_group], np.int64)
+    slots = np.array(
+        [slot_of(table, key, plan, period, now_us=under.now_us) for key, plan, period in of_group], np.int64
+    )
     table.will_change(slots)
     column = table.columns
     live = deltas.live[groups.rows]
@@ -150,6 +140,8 @@ def grouped(deltas: Deltas, rows: Ints, under: Under) -> Groups:
         period = period_at(plan, (place & 0xFFFFFFFF) * _QUARTER_BUCKETS * BUCKET_US)
         if period is None or kept_until(plan, period) <= under.closed_us:
             continue
+        if plan.budget.period == "rolling" and not _in_window(plan, place, now_us=under.now_us):
+            continue
         group = groups.setdefault((org, budget_id, member, period.start_us), len(groups))
         if group == len(plans):
             plans.append(plan)
@@ -160,18 +152,24 @@ def grouped(deltas: Deltas, rows: Ints, under: Under) -> Groups:
     return Groups(rows[kept], group_of_row[kept], list(groups), plans, periods)
 
 
+def _in_window(plan: Plan, place: int, *, now_us: int) -> bool:
+    first_us, end_us = window_of(plan, now_us)
+    return first_us <= (place & 0xFFFFFFFF) * _QUARTER_BUCKETS * BUCKET_US < end_us
+
+
 def kept_until(plan: Plan, period: Period) -> int:
     """Until when a period matters: nothing live falls into it any more, nor into the one that it carries over to."""
     after = period_at(plan, period.end_us) if plan.budget.roll_over else None
     return (period if after is None else after).end_us + KEEP_US
 
 
-def _slot(table: Periods, key: PeriodKey, plan: Plan, period: Period, under: Under) -> int:
+def slot_of(table: Periods, key: PeriodKey, plan: Plan, period: Period, *, now_us: int) -> int:
+    """The row of a period; a fresh one needs what its plan says first."""
     known = table.slots.get(key)
     if known is not None:
         return known
     slot = table.slot(key)
     table.columns["end_us"][slot] = period.end_us
     table.columns["kept_us"][slot] = kept_until(plan, period)
-    mark(table, slot, plan_in(table, plan, key, now_us=under.now_us), Crossed(UNMARKED, UNMARKED))
+    mark(table, slot, plan_in(table, plan, key, now_us=now_us), Crossed(UNMARKED, UNMARKED))
     return slot

@@ -121,7 +121,7 @@ def _said(state: BurnState, found: list[TooFast]) -> list[Alert]:
     for one in sorted(found, key=_urgency):
         budget = one.plan.budget
         whose, rank = (budget.org, budget.id, one.member), PAIRINGS.index(one.rung.pairing)
-        start = rfc3339(instant(one.period.start_us))
+        start = "" if budget.period == "rolling" else rfc3339(instant(one.period.start_us))
         if ("burn_rate", *whose, start, one.rung.level) in state.episodes.open:
             continue
         alert = state.episodes.fire(messages.burn_rate_alert(one, at=at, notify=rank <= urgent.get(whose, rank)))
@@ -177,9 +177,7 @@ def is_calm(state: BurnState, key: EpisodeKey, *, at_us: int) -> bool | None:
 
 def _rung_of(plan: Plan, state: BurnState, key: EpisodeKey) -> Rung | None:
     start = state.episodes.open[key].alert.period_start
-    if start is None:
-        return None
-    period = period_at(plan, micros(start))
+    period = period_at(plan, 0 if start is None else micros(start))
     if period is None:
         return None
     mine = plan_in(state.periods, plan, (*key[1:4], period.start_us), now_us=state.done.limits_us)

@@ -17,6 +17,7 @@ from types import MappingProxyType
 import lz4.block
 import msgspec
 
+from streams.burn.days import new_days
 from streams.burn.period_table import VARYING
 from streams.burn.state import BurnState
 from streams.burn.table import PageBytes
@@ -37,13 +38,16 @@ _ESTIMATES = frozenset(
     {"estimated_high", "estimated_low", "crossed_estimated", "need_estimated_high", "need_estimated_low"}
 )
 _VARYING = frozenset(VARYING)
+_DAYS = {"days": frozenset(new_days().spec)}
 OLDER: tuple[Mapping[str, frozenset[str]], ...] = (
-    {"periods": _VARYING | _ESTIMATES},
-    {"periods": _VARYING | _ESTIMATES | {"waited"}},
-    {"periods": _VARYING},
+    {"periods": _VARYING | _ESTIMATES, **_DAYS},
+    {"periods": _VARYING | _ESTIMATES | {"waited"}, **_DAYS},
+    {"periods": _VARYING, **_DAYS},
+    _DAYS,
 )
-"""Columns, per table, that older layouts do not have; pages of those are read, with zeros there: nothing was estimated
-before ceilings were summed, and no limit was other than its budget's."""
+"""Columns, per table, that older layouts do not have, all of a table that they do not have; pages of those are read,
+with zeros there: nothing was estimated before ceilings were summed, no limit was other than its budget's, and no budget
+was rolling."""
 
 
 class Piece(msgspec.Struct, array_like=True, frozen=True):
@@ -70,7 +74,8 @@ def layout_of(state: BurnState, without: Mapping[str, frozenset[str]] = MappingP
     for name, table in state.tables().items():
         none = without.get(name, frozenset[str]())
         columns = [(column, kind.dtype, kind.width) for column, kind in table.spec.items() if column not in none]
-        spec.append((name, table.page_rows, columns))
+        if columns:
+            spec.append((name, table.page_rows, columns))
     return blake2b(msgspec.json.encode([VERSION, spec]), digest_size=8).hexdigest()
 
 
@@ -210,7 +215,7 @@ def _restored(pieces: dict[tuple[str, int], bytes]) -> BurnState | None:
         bodies = {part: [pieces[part, index] for index in range(count)] for part, count in head.pieces.items()}
         state = BurnState()
         for name, table in state.tables().items():
-            table.restore([msgspec.msgpack.decode(body, type=PageBytes) for body in bodies[name]])
+            table.restore([msgspec.msgpack.decode(body, type=PageBytes) for body in bodies.get(name, ())])
         state.take_cross(lz4.block.decompress(b"".join(bodies["cross"])))
     except (KeyError, ValueError, lz4.block.LZ4BlockError, msgspec.MsgspecError):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.periods import Period
-from streams.burn.limits import Marks, Plan, Step
+from streams.burn.limits import UNMARKED, Marks, Plan, Step
 from streams.burn.period_table import Crossed, PeriodKey, Periods, crossed_in, mark
 from streams.burn.spent import Spent
 
@@ -43,13 +43,13 @@ def cross(
     )
 
 
-def ease(table: Periods, slot: int, plan: Plan, spent: Spent) -> None:
-    """Shares of a limit that has risen are marked only as far as they are still reached."""
+def ease(table: Periods, slot: int, plan: Plan, spent: Spent, *, amounts: bool) -> None:
+    """Thresholds are marked only as far as they are still reached: shares of the limit, with `amounts` those, too."""
     before = crossed_in(table, slot)
 
     def still(marks: Marks, amount: tuple[int, int]) -> Marks:
-        held = [s for s in plan.steps if s.share is not None and marks.hold(s) and amount >= s.need]
-        return Marks(max((s.share_millionths for s in held), default=0), marks.amounts)
+        held = UNMARKED.past(s for s in plan.steps if marks.hold(s) and amount >= s.need)
+        return held if amounts else Marks(held.shares, marks.amounts)
 
     by_cost = still(before.by_cost, spent.priced)
     mark(table, slot, plan, Crossed(by_cost, still(before.supposed, spent.with_estimates)))

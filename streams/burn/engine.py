@@ -32,16 +32,20 @@ from streams.burn import (
     rejudging,
     relimiting,
     rings,
+    rolling,
     sharing,
     spikes,
     unpriced,
 )  # fmt: skip
-from streams.burn.budgets import Under
+from streams.burn.crossing import Crossing
+from streams.burn.days import count_days, forget_days
 from streams.burn.deltas import Deltas
 from streams.burn.limits import BudgetKey, InForceHere, Plan, compiled
 from streams.burn.period_table import PeriodKey
 from streams.burn.spent import Spent
 from streams.burn.state import BurnState
+from streams.burn.table import Slots
+from streams.burn.under import Under
 from streams.ports import Output, PolicyLog
 
 _SEC = 1_000_000
@@ -61,7 +65,7 @@ def advance(
     if header.clock:
         state.clock.hear(header.lane(), lanes=header.lanes, log_time_us=header.log_time_us)
     counting.release(state)
-    alerts += relimiting.by_the_clock(state)
+    alerts += _clock_of_limits(state)
     if header.opened >= 0 and not header.clock:
         alerts += _take_opening(state, header, deltas)
     else:
@@ -93,6 +97,12 @@ def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> tuple
     return _forget(state, gone, after) + relimiting.edited(state, edited), closings
 
 
+def _clock_of_limits(state: BurnState) -> list[Alert]:
+    before_us = state.done.limits_us
+    state.done.limits_us = max(before_us, state.clock.closed_us())
+    return relimiting.by_the_clock(state, before_us=before_us) + rolling.new_days(state, before_us=before_us)
+
+
 def _terms(plan: Plan) -> tuple[object, ...]:
     return (plan.since, plan.increases)
 
@@ -101,6 +111,7 @@ def _forget(state: BurnState, gone: set[BudgetKey], after: InForceHere) -> list[
     if not gone:
         return []
     period_table.forget(state.periods, gone)
+    state.days.remove([slot for key, slot in sorted(state.days.slots.items()) if key[:2] in gone])
     members = state.members
     members.remove([slot for key, slot in sorted(members.slots.items()) if key[:2] in gone])
     state.ahead = [row for row in state.ahead if row.table != "members" or row.key[:2] not in gone]
@@ -116,14 +127,17 @@ def _take_rows(state: BurnState, header: BatchHeaders, deltas: Deltas | None) ->
     if state.policies is None or deltas is None:
         return []
     of_budgets, of_entities = counting.budget_rows(deltas)
-    crossings, carrying = budgets.count(
-        state.periods, deltas, of_budgets, _under(state, state.policies, header.policy_offset)
-    )
+    crossings, carrying = _count(state, deltas, of_budgets, _under(state, state.policies, header.policy_offset))
     windowed = of_budgets if header.windows else of_budgets[:0]
     counting.take_windows(state, deltas, budgets=windowed, entities=of_entities, rated_under=header.policy_offset)
     counting.take_sketches(state, deltas, of_entities)
     alerts = relimiting.fired(state, crossings) + relimiting.carried(state, carrying)
     return alerts + unpriced.take(state, deltas, of_entities)
+
+
+def _count(state: BurnState, deltas: Deltas, rows: Slots, under: Under) -> tuple[list[Crossing], list[PeriodKey]]:
+    count_days(state.days, deltas, rows, under)
+    return budgets.count(state.periods, deltas, rows, under)
 
 
 def _under(state: BurnState, policies: InForceHere, rated_under: int) -> Under:
@@ -136,7 +150,7 @@ def _take_opening(state: BurnState, header: BatchHeaders, deltas: Deltas | None)
         return _open(state, header.opened, {})
     of_budgets, _ = counting.budget_rows(deltas)
     under = _under(state, state.policies, header.policy_offset)
-    crossings, carrying = budgets.count(state.periods, deltas, of_budgets, under)
+    crossings, carrying = _count(state, deltas, of_budgets, under)
     alerts = relimiting.fired(state, crossings) + relimiting.carried(state, carrying)
     return alerts + _open(state, header.opened, rejudging.brought_by(deltas, of_budgets, under))
 
@@ -193,6 +207,8 @@ def _resolve(state: BurnState, *, before_us: int | None) -> list[Alert]:
 def _sweep(state: BurnState, *, floor_us: int) -> None:
     """Rows that can matter no more are free: nothing in any window, nothing left to say, nothing live to come."""
     period_table.forget_old(state.periods, floor_us=floor_us)
+    if state.policies is not None:
+        forget_days(state.days, state.policies, now_us=state.done.limits_us)
     oldest = (floor_us - rings.SPAN_US) // BUCKET_US
     for table in (state.entities, state.members):
         idle = table.column("newest") < oldest

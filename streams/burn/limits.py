@@ -138,6 +138,7 @@ class InForceHere:
     offset: int
     plans: Mapping[BudgetKey, Plan]
     turns: tuple[tuple[BudgetKey, int], ...]  # when increases begin and end
+    rolling: Mapping[BudgetKey, Plan]
     spikes: Mapping[str, SpikeRule]
     shared: Mapping[str, SharedCredentialRule]
 
@@ -168,9 +169,11 @@ def compiled(policies: Policies, *, offset: int) -> InForceHere:
         if isinstance(one := entry.policy, BudgetIncrease):
             more[one.org, one.budget].append(_increase(one))
     budgets = {(p.org, p.id): (p, entry) for entry in inside if isinstance(p := entry.policy, Budget)}
+    plans = {key: plan_of(*found, increases=more.get(key, ())) for key, found in budgets.items()}
     return InForceHere(
         offset=offset,
-        plans={key: plan_of(*found, increases=more.get(key, ())) for key, found in budgets.items()},
+        plans=plans,
+        rolling={key: plan for key, plan in plans.items() if plan.budget.period == "rolling"},
         turns=tuple((key, us) for key, some in more.items() for one in some for us in (one.starts_us, one.ends_us)),
         spikes={p.org: p for entry in inside if isinstance(p := entry.policy, SpikeRule)},
         shared={p.org: p for entry in inside if isinstance(p := entry.policy, SharedCredentialRule)},

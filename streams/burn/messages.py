@@ -108,8 +108,7 @@ def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated:
         entity_id=entity_id,
         budget_id=budget.id,
         member=member or None,
-        period_start=instant(crossing.period.start_us),
-        period_end=instant(crossing.period.end_us),
+        **_bounds(budget, crossing.period),
         unit=budget.unit,
         value=spent,
         threshold=step.amount,
@@ -122,8 +121,19 @@ def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated:
     )
 
 
+def _bounds(budget: Budget, period: Period) -> dict[str, datetime | None]:
+    """The period of an alert; a rolling one is another each day and has none."""
+    ends = budget.period != "rolling"
+    return {
+        "period_start": instant(period.start_us) if ends else None,
+        "period_end": instant(period.end_us) if ends else None,
+    }
+
+
 def _period_from(budget: Budget, period: Period) -> str:
     """A period as a person says it."""
+    if budget.period == "rolling":
+        return f"the last {budget.days} days ({budget.timezone})"
     since = instant(period.start_us).astimezone(budget.zone())
     start = since.strftime("%Y-%m-%d %H:%M" if budget.period == "hour" else "%Y-%m-%d")
     kind = "one-off" if budget.period == "once" else budget.period
@@ -214,8 +224,7 @@ def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
         entity_id=entity_id,
         budget_id=budget.id,
         member=found.member or None,
-        period_start=instant(found.period.start_us),
-        period_end=instant(found.period.end_us),
+        **_bounds(budget, found.period),
         unit="usd_per_hour" if usd else budget.unit,
         value=short(long / hours) if usd else long,
         threshold=fires if usd else short(fires * hours),

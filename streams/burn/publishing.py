@@ -3,8 +3,8 @@
 Laws
 1. An entity is said when a row came since it was last said, each minute while its last hour is above zero (what it
    burns falls as time passes), and once more for each window that has fallen to zero at the floor. Budget states are
-   said when a row came, and once more when their period ends at the floor or their budget is removed or opened anew.
-   Those of a budget that is not open yet wait: a part of what it has spent is not what it has spent.
+   said when a row came, and once more when their period ends at the floor or their budget is removed or opened anew;
+   those of a budget that is not open yet wait, because a part of what it has spent is not what it has spent.
 2. A message holds at most `MOST_RATES` entities, those not said for the longest first; the rest follow.
 3. `silent` (in replay, where it was said already) changes nothing but that nothing is written: the state moves on.
 4. Amounts are exact; rates per hour are cut to the pico-USD, tokens per minute to three decimals.
@@ -23,6 +23,7 @@ from schemas.periods import instant
 from schemas.signals import BUDGET_STATES_TYPE, RATES_TYPE, rfc3339
 from streams.burn import rings
 from streams.burn.allowances import plan_in
+from streams.burn.days import window_of
 from streams.burn.limits import BudgetKey, Plan, amount_of
 from streams.burn.period_table import PeriodKey, spent_in
 from streams.burn.state import UNSAID, BurnState
@@ -207,6 +208,9 @@ def _mark_closed(state: BurnState) -> None:
 def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[str, Any]:
     column, plan = state.periods.columns, plan_in(state.periods, plan, key, now_us=state.done.limits_us)
     budget = plan.budget
+    start_us, end_us = key[3], int(column["end_us"][slot])
+    if budget.period == "rolling":
+        start_us, end_us = window_of(plan, state.done.limits_us)
     held = spent_in(state.periods, slot)
     spent = amount_of(held.priced, budget.unit)
     highest = plan.highest_share(held.priced)
@@ -216,8 +220,8 @@ def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[s
     return {
         "budget_id": budget.id,
         "member": key[2] or None,
-        "period_start": rfc3339(instant(key[3])),
-        "period_end": rfc3339(instant(int(column["end_us"][slot]))),
+        "period_start": rfc3339(instant(start_us)),
+        "period_end": rfc3339(instant(end_us)),
         "unit": budget.unit,
         "limit": plain(budget.limit),
         "spent": plain(spent),

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from streams.burn.allowances import plan_in
-from streams.burn.budgets import Under, grouped, period_at
+from streams.burn.budgets import grouped, period_at
 from streams.burn.crossing import Crossing, cross
 from streams.burn.deltas import Deltas
 from streams.burn.limits import BudgetKey
 from streams.burn.period_table import PeriodKey, Periods, slots_of, spent_in
 from streams.burn.spent import NOTHING, Amounts, Spent
 from streams.burn.table import Slots
+from streams.burn.under import Under
 
 
 def opened(

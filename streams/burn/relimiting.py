@@ -40,10 +40,9 @@ def carried(state: BurnState, periods: Iterable[PeriodKey]) -> list[Alert]:
     return _relimited(state, [(key, slots[key]) for key in periods if key in slots], anyhow=False)
 
 
-def by_the_clock(state: BurnState) -> list[Alert]:
-    """The clock of increases has moved on: the alerts of budgets of which one begins or ends."""
-    before_us = state.done.limits_us
-    now_us = state.done.limits_us = max(before_us, state.clock.closed_us())
+def by_the_clock(state: BurnState, *, before_us: int) -> list[Alert]:
+    """The clock of increases has moved on from `before_us`: the alerts of budgets of which one begins or ends."""
+    now_us = state.done.limits_us
     if state.policies is None or now_us == before_us:
         return []
     turned = {key for key, at_us in state.policies.turns if before_us < at_us <= now_us}
@@ -60,7 +59,7 @@ class _Moved:
 
 
 def _relimited(state: BurnState, found: list[tuple[PeriodKey, int]], *, anyhow: bool) -> list[Alert]:
-    held = _held(state.episodes) if found else {}
+    held = held_episodes(state.episodes) if found else {}
     at = instant(state.clock.lead_us)
     over: list[EpisodeKey] = []
     crossings: list[Crossing] = []
@@ -82,7 +81,7 @@ def _relimited(state: BurnState, found: list[tuple[PeriodKey, int]], *, anyhow: 
         is_open = period.end_us > state.clock.closed_us()
         moved = _Moved(plan, spent, is_open and plan.limit() > before)
         if moved.raised:
-            ease(state.periods, slot, plan, spent)
+            ease(state.periods, slot, plan, spent, amounts=False)
         over += [episode for episode in held.get(key, ()) if _is_over(state, episode, moved)]
         crossings.append(
             Crossing(plan, key, period, spent, *cross(state.periods, slot, plan, spent, spent if is_open else NOTHING))
@@ -99,22 +98,26 @@ def fired(state: BurnState, crossings: Iterable[Crossing]) -> list[Alert]:
     return [alert for alert in said if alert is not None]
 
 
-def _held(episodes: Episodes) -> Held:
-    """The open episodes of each period of a budget, sorted."""
+def held_episodes(episodes: Episodes) -> Held:
+    """The open episodes of each period of a budget, sorted; a rolling one has no start."""
     found: dict[PeriodKey, list[EpisodeKey]] = defaultdict(list)
     for key in sorted(episodes.open):
         start = episodes.open[key].alert.period_start
-        if key[0] in {"threshold", "burn_rate"} and start is not None:
-            found[key[1], key[2], key[3], micros(start)].append(key)
+        if key[0] in {"threshold", "burn_rate"}:
+            found[key[1], key[2], key[3], 0 if start is None else micros(start)].append(key)
     return found
 
 
 def _is_over(state: BurnState, episode: EpisodeKey, moved: _Moved) -> bool:
     if episode[0] == "burn_rate":
         return moved.raised and burning.is_calm(state, episode, at_us=state.clock.lead_us) is True
-    step = moved.plan.step(episode[5])
-    if step is None:
+    if moved.plan.step(episode[5]) is None:
         return True
+    return moved.raised and not is_reached(state, episode, moved.plan, moved.spent)
+
+
+def is_reached(state: BurnState, episode: EpisodeKey, plan: Plan, spent: Spent) -> bool:
+    """Whether a period still reaches the threshold of its open episode, as far as that was said to rest on cost."""
+    step = plan.step(episode[5])
     estimated = state.episodes.open[episode].alert.basis == "estimated"
-    amount = moved.spent.with_estimates if estimated else moved.spent.priced
-    return moved.raised and amount < step.need
+    return step is not None and (spent.with_estimates if estimated else spent.priced) >= step.need

@@ -6,6 +6,7 @@ import msgspec
 
 from streams.burn import period_table, shared_credential
 from streams.burn.clock import Clock
+from streams.burn.days import Days, new_days
 from streams.burn.episodes import EpisodeBytes, Episodes
 from streams.burn.limits import InForceHere, Plan
 from streams.burn.period_table import Periods
@@ -107,6 +108,7 @@ class BurnState:
     members: Table[MemberKey] = field(default_factory=new_members)
     periods: Periods = field(default_factory=period_table.new_table)
     credentials: Credentials = field(default_factory=shared_credential.new_table)
+    days: Days = field(default_factory=new_days)
 
     def is_open(self, plan: Plan) -> bool:
         """Whether the budget holds what it had spent before rating knew it, so that it can be judged."""
@@ -123,6 +125,7 @@ class BurnState:
             "members": self.members,
             "periods": self.periods,
             "credentials": self.credentials,
+            "days": self.days,
         }
 
     def cross(self) -> bytes:

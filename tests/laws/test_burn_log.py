@@ -51,10 +51,16 @@ def changes() -> list[dict[str, Any]]:
     team = {"kind": "budget", "id": "team", "org": "acme", "scope": {"team": "code"}, "limit": "40"}
     each = {"kind": "budget", "id": "each", "org": "acme", "each": "user", "limit": "3", "period": "hour"}
     calls = {"kind": "budget", "id": "calls", "org": "acme", "limit": "90", "unit": "requests", "period": "day"}
+    left: dict[str, Any] = {"kind": "budget", "id": "left", "org": "acme", "each": "user", "limit": "5", "period": "day"}
+    left |= {"starts": "2026-11-28", "roll_over": True, "threshold_amounts": ["4.5"], "commitment": True}
+    rolls: dict[str, Any] = {"kind": "budget", "id": "rolls", "org": "acme", "each": "user", "limit": "6", "period": "rolling"}
+    rolls |= {"days": 2, "timezone": "Europe/Berlin", "threshold_amounts": ["2"]}
+    more = {"kind": "budget_increase", "id": "more", "org": "acme", "budget": "left", "member": "user-1", "amount": "3"}
+    more |= {"starts": "2026-11-30T22:00:00Z", "ends": "2026-12-01T00:10:00Z"}
     spike = {"kind": "spike_rule", "org": "acme", "min_excess_usd_per_hour": "1", "min_history_buckets": 3}
     return [
-        {"sets": [team, each, calls, spike]},
-        {"sets": [{**team, "limit": "20"}]},
+        {"sets": [team, each, calls, left, rolls, spike]},
+        {"sets": [{**team, "limit": "20"}, {**rolls, "limit": "9"}, more]},
         {"sets": [{**each, "period": "day"}], "removes": [("budget", "acme", "calls")]},
     ]
 
@@ -91,7 +97,7 @@ def event(dice: random.Random, now_us: int) -> list[Row]:
     who.append(("credential", f"key-{team}", None))
     if team == "code":
         who.append(("budget", "team", None))
-    who += [("budget", "each", user), ("budget", "calls", None)]
+    who += [("budget", "each", user), ("budget", "calls", None), ("budget", "left", user), ("budget", "rolls", user)]
     return [
         Row(
             "acme",

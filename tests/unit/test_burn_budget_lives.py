@@ -32,6 +32,8 @@ from tests.unit.test_burn_openings import AT, BUDGET, USD, levels, policies, spe
 
 LAYOUT_BEFORE_OPENINGS = "a956b0fe55fb70f7"
 LAYOUT_BEFORE_ESTIMATES = "03c397e01778aad5"
+LAYOUT_BEFORE_LIMITS_VARIED = "58e047e63bbf0acf"
+LAYOUT_BEFORE_ROLLING_DAYS = "2a904a947bfd85a3"
 
 
 @pytest.mark.parametrize("end", ["removed", "matched anew"])
@@ -109,6 +111,22 @@ def test_checkpoint_of_before_estimates_is_read() -> None:
     log.say(AT + 2 * SEC, [Row("acme", "budget", "b", AT, unpriced=1, ceiling_pico=40 * USD)])
     said = [(alert.level, alert.basis, alert.value) for alert in alerts(run(again, log.records[3:]))]
     assert said == [("0.8", "estimated", Decimal(100)), ("1", "estimated", Decimal(100))]
+
+
+@pytest.mark.parametrize(
+    ("layout", "lacking"),
+    [(LAYOUT_BEFORE_LIMITS_VARIED, checkpoint.OLDER[2]), (LAYOUT_BEFORE_ROLLING_DAYS, checkpoint.OLDER[3])],
+)
+def test_checkpoint_of_before_limits_varied_is_read(layout: str, lacking: Mapping[str, frozenset[str]]) -> None:
+    """Its budgets keep what they counted and crossed; the first edit knows what still holds."""
+    again = after_older(layout, lacking, without=())
+    log = BurnLog(policy_offset=2, opens=False)
+    log.tick(AT + 3 * SEC)
+    edited = history()
+    edited.append({"sets": [{**BUDGET, "limit": "110"}]})
+    again._policy_log = edited
+    assert [said[:2] for said in levels(run(again, log.records))] == []
+    assert again.state.periods.column("high").tolist() == [60_000_000, 60_000_000]
 
 
 def after_older(layout: str, lacking: Mapping[str, frozenset[str]], *, without: Sequence[str]) -> BurnLane:
