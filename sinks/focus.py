@@ -6,13 +6,15 @@ Laws
 2. Each class has the price that it was charged at (x_CostAllocation Leaf Prices), or, where the prices known now do
    not add up to what the ledger says, its share in proportion (Proportional).
 3. A row's unit price is one: calls of one hour at two prices are two rows.
+4. Amounts of units and unit prices have at most 12 places, whatever a float holds; a unit price that fits no column is
+   empty.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any, NamedTuple
 
 from schemas.money import pico_usd, plain, usd
@@ -23,6 +25,9 @@ from sinks.queries import Query
 
 _PER_MILLION = Decimal(1_000_000)
 _SCALE = Decimal("1E-12")
+_EXACT = Context(prec=400, rounding=ROUND_HALF_EVEN)
+_MOST = Decimal(10) ** 26
+"""A unit price from here on fits no decimal(38, 12)."""
 DIMENSIONS = (
     "org", "business_unit", "cost_center", "team", "project", "use_case", "environment", "user", "agent", "credential",
     "provider", "model", "service_tier", "region", "pricing_status", "price_book_version",
@@ -114,7 +119,7 @@ class FocusRows:
         for (part, count), cost_share, list_share in zip(parts.items(), costs, lists, strict=True):
             key = _Key(hour, dimensions, part, priced.rates.get(part) if known else None, known and cost == listed)
             sums = self._sums.setdefault(key, _Sums())
-            sums.quantity += count
+            sums.quantity = _EXACT.add(sums.quantity, count)
             sums.cost_pico_usd += cost_share
             sums.list_pico_usd += list_share
 
@@ -140,6 +145,7 @@ def _row(key: _Key, sums: _Sums) -> dict[str, Any]:
     meter, direction, action = _METERS.get(key.part, ("Requests" if key.part == REQUESTS else key.part, None, None))
     tokens, tier = key.part in _METERS, said["service_tier"] or "standard"
     quantity = sums.quantity / _PER_MILLION if tokens else sums.quantity
+    consumed = sums.quantity.quantize(_SCALE, context=_EXACT)
     cost, listed = usd(sums.cost_pico_usd), usd(sums.list_pico_usd)
     has_price = not said["pricing_status"].startswith("unpriced")
     has_list = has_price and (listed > 0 or cost == 0)
@@ -161,8 +167,8 @@ def _row(key: _Key, sums: _Sums) -> dict[str, Any]:
         "BillingCurrency": "USD", "BillingPeriodStart": start, "BillingPeriodEnd": _next_month(start),
         "ChargeCategory": "Usage", "ChargeDescription": f"{said['model']}: {meter}", "ChargeFrequency": "Usage-Based",
         "ChargePeriodStart": key.hour, "ChargePeriodEnd": key.hour + timedelta(hours=1),
-        "ConsumedQuantity": sums.quantity, "ConsumedUnit": unit,
-        "PricingQuantity": quantity, "PricingUnit": "1000000 Tokens" if tokens else unit, "PricingCategory": "Standard",
+        "ConsumedQuantity": consumed, "ConsumedUnit": unit,
+        "PricingQuantity": quantity if tokens else consumed, "PricingUnit": "1000000 Tokens" if tokens else unit, "PricingCategory": "Standard",
         "ListUnitPrice": list_price, "ContractedUnitPrice": paid_price, "PricingCurrency": "USD",
         "PricingCurrencyListUnitPrice": list_price, "PricingCurrencyContractedUnitPrice": paid_price,
         "PricingCurrencyEffectiveCost": cost,
@@ -184,9 +190,8 @@ def _row(key: _Key, sums: _Sums) -> dict[str, Any]:
 
 def _unit_price(cost: Decimal, quantity: Decimal, rate: Decimal | None) -> Decimal | None:
     """What one pricing unit cost: the rate where it is known, else what follows from cost and quantity."""
-    if rate is not None:
-        return rate
-    return (cost / quantity).quantize(_SCALE) if quantity else None
+    price = rate if rate is not None else _EXACT.divide(cost, quantity) if quantity else None
+    return None if price is None or price >= _MOST else price.quantize(_SCALE, context=_EXACT)
 
 
 def _next_month(first: datetime) -> datetime:

@@ -188,6 +188,25 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
         write_focus(iter([]), "parquet", None)
 
 
+@pytest.mark.parametrize(
+    ("amount", "consumed", "price"),
+    [
+        (10 / 3, "3.333333333333", "1.5"),
+        (1e-13, "0", "50000000000000"),
+        (5e-324, "0", None),
+        (1e15, "1000000000000000", "0"),
+    ],
+)
+def test_any_amount_of_units_is_a_row(tmp_path: Path, amount: float, consumed: str, price: str | None) -> None:
+    """What a float holds is rounded to the places of a column, in every format; the cost stays what it is."""
+    row = ledger("5", units={"audio_seconds": amount}, pricing_status="overridden")
+    [found] = rows_of([row], Exported(), lambda some: [Priced({}, {}) for _ in some])
+    for chosen in ("csv", "jsonl", "parquet"):
+        assert write_focus([found], chosen, tmp_path / chosen) == 1  # type: ignore[arg-type]  # a Format
+    assert (cell(found["ConsumedQuantity"]), cell(found["BilledCost"])) == (consumed, "5")
+    assert cell(found["ContractedUnitPrice"]) == price
+
+
 def test_questions_take_bounds_as_parameters() -> None:
     """No time from outside stands in a text."""
     for asked in (hours_between(since=AT, until=AT), events_between(since=AT, until=AT)):
