@@ -202,7 +202,7 @@ def test_any_amount_of_units_is_a_row(tmp_path: Path, amount: float, consumed: s
     row = ledger("5", units={"audio_seconds": amount}, pricing_status="overridden")
     [found] = rows_of([row], Exported(), lambda some: [Priced({}, {}) for _ in some])
     for chosen in ("csv", "jsonl", "parquet"):
-        assert write_focus([found], chosen, tmp_path / chosen) == 1  # type: ignore[arg-type]  # a Format
+        assert write_focus([found], chosen, tmp_path / chosen) == 1
     assert (cell(found["ConsumedQuantity"]), cell(found["BilledCost"])) == (consumed, "5")
     assert cell(found["ContractedUnitPrice"]) == price
 
