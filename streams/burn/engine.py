@@ -35,6 +35,7 @@ from streams.burn import (
     rolling,
     sharing,
     spikes,
+    standing,
     unpriced,
 )  # fmt: skip
 from streams.burn.crossing import Crossing
@@ -93,7 +94,7 @@ def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> tuple
     }
     kept = {key: plan for key, plan in after.plans.items() if key in before.plans and key not in gone}
     edited = {key for key, plan in kept.items() if _terms(plan) != _terms(before.plans[key])}
-    closings = publishing.closings(state, {key: before.plans[key] for key in gone})
+    closings = standing.closings(state, {key: before.plans[key] for key in gone})
     return _forget(state, gone, after) + relimiting.edited(state, edited), closings
 
 
@@ -224,4 +225,4 @@ def _publish(state: BurnState, *, silent: bool) -> list[Output]:
     if state.clock.lead_us // publishing.EVERY_US <= state.done.said_us // publishing.EVERY_US:
         return []
     state.done.said_us = state.clock.lead_us
-    return publishing.rates(state, silent=silent) + publishing.budget_states(state, silent=silent)
+    return publishing.rates(state, silent=silent) + standing.budget_states(state, silent=silent)

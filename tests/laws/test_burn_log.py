@@ -51,10 +51,11 @@ def changes() -> list[dict[str, Any]]:
     team = {"kind": "budget", "id": "team", "org": "acme", "scope": {"team": "code"}, "limit": "40"}
     each = {"kind": "budget", "id": "each", "org": "acme", "each": "user", "limit": "3", "period": "hour"}
     calls = {"kind": "budget", "id": "calls", "org": "acme", "limit": "90", "unit": "requests", "period": "day"}
-    left: dict[str, Any] = {"kind": "budget", "id": "left", "org": "acme", "each": "user", "limit": "5", "period": "day"}
-    left |= {"starts": "2026-11-28", "roll_over": True, "threshold_amounts": ["4.5"], "commitment": True}
-    rolls: dict[str, Any] = {"kind": "budget", "id": "rolls", "org": "acme", "each": "user", "limit": "6", "period": "rolling"}
-    rolls |= {"days": 2, "timezone": "Europe/Berlin", "threshold_amounts": ["2"]}
+    left: dict[str, Any] = {"kind": "budget", "id": "left", "org": "acme", "each": "user", "limit": "5"}
+    left |= {"period": "day", "starts": "2026-11-28", "roll_over": True, "commitment": True}
+    left |= {"threshold_amounts": ["4.5"]}
+    rolls: dict[str, Any] = {"kind": "budget", "id": "rolls", "org": "acme", "each": "user", "limit": "6"}
+    rolls |= {"period": "rolling", "days": 2, "timezone": "Europe/Berlin", "threshold_amounts": ["2"]}
     more = {"kind": "budget_increase", "id": "more", "org": "acme", "budget": "left", "member": "user-1", "amount": "3"}
     more |= {"starts": "2026-11-30T22:00:00Z", "ends": "2026-12-01T00:10:00Z"}
     spike = {"kind": "spike_rule", "org": "acme", "min_excess_usd_per_hour": "1", "min_history_buckets": 3}
