@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+
+class Draft(msgspec.Struct, frozen=True):
     """A row that can become an event. `row` is its line number in the file, from 1; `content` is the line itself.
 
     `source` and `id` are None where the format has no identities: then they are made from content and row.

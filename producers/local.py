@@ -8,6 +8,8 @@ Laws
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from producers.dialect import Draft, Skipped
 from producers.files import find
 from producers.formats import dialect
@@ -42,4 +44,4 @@ def local_rows(
                     continue
                 seen.add(own)
             item.data.update(fields)
-            yield item if item.time is not None else replace(item, time=default)
+            yield item if item.time is not None else structs.replace(item, time=default)

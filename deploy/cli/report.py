@@ -68,11 +68,7 @@ def report(
     """Sum up tokens and cost. Unpriced requests cost an unknown amount, not zero: see the share that is priced."""
     from deploy.csv_safe import to_csv
     from deploy.moments import moment
-    from deploy.stack.find import connections
-    from deploy.store_client import named_rows, rows
     from schemas.errors import InputError
-    from sinks.queries import budgets_left
-    from sinks.queries import report as question
 
     if as_json and as_csv:
         raise InputError("--json and --csv: choose one")
@@ -88,6 +84,11 @@ def report(
         wanted = Asked(period=period.value, by=tuple(names), since=begin, until=end, zone=zone)
         show_local(local, wanted, limit=limit, as_json=as_json, as_csv=as_csv)
         return
+    from deploy.stack.find import connections
+    from deploy.store_client import named_rows, rows
+    from sinks.queries import budgets_left
+    from sinks.queries import report as question
+
     asked = question(period.value, by=names, since=begin, until=end, tz=tz, limit=limit)
     clickhouse = connections(state_dir, os.environ).clickhouse
     head, found = named_rows(clickhouse, asked.sql, asked.parameters)

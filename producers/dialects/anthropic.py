@@ -8,8 +8,11 @@ Source: anthropic's Usage and BetaUsage; OTel's page on Anthropic ("MUST add").
 """
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from producers.dialects.bodies import Call, body_dialect
 from producers.dialects.leaves import ADDITIVE, SUBSET, Part, Side, side_of
@@ -53,6 +56,8 @@ _KNOWN = frozenset({
     "output_tokens_details", "server_tool_use", "service_tier", "speed", "inference_geo", "iterations", "type",
     "model",
 })  # fmt: skip
+_PLAIN = _KNOWN - {"server_tool_use"}
+"""Fields of which neither units nor tags are made."""
 _UNITS = {"web_search_requests": "web_searches", "web_fetch_requests": "web_fetches"}
 _ITERATION_OF_THE_CALL = "message"
 
@@ -71,31 +76,52 @@ def tokens(usage: Json) -> dict[str, int]:
     return side_of(usage, INPUT) | side_of(usage, OUTPUT)
 
 
+class Message(msgspec.Struct):
+    """All that is read of a message."""
+
+    id: Any = None
+    type: Any = None
+    model: Any = None
+    usage: Any = None
+    stop_reason: Any = None
+
+
 def calls_of(message: Json) -> list[Call]:
     """The calls of a message: itself, and iterations that its totals leave out.
 
     Raises: InvalidMessage: it is no such message, or its counts do not agree.
     """
-    usage = message.get("usage")
-    if not isinstance(usage, dict) and not (usage is None and message.get("type") == "message"):
+    return calls_said(msgspec.convert(message, Message), first_moment(message, ("created_at",)))
+
+
+def calls_said(message: Message, time: datetime | None = None) -> list[Call]:
+    """The calls of what is read of a message, at this time.
+
+    Raises: InvalidMessage: it is no such message, or its counts do not agree.
+    """
+    usage = message.usage
+    if not isinstance(usage, dict) and not (usage is None and message.type == "message"):
         raise InvalidMessage(Reason.MISSING_FIELD, "usage", "no usage object, and no message of Anthropic's")
     used: dict[str, Any] = usage if isinstance(usage, dict) else {}
     fields = tokens(used)
     if used and not fields:
         raise InvalidMessage(Reason.NOT_AN_EVENT, "usage", "the usage object has no count of Anthropic's shape")
-    own_id, model, stop = name(message.get("id")), name(message.get("model")), message.get("stop_reason")
-    data = known_fields(
-        provider="anthropic",
-        model=model,
-        operation="chat",
-        operation_id=own_id,
-        **_result(*map(_text, (used.get("service_tier"), used.get("speed"), used.get("inference_geo"), stop))),
-        usage_source="reported" if used else "missing",
-        units=units(used),
-        tags=_tags(used),
-    )
-    time = first_moment(message, ("created_at",))
-    calls = [Call(data=data | fields, id=own_id, time=time)]
+    own_id, model = name(message.id), name(message.model)
+    data: dict[str, Any] = {"provider": "anthropic", "model": model, "operation": "chat", "operation_id": own_id}
+    if model is None or own_id is None:
+        data = known_fields(**data)
+    tier, speed, place = used.get("service_tier"), used.get("speed"), used.get("inference_geo")
+    data |= _result(_text(tier), _text(speed), _text(place), _text(message.stop_reason))
+    data["usage_source"] = "reported" if used else "missing"
+    if not used.keys() <= _PLAIN:
+        data |= known_fields(units=units(used), tags=_tags(used))
+    data |= fields
+    calls = [Call(data=data, id=own_id, time=time)]
+    return calls if used.get("iterations") is None else calls + _iterations(used, own_id, model, time)
+
+
+def _iterations(used: Json, own_id: str | None, model: str | None, time: datetime | None) -> list[Call]:
+    calls = []
     for place, iteration in enumerate(_apart(used), start=1):
         extra = known_fields(
             provider="anthropic",

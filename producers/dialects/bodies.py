@@ -7,9 +7,11 @@ Laws
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+
+import msgspec
 
 from producers.dialect import Dialect, Draft, Lines, Row, Skipped
 from producers.dialects.documents import Document, documents
@@ -22,8 +24,7 @@ _USAGE = ("usage", "usageMetadata", "usage_metadata")
 _MAX_ENVELOPES = 4
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One call that a body tells of. `part` names it where the body tells of several."""
 
     data: dict[str, Any]
@@ -89,9 +90,7 @@ def read(lines: Lines, calls: Calls) -> Iterator[Row]:
                 yield draft
             else:
                 first = held.get(draft.id)
-                held[draft.id] = (
-                    draft if first is None else replace(draft, row=first.row, time=first.time or draft.time)
-                )
+                held[draft.id] = draft if first is None else _continued(first, draft)
     yield from held.values()
     if document is not None:
         yield from (_draft(document, call, None) for call in calls.end())
@@ -106,6 +105,11 @@ def _drafts(document: Document, calls: Calls) -> list[Draft]:
         if in_batch:
             draft.data["service_tier"] = "batch"
     return found
+
+
+def _continued(first: Draft, draft: Draft) -> Draft:
+    """A stream's newest piece at its first one's place and time."""
+    return msgspec.structs.replace(draft, row=first.row, time=first.time or draft.time)
 
 
 def _draft(document: Document, call: Call, time: datetime | None) -> Draft:

@@ -11,33 +11,50 @@ Source: anthropics/claude-code#5034, ccusage/ccusage#985, getagentseal/codeburn#
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from producers.dialect import Dialect, Draft, Lines, Row, Skipped
-from producers.dialects.anthropic import calls_of
+from producers.dialects.anthropic import Message, calls_said
 from producers.dialects.bodies import Call
 from producers.dialects.documents import documents
-from producers.dialects.values import Json, known_fields, moment, name, usd_text, within
+from producers.dialects.values import known_fields, moment, name, usd_text
 from schemas.errors import InvalidMessage, Reason
 
 FILES = ("*.jsonl", "*.jsonl.gz")
 _SYNTHETIC = "<synthetic>"
 _NEEDLES = ('"usage"',)
-_ABOUT = ("sessionId", "cwd", "version", "gitBranch", "agentId")
-_ROW = (*_ABOUT, "isSidechain", "costUSD")
-_MESSAGE = ("id", "type", "model", "usage", "stop_reason")
 
 
-@dataclass(slots=True)
-class _Request:
+class _About(msgspec.Struct, kw_only=True, rename="camel"):
+    """What a row says beside its message."""
+
+    session_id: Any = None
+    cwd: Any = None
+    version: Any = None
+    git_branch: Any = None
+    agent_id: Any = None
+    is_sidechain: Any = None
+    cost_usd: Any = msgspec.field(default=None, name="costUSD")
+
+
+class _Row(_About, kw_only=True, rename="camel"):
+    """All that is ever read of a row, so that nothing else is kept."""
+
+    timestamp: Any = None
+    request_id: Any = None
+    message: Message | None = None
+
+
+class _Request(msgspec.Struct):
     """What the rows of one request said so far: what is read of the newest one, at the first one's place and time."""
 
     row: int
     time: datetime | None
-    said: dict[str, Any]
+    said: _Row
     states: int = 1
 
 
@@ -45,28 +62,36 @@ def read(lines: Lines) -> Iterator[Row]:
     """One row per request, in the order of their first rows; what cannot be read is skipped."""
     requests: dict[tuple[str, str], _Request] = {}
     newest: dict[str, tuple[str, str]] = {}
-    for found in documents(lines, needles=_NEEDLES):
+    for found in documents(lines, needles=_NEEDLES, row_type=_Row):
         if isinstance(found, Skipped):
             yield found
             continue
-        row, message = found.value, within(found.value, "message")
-        if not isinstance(row, dict) or not isinstance(message, dict) or message.get("usage") is None:
+        row = found.value if isinstance(found.value, _Row) else _row(found.value)
+        if row.message is None or row.message.usage is None:
             continue
-        request = _Request(found.row, moment(row.get("timestamp")), _said(row, message))
-        own = name(message.get("id"))
+        request = _Request(found.row, moment(row.timestamp), row)
+        own = name(row.message.id)
         if own is None:
-            yield from _drafts(request, None, found.content)
+            yield from _calls_of(request, None, found.content)
             continue
-        key = _key(own, name(row.get("requestId")), newest)
+        key = _key(own, name(row.request_id), newest)
         _keep(requests, key, newest.get(own), request)
         newest[own] = key
     for (own, request_id), request in requests.items():
-        yield from _drafts(request, f"{own}/{request_id}" if request_id else own, "")
+        yield from _calls_of(request, f"{own}/{request_id}" if request_id else own, "")
 
 
-def _said(row: Json, message: Json) -> dict[str, Any]:
-    """All that is ever read of a row, so that nothing else is kept."""
-    return {**{field: row.get(field) for field in _ROW}, "message": {field: message.get(field) for field in _MESSAGE}}
+def _row(value: object) -> _Row:
+    """The row that a value is; one without a message where it is none."""
+    try:
+        return msgspec.convert(value, _Row)
+    except msgspec.ValidationError:
+        return _Row()
+
+
+def _said(row: _Row) -> tuple[object, ...]:
+    """What tells two states of a request apart: all but time and place."""
+    return (*(getattr(row, field) for field in _About.__struct_fields__), row.message)
 
 
 def _key(own: str, request_id: str | None, newest: dict[str, tuple[str, str]]) -> tuple[str, str]:
@@ -84,25 +109,27 @@ def _keep(
     if old is None:
         requests[key] = new
         return
-    if old.said != new.said:
+    if _said(old.said) != _said(new.said):
         old.said = new.said
         old.states += 1
     old.time = old.time or new.time
 
 
-def _calls(said: Json) -> list[Call]:
-    message = said["message"]
-    if message["model"] == _SYNTHETIC:
+def _calls(row: _Row, message: Message) -> list[Call]:
+    if message.model == _SYNTHETIC:
         raise InvalidMessage(Reason.NOT_AN_EVENT, "message.model", "a note of Claude Code itself, no call")
-    calls = calls_of(message)
-    about, labels = _about(*(value if isinstance(value := said[field], str) else None for field in _ABOUT))
+    calls = calls_said(message)
+    try:
+        about, labels = _about(row.session_id, row.cwd, row.version, row.git_branch, row.agent_id)
+    except TypeError:  # a list or an object where a name should be: it cannot be looked up
+        about, labels = _about.__wrapped__(row.session_id, row.cwd, row.version, row.git_branch, row.agent_id)
     for call in calls:
         call.data.update(about)
         if labels:
             call.data["tags"] = {**call.data.get("tags", {}), **labels}
-    if said["isSidechain"] is True:
+    if row.is_sidechain is True:
         calls[0].data["request_kind"] = "sidechain"
-    cost = usd_text(said["costUSD"])
+    cost = None if row.cost_usd is None else usd_text(row.cost_usd)
     if cost is not None:
         calls[0].data["reported_cost_usd"] = cost
     return calls
@@ -110,7 +137,7 @@ def _calls(said: Json) -> list[Call]:
 
 @lru_cache(maxsize=1000)
 def _about(
-    session: str | None, cwd: str | None, version: str | None, branch: str | None, subagent: str | None
+    session: object, cwd: object, version: object, branch: object, subagent: object
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What a session's rows say of each of its calls: (fields, tags); not to be changed."""
     known = name(version)
@@ -123,16 +150,20 @@ def _about(
     return about, known_fields(git_branch=name(branch), subagent=name(subagent))
 
 
-def _drafts(request: _Request, own: str | None, content: str) -> Iterator[Row]:
+def _calls_of(request: _Request, own: str | None, content: str) -> list[Row]:
+    """The calls of a request, or why it has none."""
+    if request.said.message is None:
+        return []
     try:
-        calls = _calls(request.said)
+        calls = _calls(request.said, request.said.message)
     except InvalidMessage as verdict:
-        yield Skipped(request.row, verdict.reason, verdict.message)
-        return
+        return [Skipped(request.row, verdict.reason, verdict.message)]
+    drafts: list[Row] = []
     for call in calls:
         call.data["revision"] = request.states
-        own_id = None if own is None else f"{own}{call.part}"
-        yield Draft(request.row, f"{content}{call.part}", request.time, call.data, None, own_id)
+        own_id = None if own is None else own + call.part
+        drafts.append(Draft(request.row, content + call.part, request.time, call.data, None, own_id))
+    return drafts
 
 
 def _last_name(value: object) -> str | None:

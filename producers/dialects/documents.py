@@ -10,7 +10,7 @@ Laws
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -30,10 +30,22 @@ class Document(NamedTuple):
     value: object
 
 
-def documents(lines: Lines, *, needles: tuple[str, ...] = ()) -> Iterator[Document | Skipped]:
-    """Every document; with needles, a line that is an object of its own and holds none of them is passed over."""
-    long = LongDocument()
+def documents(
+    lines: Lines, *, needles: tuple[str, ...] = (), row_type: type[msgspec.Struct] | None = None
+) -> Iterator[Document | Skipped]:
+    """Every document; with needles, a line that is an object of its own and holds none of them is passed over.
+
+    With `row_type`, such a line is one of these where it can be: fields that the type does not have are not looked at.
+    """
+    long, decoder = LongDocument(), msgspec.json.Decoder(row_type or Any)
     for row, line in enumerate(lines, start=1):
+        if line[:1] == "{" and line[-2:] == "}\n" and not long.is_open:  # nearly every line
+            if needles and not _holds(line, needles):
+                continue
+            value = _whole(line, decoder)
+            if value is not None:
+                yield Document(row, line[:-1], value)
+                continue
         text = line.strip().removeprefix("\ufeff")
         if long.depth and line[:1] == "{" and isinstance(value := _decoded(text), dict):
             yield Skipped(long.row, Reason.INVALID_JSON, _NO_END)
@@ -42,15 +54,28 @@ def documents(lines: Lines, *, needles: tuple[str, ...] = ()) -> Iterator[Docume
         elif long.is_open:
             yield from _ended(long, row, line)
         elif text := _payload(text, needles):
-            value = _decoded(text)
-            if not isinstance(value, _Broken):
-                yield from _each(row, text, value)
-            elif text[0] in "{[" and not value.is_final:
-                yield from _ended(long, row, text)
-            else:
-                yield Skipped(row, value.reason, value.message)
+            yield from _begun(long, row, text)
     if long.is_open:
         yield Skipped(long.row, Reason.INVALID_JSON, _NO_END)
+
+
+def _whole(line: str, decoder: msgspec.json.Decoder[Any]) -> object:
+    """The value of a line that is an object, None where it is none of the decoder's."""
+    try:
+        return decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return None
+
+
+def _begun(long: LongDocument, row: int, text: str) -> Iterator[Document | Skipped]:
+    """What a text tells that stands in no document: values, the begin of a long document, or nothing of use."""
+    value = _decoded(text)
+    if not isinstance(value, _Broken):
+        yield from _each(row, text, value)
+    elif text[0] in "{[" and not value.is_final:
+        yield from _ended(long, row, text)
+    else:
+        yield Skipped(row, value.reason, value.message)
 
 
 def _payload(text: str, needles: tuple[str, ...]) -> str:
@@ -59,9 +84,16 @@ def _payload(text: str, needles: tuple[str, ...]) -> str:
         return ""
     text = text.removeprefix("data:").lstrip()
     is_whole = text[:1] == "{" and text[-1:] == "}"
-    if text == "[DONE]" or (is_whole and needles and not any(needle in text for needle in needles)):
+    if text == "[DONE]" or (is_whole and needles and not _holds(text, needles)):
         return ""
     return text
+
+
+def _holds(text: str, needles: tuple[str, ...]) -> bool:
+    for needle in needles:  # noqa: SIM110  three times as fast as any(...) of a generator, at every line
+        if needle in text:
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

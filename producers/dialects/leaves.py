@@ -9,7 +9,7 @@ Laws
 
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cached_property
 
 from producers.dialects.values import Json, count
 from schemas.errors import InvalidMessage, Reason
@@ -22,6 +22,9 @@ class How(Enum):
     SUBSET = "subset"
     ADDITIVE = "additive"
 
+
+Keys = tuple[tuple[str, tuple[str, ...]], ...]
+"""Paths, each as its first key and those below."""
 
 SUBSET, ADDITIVE = How.SUBSET, How.ADDITIVE
 
@@ -40,6 +43,26 @@ class Part:
     of_which: tuple[tuple[str, str], ...] = ()
     less: tuple[str, ...] = ()
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """No other count is in it or shared with it: where it is zero, it says nothing."""
+        return not self.of_which and not self.less
+
+    @cached_property
+    def keys(self) -> Keys:
+        """Its paths."""
+        return _split(self.paths)
+
+    @cached_property
+    def inner_keys(self) -> tuple[tuple[str, Keys], ...]:
+        """The leaves inside it, and where each stands."""
+        return tuple((leaf, _split((path,))) for leaf, path in self.of_which)
+
+    @cached_property
+    def less_keys(self) -> tuple[Keys, ...]:
+        """Where the counts stand that it shares with other leaves."""
+        return tuple(_split((path,)) for path in self.less)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
@@ -51,14 +74,19 @@ class Side:
     parts: tuple[Part, ...] = ()
     base_may_be_zero: bool = False
 
+    @cached_property
+    def base_keys(self) -> Keys:
+        """The paths of the base count."""
+        return _split(self.base)
+
 
 def side_of(usage: Json, side: Side) -> dict[str, int]:
     """The total and the leaves of one side; empty where the usage object says nothing of it.
 
     Raises: InvalidMessage: a count is none, the base count is missing, or counts do not add up.
     """
-    base = _first(usage, side.base)
-    found = [(part, held) for part in side.parts if (held := _first(usage, part.paths)) is not None]
+    base = _first(usage, side.base_keys)
+    found = _found(usage, side)
     if base is None:
         if not found or (not side.base_may_be_zero and not any(held for _, held in found)):
             return {}
@@ -67,11 +95,11 @@ def side_of(usage: Json, side: Side) -> dict[str, int]:
         base = 0
     fields = {side.total: base, side.rest: base}
     for part, held in found:
-        if not held and not part.of_which and not part.less:
+        if not held and part.is_plain:
             continue  # nothing of it changes anything
-        taken = own = held - sum(_first(usage, (path,)) or 0 for path in part.less) if part.less else held
-        for leaf, path in part.of_which:
-            inner = _first(usage, (path,)) or 0
+        taken = own = held - sum(_first(usage, keys) or 0 for keys in part.less_keys) if part.less else held
+        for leaf, keys in part.inner_keys:
+            inner = _first(usage, keys) or 0
             own -= inner
             _add(fields, leaf, inner)
         if own < 0:
@@ -111,25 +139,35 @@ def check_total(fields: dict[str, int], reported: int | None, path: str) -> None
         raise InvalidMessage(Reason.TOKENS_DISAGREE, path, said)
 
 
-def _first(usage: Json, paths: tuple[str, ...]) -> int | None:
+def _found(usage: Json, side: Side) -> list[tuple[Part, int]]:
+    """The counts of a side's parts that are known; a loop, since this runs twice for every call that is read."""
+    found = []
+    for part in side.parts:
+        held = _first(usage, part.keys)
+        if held is not None:
+            found.append((part, held))
+    return found
+
+
+def _first(usage: Json, paths: Keys) -> int | None:
     """The first of the counts that is known; nearly all are plain ones, and taken without asking `count`."""
-    for keys in _split(paths):
-        held: object = usage
-        for key in keys:
+    for first, rest in paths:
+        held: object = usage.get(first)
+        for key in rest:
             if type(held) is not dict:
                 break
             held = held.get(key)
         else:
             if type(held) is int and 0 <= held <= MAX_TOKENS:
                 return held
-        if held is not None and (found := count(usage, *keys)) is not None:
+        if held is not None and (found := count(usage, first, *rest)) is not None:
             return found
     return None
 
 
-@cache
-def _split(paths: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(path.split(".")) for path in paths)
+def _split(paths: tuple[str, ...]) -> Keys:
+    keys = [path.split(".") for path in paths]
+    return tuple((first, tuple(rest)) for first, *rest in keys)
 
 
 def _add(fields: dict[str, int], leaf: str, tokens: int) -> None:

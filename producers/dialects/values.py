@@ -104,7 +104,7 @@ def moment(value: object) -> datetime | None:
         return None
     if isinstance(value, str):
         text = value.strip()
-        if not (text.isascii() and text.replace(".", "", 1).isdigit()):
+        if "T" in text or not (text.isascii() and text.replace(".", "", 1).isdigit()):
             return _iso(text)
         value = int(text) if text.isdigit() and len(text) < 20 else float(text)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**20:
@@ -121,6 +121,8 @@ def moment(value: object) -> datetime | None:
 def _iso(text: str) -> datetime | None:
     try:
         at = datetime.fromisoformat(text)
+        if at.tzinfo is UTC:
+            return at
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

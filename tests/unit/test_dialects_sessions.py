@@ -125,3 +125,12 @@ def test_a_folder_of_logs_holds_other_files_too(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(_message(len(name)))
     assert [one["output_tokens"] for one in _data(_items("claude-code", tmp_path))] == [len("projects/web/s.jsonl")]
+
+
+def test_labels_that_are_no_text_are_left_out(tmp_path: Path) -> None:
+    """A list or an object where a log names session, folder or branch costs the label, never the request."""
+    row = json.loads(_message(5)) | {"sessionId": ["s"], "cwd": {"a": 1}, "gitBranch": 7, "version": "2.0"}
+    (tmp_path / "odd.jsonl").write_text(json.dumps(row) + "\n")
+    (told,) = _data(_items("claude-code", tmp_path))
+    assert {"session", "project", "tags"} & told.keys() == set()
+    assert (told["output_tokens"], told["user_agent"]) == (5, "claude-code/2.0")
