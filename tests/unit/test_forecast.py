@@ -64,7 +64,7 @@ def test_nights_are_no_days() -> None:
 
 
 def test_weekends_are_no_weekdays() -> None:
-    """After three weeks a Saturday (truth: 5) is forecast far below a Monday (107), the Monday within its band to one part in a hundred."""
+    """After three weeks a Saturday (truth: 5) is forecast far below a Monday (107), which is within its band."""
     saturday, monday = told(WEEKDAYS[: 24 * 26], ahead_hours=24), told(WEEKDAYS, ahead_hours=24)
     assert 3 * saturday.p50 < monday.p50
     assert monday.p10 < 107 < monday.p90 + 1
