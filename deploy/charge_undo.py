@@ -14,6 +14,7 @@ import msgspec
 from producers.sending import Sender
 from schemas.charges import CHARGE_TYPE, ChargeData, charge_key
 from schemas.connection import KafkaSettings
+from schemas.errors import InputError
 from schemas.money import plain
 from schemas.signals import rfc3339
 from sinks.queries import Query
@@ -23,7 +24,12 @@ _FIELDS = tuple(name for name in ChargeData.model_fields if name not in {"revisi
 
 
 def charges_of_import(import_id: str, *, org: str | None) -> Query:
-    """The charges that stand with this import's id and are worth something."""
+    """The charges that stand with this import's id and are worth something.
+
+    Raises: InputError: it is the id of none; '' stands for all that came without an import.
+    """
+    if not import_id.strip():
+        raise InputError("IMPORT_ID is empty; write the id that burnline replay printed")
     where = "c.import_id = {import_id:String} AND c.amount_usd != 0"
     parameters = {"import_id": import_id}
     if org is not None:

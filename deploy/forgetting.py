@@ -44,8 +44,11 @@ def request_for(
 ) -> ForgetRequest:
     """What to ask of the sink; the pseudonym is a new one, unless it is that of an earlier time.
 
-    Raises: InputError: the pseudonym is none of ours.
+    Raises: InputError: the pseudonym is none of ours, or nobody is named: '' stands for whatever says no user.
     """
+    for name, said in (("user", user), ("org", org)):
+        if not said.strip():
+            raise InputError(f"--{name} names nobody; write the id as it stands in the column {name}")
     if pseudonym is not None and not _PSEUDONYM.fullmatch(pseudonym):
         raise InputError(f"--as {pseudonym}: write what an earlier forget printed, {_PREFIX} and 16 hex digits")
     changes = [one.change for one in log]

@@ -1,6 +1,7 @@
 """What an import has in the ledger, in its order (hour, source, id), some at a time.
 
-What was undone is not there any more; what a revision took the place of belongs to the revision's import.
+What was undone is not there any more; what a revision took the place of belongs to the revision's import. What came
+without an import has none: '' names nothing.
 """
 # ruff: noqa: S608  the texts are made of our own names; values travel as server-side parameters
 
@@ -48,7 +49,7 @@ def import_between(store: Store, import_id: str, *, org: str, after: Identity | 
     return as_rated(store.arrow(sql, parameters, **FINAL))
 
 
-_OF_IMPORT = "e.import_id = {import:String} AND ({org:String} = '' OR e.org = {org:String})"
+_OF_IMPORT = "e.import_id != '' AND e.import_id = {import:String} AND ({org:String} = '' OR e.org = {org:String})"
 _BEHIND = (
     "toStartOfHour(e.ts) >= {hour:DateTime('UTC')} AND (toUnixTimestamp(toStartOfHour(e.ts)), toString(e.source), e.id)"
     " > ({second:UInt32}, {source:String}, {id:String})"

@@ -5,9 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 
 from deploy.charge_undo import charges_of_import, taken_back
 from schemas.charges import ChargeData, decode_charge
+from schemas.errors import InputError
 from schemas.policies import Budget
 from sinks.charge_rows import charge_row
 from streams.rating.standing_charges import kept_of
@@ -41,6 +43,13 @@ def test_what_is_taken_back_debits_nothing_and_stays_so() -> None:
     assert (again.data.revision, again.data.amount_usd, again.data.import_id) == (4, "0", "import-1")
     assert (again.time, again.data.service_from) == (datetime(2026, 11, 1, 9, tzinfo=UTC), date(2026, 11, 1))
     assert (again.data.quantity, again.data.unit_price_usd) == ("30", "10")
+
+
+@pytest.mark.parametrize("nothing", ["", " "])
+def test_what_came_without_an_import_is_no_import(nothing: str) -> None:
+    """An empty id, as of a variable that was not set, would take back everything that was sent live."""
+    with pytest.raises(InputError, match="IMPORT_ID is empty"):
+        charges_of_import(nothing, org=None)
 
 
 def test_only_the_import_of_an_org_is_asked_for() -> None:

@@ -41,6 +41,13 @@ def test_every_budget_that_ever_was_for_each_user_is_asked_about() -> None:
         request_for("ana", "acme", log, dry_run=False, pseudonym="ana the first")
 
 
+@pytest.mark.parametrize(("user", "org"), [("", "acme"), (" ", "acme"), ("ana", "")])
+def test_nobody_is_not_forgotten(user: str, org: str) -> None:
+    """An empty name, as of a variable that was not set, stands for every row that says no user."""
+    with pytest.raises(InputError, match="names nobody"):
+        request_for(user, org, [], dry_run=True)
+
+
 def test_what_is_left_is_said_with_its_dates() -> None:
     """Policies that name the user anywhere; when nothing that runs says the id any more, and when Kafka lets it go."""
     policies = [
