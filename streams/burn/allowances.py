@@ -25,7 +25,7 @@ def plan_in(table: Periods, plan: Plan, key: PeriodKey, *, now_us: int) -> Plan:
     """The plan of a budget with the limit that a period of it (or of a member) has; `now_us`: how far the clock is."""
     if not plan.varies:
         return plan
-    period = period_in(plan.budget.calendar(), key[3])
+    period = period_in(plan.calendar, key[3])
     if period is None:
         return plan
     more = _increased(plan, key[2], period, now_us=now_us)
@@ -47,7 +47,7 @@ def _cut(amount: Fraction, unit: Unit) -> Decimal:
 
 def _carried(table: Periods, plan: Plan, key: PeriodKey, period: Period) -> Decimal:
     budget = plan.budget
-    before = period_in(budget.calendar(), period.start_us - 1) if budget.roll_over else None
+    before = period_in(plan.calendar, period.start_us - 1) if budget.roll_over else None
     if before is None:
         return NOTHING
     own = _own(plan, before)

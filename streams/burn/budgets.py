@@ -35,7 +35,7 @@ _QUARTER_BUCKETS = 90  # every period begins on a quarter of an hour of UTC
 
 def period_at(plan: Plan, at_us: int) -> Period | None:
     """The period of the budget that holds the instant; None before its first and after its last day."""
-    return period_in(plan.budget.calendar(), at_us)
+    return period_in(plan.calendar, at_us)
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ def count(table: Periods, deltas: Deltas, rows: Ints, under: Under) -> tuple[lis
 def _carrying(groups: Groups) -> list[PeriodKey]:
     """The periods whose limit rests on the sum of one of these."""
     of_group = zip(groups.keys, groups.plans, groups.periods, strict=True)
-    return sorted((*key[:3], period.end_us) for key, plan, period in of_group if plan.budget.roll_over)
+    return sorted((*key[:3], period.end_us) for key, plan, period in of_group if plan.rolls_over)
 
 
 def _reached(table: Periods, slots: Ints, after: Amounts) -> npt.NDArray[np.bool_]:
@@ -140,7 +140,7 @@ def grouped(deltas: Deltas, rows: Ints, under: Under) -> Groups:
         period = period_at(plan, (place & 0xFFFFFFFF) * _QUARTER_BUCKETS * BUCKET_US)
         if period is None or kept_until(plan, period) <= under.closed_us:
             continue
-        if plan.budget.period == "rolling" and not _in_window(plan, place, now_us=under.now_us):
+        if plan.is_rolling and not _in_window(plan, place, now_us=under.now_us):
             continue
         group = groups.setdefault((org, budget_id, member, period.start_us), len(groups))
         if group == len(plans):
@@ -159,7 +159,7 @@ def _in_window(plan: Plan, place: int, *, now_us: int) -> bool:
 
 def kept_until(plan: Plan, period: Period) -> int:
     """Until when a period matters: nothing live falls into it any more, nor into the one that it carries over to."""
-    after = period_at(plan, period.end_us) if plan.budget.roll_over else None
+    after = period_at(plan, period.end_us) if plan.rolls_over else None
     return (period if after is None else after).end_us + KEEP_US
 
 

@@ -106,7 +106,7 @@ def _breached(state: BurnState, plan: Plan, member: str, period: Period) -> bool
     if slot is None:
         return False
     spent = (int(state.periods.columns["high"][slot]), int(state.periods.columns["low"][slot]))
-    return spent >= max(plan.limit(), ONE)
+    return spent >= max(plan.limit, ONE)
 
 
 def _urgency(found: TooFast) -> tuple[str, str, str, int, int]:

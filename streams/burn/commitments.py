@@ -77,7 +77,7 @@ def _draft(state: BurnState, plan: Plan, key: PeriodKey, period: Period) -> Aler
     mine = plan_in(state.periods, plan, key, now_us=state.done.limits_us)
     slot = state.periods.slots.get(key)
     spent = (0, 0) if slot is None else spent_in(state.periods, slot).priced
-    if spent >= mine.limit():
+    if spent >= mine.limit:
         return None
     at = instant(state.clock.lead_us)
     return messages.commitment_alert(mine, key[2], period, amount_of(spent, plan.budget.unit), at=at)

@@ -36,7 +36,7 @@ def new_days() -> Days:
 
 def window_of(plan: Plan, now_us: int) -> tuple[int, int]:
     """[start, end) of the window that ends with today."""
-    return _window(plan.budget.calendar(), now_us // _QUARTER_US * _QUARTER_US)
+    return _window(plan.calendar, now_us // _QUARTER_US * _QUARTER_US)
 
 
 @lru_cache(maxsize=4096)

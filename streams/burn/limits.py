@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from schemas.money import PICO_PER_MICRO, PICO_PER_USD, plain, usd
-from schemas.periods import micros
+from schemas.periods import Calendar, micros
 from schemas.policies import Budget, BudgetIncrease, InForce, Policies, SharedCredentialRule, SpikeRule
 
 Unit = Literal["usd", "tokens", "requests"]
@@ -92,11 +92,24 @@ class Plan:
     steps: tuple[Step, ...]
     increases: tuple[Increase, ...] = ()
     known: dict[Decimal, "Plan"] = field(default_factory=dict, compare=False, repr=False)
+    limit: Pair = field(init=False)  # the whole limit; what is too large for a pair is NEVER
+    calendar: Calendar = field(init=False)
+    varies: bool = field(init=False)  # its limit is not the same in every period
+    rolls_over: bool = field(init=False)
+    is_rolling: bool = field(init=False)
 
-    @property
-    def varies(self) -> bool:
-        """Whether its limit is not the same in every period."""
-        return self.budget.prorate or self.budget.roll_over or bool(self.increases)
+    def __post_init__(self) -> None:
+        """What is asked for each row is at hand."""
+        budget = self.budget
+        derived = {
+            "limit": _pair(Fraction(budget.limit), budget.unit),
+            "calendar": budget.calendar(),
+            "varies": budget.prorate or budget.roll_over or bool(self.increases),
+            "rolls_over": budget.roll_over,
+            "is_rolling": budget.period == "rolling",
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     def under(self, limit: Decimal) -> "Plan":
         """The plan with another limit."""
@@ -109,10 +122,6 @@ class Plan:
             budget = self.budget.model_copy(update={"limit": limit})
             found = self.known[limit] = replace(self, budget=budget, steps=_steps(budget), known={})
         return found
-
-    def limit(self) -> Pair:
-        """The whole limit as a pair; what is too large for one is NEVER."""
-        return _pair(Fraction(self.budget.limit), self.budget.unit)
 
     def next_need(self, marks: Marks) -> Pair:
         """The least amount that crosses a threshold that is not crossed yet."""
@@ -173,7 +182,7 @@ def compiled(policies: Policies, *, offset: int) -> InForceHere:
     return InForceHere(
         offset=offset,
         plans=plans,
-        rolling={key: plan for key, plan in plans.items() if plan.budget.period == "rolling"},
+        rolling={key: plan for key, plan in plans.items() if plan.is_rolling},
         turns=tuple((key, us) for key, some in more.items() for one in some for us in (one.starts_us, one.ends_us)),
         spikes={p.org: p for entry in inside if isinstance(p := entry.policy, SpikeRule)},
         shared={p.org: p for entry in inside if isinstance(p := entry.policy, SharedCredentialRule)},

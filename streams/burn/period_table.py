@@ -94,7 +94,7 @@ def mark(table: Periods, slot: int, plan: Plan, marks: Crossed) -> None:
         "passed_estimated": marks.supposed.amounts,
         "need": plan.next_need(marks.by_cost),
         "need_estimated": plan.next_need(marks.supposed),
-        "limit": plan.limit(),
+        "limit": plan.limit,
     }
     for name, (high, low) in pairs.items():
         column[f"{name}_high"][slot], column[f"{name}_low"][slot] = high, low

@@ -70,7 +70,7 @@ def _relimited(state: BurnState, found: list[tuple[PeriodKey, int]], *, anyhow: 
             continue
         plan = plan_in(state.periods, plan, key, now_us=state.done.limits_us)
         before = limit_in(state.periods, slot)
-        if not anyhow and before == plan.limit():
+        if not anyhow and before == plan.limit:
             continue
         state.periods.will_change(np.array([slot]))
         state.periods.columns["unsaid"][slot] = 1
@@ -79,7 +79,7 @@ def _relimited(state: BurnState, found: list[tuple[PeriodKey, int]], *, anyhow: 
             continue
         spent = spent_in(state.periods, slot)
         is_open = period.end_us > state.clock.closed_us()
-        moved = _Moved(plan, spent, is_open and plan.limit() > before)
+        moved = _Moved(plan, spent, is_open and plan.limit > before)
         if moved.raised:
             ease(state.periods, slot, plan, spent, amounts=False)
         over += [episode for episode in held.get(key, ()) if _is_over(state, episode, moved)]
