@@ -104,7 +104,16 @@ def _parsed(raw: bytes, headers: dict[str, str]) -> dict[str, Any] | None:
         return None
     if "ce_id" in headers:
         found = {name[3:]: value for name, value in headers.items() if name.startswith("ce_")} | {"data": found}
-    return found if isinstance(found, dict) and isinstance(found.get("data"), dict) else None
+    return found if isinstance(found, dict) and isinstance(found.get("data"), dict) and _is_text(found) else None
+
+
+def _is_text(found: object) -> bool:
+    """Whether it is UTF-8: an escaped half of a character is JSON, and no text."""
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _known_values(event: dict[str, Any]) -> Iterable[tuple[str, Any]]:

@@ -90,6 +90,7 @@ NOT_RETRIED: dict[str, tuple[bytes | None, str]] = {
     "no id": (json.dumps({name: value for name, value in event().items() if name != "id"}).encode(), "no id"),
     "a redacted model": (raw(event(model="x" * 300)), "data.model was redacted"),
     "a secret": (raw(event(credential="sk-proj-abcdefghijklmnop1234567890", output_tokens=-1)), "data.credential"),
+    "half a character": (raw(event(team="\ud800")), "no event"),
     "a redacted tag": (raw(event(tags={"t" * 300: "x"})), "data.tags was redacted"),
 }
 
