@@ -26,10 +26,12 @@ _FIELDS = tuple(name for name in ChargeData.model_fields if name not in {"revisi
 def charges_of_import(import_id: str, *, org: str | None) -> Query:
     """The charges that stand with this import's id and are worth something.
 
-    Raises: InputError: it is the id of none; '' stands for all that came without an import.
+    Raises: InputError: a name is empty: '' stands for all that came without an import, and for every organisation.
     """
     if not import_id.strip():
         raise InputError("IMPORT_ID is empty; write the id that burnline replay printed")
+    if org is not None and not org.strip():
+        raise InputError("--org is empty; leave it out to undo the import of every organisation")
     where = "c.import_id = {import_id:String} AND c.amount_usd != 0"
     parameters = {"import_id": import_id}
     if org is not None:

@@ -50,6 +50,8 @@ def test_what_came_without_an_import_is_no_import(nothing: str) -> None:
     """An empty id, as of a variable that was not set, would take back everything that was sent live."""
     with pytest.raises(InputError, match="IMPORT_ID is empty"):
         charges_of_import(nothing, org=None)
+    with pytest.raises(InputError, match="--org is empty"):
+        charges_of_import("import-1", org=nothing)
 
 
 def test_only_the_import_of_an_org_is_asked_for() -> None:
