@@ -4,6 +4,7 @@ import typer
 
 from deploy.cli import (
     alerts,
+    bench,
     collector,
     corrections,
     deadletters,
@@ -48,5 +49,6 @@ for module in (
     export,
     forget,
     key_id,
+    bench,
 ):
     module.register(app)

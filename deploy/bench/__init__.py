@@ -1,0 +1,1 @@
+"""What `burnline bench` measures, one module each."""
