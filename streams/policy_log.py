@@ -19,15 +19,21 @@ from streams.source_records import read_source_records
 
 TOPIC = "usage.policies"
 _POLL_MS = 500
+_EVERY = 64
 _LOG = structlog.get_logger()
 
 
 class PolicyFolds:
-    """What is in force after each change, from records in log order. A record that is no change changes nothing."""
+    """What is in force after each change, from records in log order. A record that is no change changes nothing.
+
+    Of 64 changes one fold is kept and the others are made when asked for: each fold names every policy there is, and a
+    directory has ten thousand.
+    """
 
     def __init__(self) -> None:
         self._offsets: list[int] = []
-        self._folds: list[Policies] = []
+        self._changes: list[PolicyChange] = []
+        self._folds: list[Policies] = [{}]  # before the first change, before the 65th, ...
         self._latest: tuple[int, Policies] = (-1, {})
 
     def latest(self) -> tuple[int, Policies]:
@@ -39,7 +45,13 @@ class PolicyFolds:
         if offset > self._latest[0]:
             raise KeyError(offset)
         index = bisect_right(self._offsets, offset)
-        return self._folds[index - 1] if index else {}
+        if index == len(self._offsets):
+            return self._latest[1]
+        kept = index // _EVERY
+        policies = self._folds[kept]
+        for at in range(kept * _EVERY, index):
+            policies = fold(policies, self._changes[at], offset=self._offsets[at])
+        return policies
 
     def add(self, record: SourceRecord) -> None:
         """The record is in; one that is not a valid change is said as an error, and its offset counts all the same."""
@@ -51,8 +63,10 @@ class PolicyFolds:
             self._latest = (record.offset, before)
             return
         after = fold(before, change, offset=record.offset)
+        self._changes.append(change)
+        if len(self._changes) % _EVERY == 0:
+            self._folds.append(after)
         self._offsets.append(record.offset)
-        self._folds.append(after)
         self._latest = (record.offset, after)
 
 
