@@ -43,7 +43,7 @@ def fields_of(policies: Policies) -> tuple[str, ...]:
     """The columns of the ledger that budgets in force look at."""
     found = {"org"}
     for budget in _budgets(policies):
-        found |= {*budget.scope, *([budget.each] if budget.each else [])}
+        found |= {*budget.scope, *([budget.each] if budget.each else []), *(["pool"] if budget.multipliers else [])}
     return tuple(sorted(found))
 
 
@@ -60,7 +60,8 @@ def budget_changes(policies: Policies, moved: Iterable[Moved], *, now: datetime)
             if key not in found:
                 found[key] = BudgetChange(*key, budget.period, since, budget.unit)
             amounts = {"usd": one.cost_usd, "requests": Decimal(one.requests), "tokens": Decimal(one.tokens)}
-            found[key].change += amounts[budget.unit]
+            times = budget.multipliers.get(one.names["pool"], 1) if budget.multipliers else 1
+            found[key].change += amounts[budget.unit] * times
     return [found[key] for key in sorted(found) if found[key].change]
 
 

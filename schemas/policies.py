@@ -56,6 +56,9 @@ class Budget(Policy):
     id: Name
     org: Name
     scope: dict[str, Name] = Field(default_factory=dict, description="every condition must match; none = whole org")
+    multipliers: dict[Name, Annotated[int, Field(ge=0, le=50)]] = Field(
+        default_factory=dict, description="how many times what is used in a pool counts; other pools count once"
+    )
     each: str | None = Field(None, description="a budget for each member: the entity type that tells them apart")
     unit: Literal["usd", "tokens", "requests"] = "usd"
     limit: BoundedDecimal
@@ -284,4 +287,5 @@ def fold(policies: Policies, change: PolicyChange, *, offset: int) -> dict[Key, 
 def _match_of(policy: OnePolicy) -> tuple[object, ...]:
     if not isinstance(policy, Budget):
         return ()
-    return (sorted(policy.scope.items()), policy.each, policy.unit, policy.calendar(), policy.roll_over)
+    weights = sorted(policy.multipliers.items())
+    return (sorted(policy.scope.items()), weights, policy.each, policy.unit, policy.calendar(), policy.roll_over)

@@ -46,6 +46,7 @@ _SUMS: Mapping[str, str] = {
     "last_us": "toUnixTimestamp64Micro(max(e.ts))",
 }
 """The columns of an answer behind its keys. As rating sums them: a missing number adds nothing."""
+_ADDED = frozenset(_SUMS) - {"first_us", "last_us"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,22 @@ class Question:
     matched_since: int
     starts: tuple[int, ...]
     budgets: Mapping[Values, tuple[str, ...]]
+    factors: tuple[tuple[str, int], ...] = ()
+    """How many times what was used in a pool counts; other pools count once."""
 
     def sql(self) -> str:
         """Per org, values, member and period: the sums; keys first, then the columns of `_SUMS`."""
         names = ("org", *self.fields)
         keys = [f"toString(e.{_column(name)}) AS k{number}" for number, name in enumerate(names)]
         keys.append(f"toString(e.{_column(self.each)}) AS member" if self.each else "'' AS member")
+        if self.factors:
+            keys.append("transform(toString(e.pool), {pools:Array(String)}, {factors:Array(Int64)}, 1) AS weight")
         keys.append("roundDown(toUnixTimestamp64Micro(e.ts), {starts:Array(Int64)}) AS period_us")
         wanted = [f"e.{_column(name)} IN {{v{number}:Array(String)}}" for number, name in enumerate(names)]
         wanted += ["e.is_deleted = 0", "e.policy_offset < {since:Int64}", "e.ts >= {first:DateTime64(6, 'UTC')}"]
         wanted += [f"e.{_column(self.each)} != ''"] if self.each else []
-        groups = ", ".join([*(f"k{number}" for number in range(len(names))), "member", "period_us"])
+        weight = ["weight"] if self.factors else []
+        groups = ", ".join([*(f"k{number}" for number in range(len(names))), "member", *weight, "period_us"])
         sums = ", ".join(_SUMS.values())
         return (
             f"SELECT {', '.join(keys)}, {sums} FROM usage_events_store AS e FINAL"
@@ -76,16 +82,21 @@ class Question:
 
     def parameters(self) -> dict[str, Any]:
         """The values of `sql`."""
-        values = {f"v{number}": sorted({key[number] for key in self.budgets}) for number in range(len(self.fields) + 1)}
+        numbers = range(len(self.fields) + 1)
+        values: dict[str, Any] = {f"v{number}": sorted({key[number] for key in self.budgets}) for number in numbers}
         first = _EPOCH + timedelta(microseconds=self.starts[0])
+        if self.factors:
+            values |= {"pools": [pool for pool, _ in self.factors], "factors": [times for _, times in self.factors]}
         return {**values, "since": self.matched_since, "first": first, "starts": list(self.starts)}
 
     def rows(self, answers: Iterable[Sequence[Any]]) -> Iterator[dict[str, Any]]:
         """The opening rows of all budgets that an answer is of; an answer may be of none."""
         width = len(self.fields) + 1
         for answer in answers:
-            member, period_us, *sums = answer[width:]
-            named = dict(zip(_SUMS, sums, strict=True))
+            member, *weight, period_us = answer[width : width + 2 + bool(self.factors)]
+            times = int(weight[0]) if weight else 1
+            sums = answer[width + 2 + bool(self.factors) :]
+            named = {name: held * (times if name in _ADDED else 1) for name, held in zip(_SUMS, sums, strict=True)}
             micro, pico = split_pico_usd(pico_usd(named.pop("cost_usd")))
             ceiling_micro, ceiling_pico = split_pico_usd(pico_usd(named.pop("ceiling_cost_usd")))
             for budget in self.budgets.get(tuple(answer[:width]), ()):
@@ -118,14 +129,15 @@ def questions(policies: Policies, *, opened: int, floor_us: int, lead_us: int) -
         budget = entry.policy
         if isinstance(budget, Budget) and entry.matched_since > opened:
             fields = tuple(sorted(budget.scope))
-            found[fields, budget.each or "", entry.matched_since, budget.calendar()][
+            factors = tuple(sorted(budget.multipliers.items()))
+            found[fields, budget.each or "", entry.matched_since, budget.calendar(), factors][
                 budget.org, *(budget.scope[name] for name in fields)
             ].append(budget.id)
     asked = []
-    for (fields, each, since, calendar), budgets in sorted(found.items(), key=lambda item: str(item[0])):
+    for (fields, each, since, calendar, factors), budgets in sorted(found.items(), key=lambda item: str(item[0])):
         starts = period_starts(calendar, floor_us=floor_us, lead_us=lead_us)
         asked += [
-            Question(fields, each or None, since, starts, {values: tuple(budgets[values]) for values in some})
+            Question(fields, each or None, since, starts, {values: tuple(budgets[values]) for values in some}, factors)
             for some in _cut(sorted(budgets))
         ]
     return asked

@@ -61,7 +61,7 @@ def shaped(value: object, annotation: Any) -> object:  # noqa: ANN401  a type is
             raise WrongShapeError("write a list in square brackets")
         return tuple(shaped(item, arguments[0]) for item in value)
     if origin is dict:
-        example = "{ input = 2.5 }" if _plain_type(arguments[1]) is Decimal else '{ team = "code" }'
+        example = {Decimal: "{ input = 2.5 }", int: "{ low = 2 }"}.get(_plain_type(arguments[1]), '{ team = "code" }')
         if not isinstance(value, Mapping):
             raise WrongShapeError(f"write a table, like {example}")
         return {key: shaped(item, arguments[1]) for key, item in value.items()}

@@ -56,6 +56,7 @@ class Subjects:
     which: Ints
     names: list[str]
     members: list[str | None]
+    weights: Ints | None = None  # how many times each part counts; None = once
 
 
 def counted(columns: Columns, charges: Charges, *, live: Bools, kept: Ints) -> Counted:
@@ -92,10 +93,18 @@ def deltas_of(batch: Counted, matches: list[Matches]) -> pa.RecordBatch:
     runs = runs_of(group, len(distinct))
     arrays = {
         **_keys(batch, found, rows[runs.first], subject[runs.first]),
-        **_sums(batch, rows[runs.order], runs),
+        **_sums(batch, rows[runs.order], runs, _weights(found, runs)),
         **_hash_lists(batch, found, rows, group, len(distinct)),
     }
     return pa.RecordBatch.from_arrays([arrays[name] for name in DELTA_SCHEMA.names], schema=DELTA_SCHEMA)
+
+
+def _weights(found: list[Subjects], runs: Runs) -> Ints | None:
+    """How many times each part counts, parts of a group together; None where all count once."""
+    if all(subjects.weights is None for subjects in found):
+        return None
+    every = [np.ones(len(some.rows), np.int64) if some.weights is None else some.weights for some in found]
+    return np.concatenate(every)[runs.order]
 
 
 def _key(batch: Counted, rows: Ints, subject: Ints, subjects: int) -> tuple[Ints, int]:
@@ -123,9 +132,10 @@ def _keys(batch: Counted, found: list[Subjects], row: Ints, subject: Ints) -> di
     }
 
 
-def _sums(batch: Counted, arranged: Ints, runs: Runs) -> dict[str, pa.Array]:
+def _sums(batch: Counted, arranged: Ints, runs: Runs, weights: Ints | None) -> dict[str, pa.Array]:
     """Counts and times of delta rows; `arranged` are the rows of the parts, those of a group together."""
-    counts = runs.sums(batch.counts[:, arranged])
+    every = batch.counts[:, arranged]
+    counts = runs.sums(every if weights is None else every * weights)
     for micro, remainder in _PAIRS:
         carry, counts[remainder] = split(counts[remainder])
         counts[micro] += carry
@@ -164,12 +174,14 @@ def _budgets(batch: Counted, matches: list[Matches]) -> Subjects:
     rows: list[Ints] = [np.zeros(0, np.int64)]
     pairs: list[tuple[str, str | None]] = []
     which: list[Ints] = [np.zeros(0, np.int64)]
+    weights: list[Ints] = [np.zeros(0, np.int64)]
     for match in matches:
         counts = kept[match.rows]
         hit, budget = match.rows[counts], match.budgets[counts]
         member = batch.columns.codes(match.each) if match.each else Codes(np.zeros(batch.columns.rows, np.int64), [""])
         distinct, group = groups_of(*combine((budget, len(match.ids)), (member.codes[hit], len(member.values))))
         rows.append(hit)
+        weights.append(np.ones(len(hit), np.int64) if match.weights is None else match.weights[counts])
         which.append(len(pairs) + group)
         for key in distinct.tolist():
             at, name = divmod(key, len(member.values))
@@ -178,7 +190,9 @@ def _budgets(batch: Counted, matches: list[Matches]) -> Subjects:
     rank = np.empty(len(pairs), np.int64)
     rank[order] = np.arange(len(pairs))
     names, members = [pairs[at][0] for at in order], [pairs[at][1] for at in order]
-    return Subjects(np.concatenate(rows), rank[np.concatenate(which)], names, members)
+    weighted = any(match.weights is not None for match in matches)
+    found = np.concatenate(weights) if weighted else None
+    return Subjects(np.concatenate(rows), rank[np.concatenate(which)], names, members, found)
 
 
 def _hashes(names: Codes, rows: Ints, group: Ints, groups: int) -> pa.Array:

@@ -1,6 +1,7 @@
 """Which budgets an event counts toward: those of its org whose conditions all hold, and with `each`, which member.
 
 Budgets that look at the same fields are looked up together, so the cost is per set of fields, not per budget.
+What a budget counts several times, or not at all, because of its pool, has a weight: whole, so that sums stay exact.
 """
 
 from collections import defaultdict
@@ -25,6 +26,7 @@ class Matches:
     rows: Ints
     budgets: Ints  # which of `ids`
     ids: list[str]
+    weights: Ints | None = None  # how many times each pair counts; None = once
 
 
 class Matcher:
@@ -39,6 +41,11 @@ class Matcher:
             (entry.policy.org, entry.policy.id): entry.matched_since
             for entry in policies.values()
             if isinstance(entry.policy, Budget)
+        }
+        self._factors = {
+            (policy.org, policy.id): policy.multipliers
+            for policy in in_force
+            if isinstance(policy, Budget) and policy.multipliers
         }
         self._budgets: dict[Signature, dict[tuple[str, ...], list[str]]] = defaultdict(lambda: defaultdict(list))
         for budget in in_force:
@@ -61,7 +68,8 @@ class Matcher:
         never = np.iinfo(np.int64).max
         since = np.array([[self.matched_since.get((name, id_), never) for id_ in match.ids] for name in org.values])
         known = since[org.codes[match.rows], match.budgets] <= reached[match.rows]
-        return Matches(match.each, match.rows[known], match.budgets[known], match.ids)
+        weights = None if match.weights is None else match.weights[known]
+        return Matches(match.each, match.rows[known], match.budgets[known], match.ids, weights)
 
     def _matches(self, columns: CodedRows, signature: Signature, wanted: dict[tuple[str, ...], list[str]]) -> Matches:
         fields, each = signature
@@ -83,6 +91,18 @@ class Matcher:
             parts.extend((hits, np.full(len(hits), place[name], np.int64)) for name in wanted.get(values, ()))
         if not parts:
             return none
-        return Matches(
-            each, np.concatenate([hits for hits, _ in parts]), np.concatenate([ids for _, ids in parts]), ids
-        )
+        hits, budgets = (np.concatenate(some) for some in zip(*parts, strict=True))
+        return Matches(each, hits, budgets, ids, self._weights(columns, hits, budgets, place))
+
+    def _weights(self, columns: CodedRows, rows: Ints, budgets: Ints, place: dict[str, int]) -> Ints | None:
+        """How many times each pair counts; None where all count once."""
+        weighted = [(org, place[name], factors) for (org, name), factors in self._factors.items() if name in place]
+        if not weighted:
+            return None
+        org, pool = columns.codes("org"), columns.codes("pool")
+        weights = np.ones(len(rows), np.int64)
+        for name, budget, factors in weighted:
+            of_pool = np.array([*(factors.get(value, 1) for value in pool.values), 1], np.int64)  # -1: in no pool
+            mine = (budgets == budget) & (np.array([value == name for value in org.values])[org.codes[rows]])
+            weights[mine] = of_pool[pool.codes[rows[mine]]]
+        return weights

@@ -162,6 +162,7 @@ def usage_events(draw: Callable[[Any], Any], *, ids: Any = few_ids, counts: Any 
         agent=draw(maybe_name),
         use_case=draw(maybe_name),
         project=draw(maybe_name),
+        pool=draw(maybe_name),
         client_address_hash=draw(maybe_name),
         provider=provider,
         model=model,

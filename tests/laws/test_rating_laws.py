@@ -38,6 +38,8 @@ POLICIES = (
     Budget(id="each-user", org="acme", each="user", limit=1),
     Budget(id="each-user", org="globex", scope={"team": "b"}, each="user", limit=1),
     Budget(id="nobody", org="hooli", limit=1),
+    Budget(id="pools", org="acme", limit=1, multipliers={"a": 3, "b": 0}),
+    Budget(id="user-pools", org="globex", each="user", limit=1, multipliers={"b": 2}),
     Horizon(org="globex", live_horizon_sec=60),
 )
 garbage = st.sampled_from([None, b"", b"null", b"{}", b"\xff", b'{"specversion"', raw(event(model=None))])
@@ -113,7 +115,7 @@ def test_the_same_log_gives_the_same_bytes(some: list[bytes | None]) -> None:
 @settings(max_examples=20, deadline=None)
 @given(values)
 def test_sums_of_deltas_are_sums_of_rows(some: list[bytes | None]) -> None:
-    """Per entity type, deltas add up to the rows that name such an entity; per budget, to the rows that match it."""
+    """Deltas of entities are the sums of rows that name one; of budgets, of rows that match, as often as they count."""
     result = step(new_lane(*POLICIES), some)
     rows, deltas = rows_of(result), deltas_of(result)
     for entity_type in ENTITY_TYPES:
@@ -128,7 +130,8 @@ def test_sums_of_deltas_are_sums_of_rows(some: list[bytes | None]) -> None:
             and (budget.each is None or row[budget.each] is not None)
         ]
         found = [d for d in deltas if (d["entity_type"], d["entity_id"], d["org"]) == ("budget", budget.id, budget.org)]
-        assert totals(matching) == added(found)
+        weighted = [row for row in matching for _ in range(budget.multipliers.get(row["pool"], 1))]
+        assert totals(weighted) == added(found)
         assert {row[budget.each] if budget.each else None for row in matching} == {delta["member"] for delta in found}
 
 

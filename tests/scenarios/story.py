@@ -105,28 +105,30 @@ def rows_of(line: Line, budgets: Sequence[Budget]) -> Iterator[Row]:
     cell = line.event or {}
     org = cell.get("org") or "acme"
     who = dict(pair.split("=") for pair in cell.get("who", "").split())
-    keys: list[tuple[str, str, str | None]] = []
+    keys: list[tuple[str, str, str | None, int]] = []
     if line.lane != LEDGER:
-        keys += [("org", org, None), *((kind, name, None) for kind, name in who.items() if kind in ENTITY_TYPES)]
+        keys += [("org", org, None, 1), *((kind, name, None, 1) for kind, name in who.items() if kind in ENTITY_TYPES)]
     for budget in budgets:
         if budget.org == org and all(who.get(key) == name for key, name in budget.scope.items()):
             member = who.get(budget.each) if budget.each else None
             if not budget.each or member:
-                keys.append(("budget", budget.id, member))
-    for kind, name, member in keys:
-        live = line.lane not in {LEDGER, CORRECTION} and cell.get("live") != "no"
-        yield Row(org, kind, name, line.event_us, **_numbers(cell), **_sketches(cell, kind), member=member, live=live)
+                keys.append(("budget", budget.id, member, budget.multipliers.get(who.get("pool", ""), 1)))
+    live = line.lane not in {LEDGER, CORRECTION} and cell.get("live") != "no"
+    for kind, name, member, times in keys:
+        numbers = {**_numbers(cell, times=times), **_sketches(cell, kind)}
+        yield Row(org, kind, name, line.event_us, **numbers, member=member, live=live)
 
 
-def _numbers(cell: Mapping[str, str]) -> dict[str, Any]:
+def _numbers(cell: Mapping[str, str], *, times: int) -> dict[str, Any]:
     cost = Decimal(cell.get("cost_usd") or 0)
-    return {
+    once = {
         "cost_pico": pico_usd(cost),
         "tokens": int(cell.get("tokens") or 0),
         "requests": int(cell.get("requests") or (-1 if cost < 0 else 1)),
         "unpriced": int(bool(cell.get("ceiling_usd"))),
         "ceiling_pico": pico_usd(Decimal(cell.get("ceiling_usd") or 0)),
     }
+    return {name: number * times for name, number in once.items()}
 
 
 def _sketches(cell: Mapping[str, str], kind: str) -> dict[str, Any]:
