@@ -53,11 +53,12 @@ class LaneTools:
 
 
 def state_topic(stage: str, source: str = "") -> str | None:
-    """The topic that a stage both writes and reads, beside progress: without it, it does not know what it did.
+    """The internal topic that a stage both writes and reads, beside progress: without it, it knows not what it did.
 
     Of several that which is called like the source topic (`internal.charges` of `usage.charges`), else the first.
     """
-    both = (topic.name for topic in TOPICS if stage in topic.writers and stage in topic.readers)
+    own = (topic for topic in TOPICS if not topic.public)
+    both = (topic.name for topic in own if stage in topic.writers and stage in topic.readers)
     mine = [name for name in both if name != PROGRESS_TOPIC]
     alike = f"internal.{source.partition('.')[2]}"
     return alike if alike in mine else next(iter(mine), None)
