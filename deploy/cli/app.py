@@ -10,6 +10,7 @@ from deploy.cli import (
     deadletters,
     demo,
     export,
+    forecast,
     forget,
     key_id,
     policies,
@@ -50,5 +51,6 @@ for module in (
     forget,
     key_id,
     bench,
+    forecast,
 ):
     module.register(app)

@@ -22,7 +22,8 @@ class Forecast:
     """Spend at the end of the period as three quantiles, in the unit of the budget, and when the limit is reached.
 
     `p10 <= p50 <= p90`, none below `spent`. Of the three dates `earliest` is met with one chance in ten, `latest` with
-    nine; each is None where that is not before the period ends. Once the limit is reached all three are `now`.
+    nine; each is None where that is not before the period ends. Once the limit is reached all three are `now`; a limit
+    of zero is reached by any spend.
     `reaches_limit_ratio` is the chance that the limit is reached. Without a limit, these are None.
     """
 
@@ -67,14 +68,14 @@ def forecast(  # noqa: PLR0913  all that a budget is, by name
     else:
         samples = remaining(past, begin=begin, end=end, rule=chosen)
         rest = samples.quantiles(SHARES)
-        chance = samples.share_from(float(limit - spent)) if limit is not None else 0.0
-    reached = limit is not None and spent >= limit
+        chance = samples.share_from(_left(limit, spent)) if limit is not None else 0.0
+    reached = limit is not None and spent >= limit and spent > 0
     dates: tuple[datetime | None, ...] = (None, None, None)
     if reached:
         dates = (now, now, now)
     elif limit is not None and end > begin:
         path = _path(past, begin=begin, end=end, final=rest, rule=chosen)
-        dates = _crossings(path, float(limit - spent), now=now, period_end=period_end)
+        dates = _crossings(path, _left(limit, spent), now=now, period_end=period_end)
     p10, p50, p90 = (spent + _up(amount) for amount in rest.tolist())
     return Forecast(
         now=now,
@@ -89,6 +90,11 @@ def forecast(  # noqa: PLR0913  all that a budget is, by name
         median=dates[1],
         latest=dates[2],
     )
+
+
+def _left(limit: Decimal, spent: Decimal) -> float:
+    """What is left of the limit; one of zero is reached by any spend, not by none."""
+    return max(float(limit - spent), float(_QUANTUM))
 
 
 def _up(amount: float) -> Decimal:

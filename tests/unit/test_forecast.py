@@ -111,6 +111,14 @@ def test_exactly_the_limit_is_reached(spent: int, *, reached: bool) -> None:
     assert (found.reaches_limit_ratio == 1.0) or not reached
 
 
+def test_a_limit_of_zero_is_reached_by_any_spend() -> None:
+    """Nothing spent of nothing is not reached yet, though it will be soon; a cent is."""
+    none, some = told(FLAT, ahead_hours=24, spent=0, limit=0), told(FLAT, ahead_hours=24, spent=1, limit=0)
+    assert none.median is not None
+    assert none.now < none.median < none.now + timedelta(hours=1)
+    assert (some.median, some.reaches_limit_ratio) == (some.now, 1)
+
+
 def test_a_far_limit_has_no_date() -> None:
     """A limit far beyond P90 is not reached in this period."""
     found = told(FLAT, ahead_hours=24, spent=0, limit=100_000)
