@@ -22,8 +22,8 @@ class Asker:
         self._producer = Producer({**settings.to_confluent(), **quiet, **limits})
         self._answers: list[tuple[KafkaError | None, int]] = []
 
-    def prices(self, request_id: str, value: bytes) -> int:
-        """New prices for the request, which comes after them; the offset of their record. Raises: as `ask`."""
+    def news(self, request_id: str, value: bytes) -> int:
+        """New prices or attributions for the request, which comes after them; the record's offset. Raises: as `ask`."""
         return self._send(value, [(PRICES_HEADER, request_id.encode())])
 
     def ask(self, request: Request) -> int:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from schemas.secrets import holds_secret
 from schemas.usage import Name
 
+DIRECTORY_KINDS = ("cost_center", "business_unit", "team", "user", "agent", "credential", "identity")
 UNATTRIBUTED = "unattributed"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _QUARTER_SEC = 900

@@ -1,7 +1,7 @@
 """What operators ask of the sink on `internal.requests`: one record each, JSON told apart by `kind`.
 
 The sink does them between its inserts, one after the other, and each is done whatever dies: what is asked for twice
-under one id is done once. Long lists (the new prices of a rerate) come before their request as records of their own
+under one id is done once. Long lists (new prices, new attributions) come before their request as records of their own
 with the header `prices`, so that nothing of a request is done before all of it is there.
 """
 
@@ -30,6 +30,14 @@ PRICES_SCHEMA = pa.schema(
     ]
 )
 """New prices of rows of the ledger, ordered by hour, source and id."""
+ATTRIBUTED = ("user", "agent", "team", "business_unit", "cost_center")
+ATTRIBUTIONS_SCHEMA = pa.schema(
+    [
+        *(PRICES_SCHEMA.field(name) for name in ("ts", "source", "id", "version")),
+        *((name, pa.string()) for name in ATTRIBUTED),
+    ]
+)
+"""Whose rows of the ledger are from now on, in the same order."""
 REVISION_BITS = 32
 
 
@@ -67,6 +75,17 @@ class RerateRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
     asked_at: datetime
 
 
+class ReattributeRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="reattribute"):
+    """Rows of the ledger are of whom the records `offsets` of this topic say, in order."""
+
+    request_id: str
+    offsets: tuple[int, ...]
+    rows: int  # in all of them
+    policy_offset: int  # of the directory that says so
+    asked_by: str = ""
+    asked_at: datetime
+
+
 class ForgetRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="forget"):
     """The store names this user of the organisation by the pseudonym only; asked twice, the second changes nothing.
 
@@ -81,8 +100,8 @@ class ForgetRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
     dry_run: bool = False
 
 
-Correction = UndoRequest | RerateRequest
-Request = ReconcileRequest | UndoRequest | RerateRequest | ForgetRequest
+Correction = UndoRequest | RerateRequest | ReattributeRequest
+Request = ReconcileRequest | UndoRequest | RerateRequest | ReattributeRequest | ForgetRequest
 
 
 def request_bytes(request: Request) -> bytes:
@@ -95,12 +114,12 @@ def request_from_bytes(raw: bytes) -> Request:
     return msgspec.json.decode(raw, type=Request)  # type: ignore[no-any-return]  # msgspec does not type unions
 
 
-def prices_from_bytes(raw: bytes) -> pa.RecordBatch:
-    """The new prices of a record. Raises: CorruptStateError: it holds others."""
+def news_from_bytes(raw: bytes, schema: pa.Schema) -> pa.RecordBatch:
+    """The new prices or attributions of a record. Raises: CorruptStateError: it holds other columns, or none."""
     try:
-        prices = from_arrow_bytes(raw)
+        news = from_arrow_bytes(raw)
     except (pa.ArrowInvalid, StopIteration) as error:
-        raise CorruptStateError("a record of new prices is not an Arrow batch") from error
-    if not prices.schema.equals(PRICES_SCHEMA):
-        raise CorruptStateError("a record of new prices has other columns than PRICES_SCHEMA")
-    return prices
+        raise CorruptStateError("a record of what is new is not an Arrow batch") from error
+    if not news.schema.equals(schema):
+        raise CorruptStateError("a record of what is new has other columns than its request")
+    return news

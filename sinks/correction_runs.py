@@ -7,7 +7,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from schemas.requests import Correction, UndoRequest
+from schemas.requests import Correction, RerateRequest, UndoRequest
 from sinks.corrections import kind_of
 from sinks.store import FINAL, Store
 
@@ -51,7 +51,7 @@ class CorrectionRun:
             "asked_at": request.asked_at,
             "began_at": self.began_at,
             "updated_at": now,
-            "what": request.import_id if isinstance(request, UndoRequest) else request.price_book_version,
+            "what": _what(request),
             "message": self.message,
             "events": max(self.events, changed),
             "events_seen": max(self.events_seen, changed),
@@ -62,6 +62,15 @@ class CorrectionRun:
             "cost_after_usd": after,
         }
         store.insert(TABLE, pa.Table.from_pylist([row], schema=_SCHEMA))
+
+
+def _what(request: Correction) -> str:
+    """The import, the price book, or the directory."""
+    if isinstance(request, UndoRequest):
+        return request.import_id
+    if isinstance(request, RerateRequest):
+        return request.price_book_version
+    return f"directory of policy offset {request.policy_offset}"
 
 
 def changes(store: Store, request_id: str) -> tuple[int, Decimal, Decimal]:

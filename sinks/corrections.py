@@ -2,8 +2,8 @@
 
 Laws
 1. The row after a correction is the row before with `correction` one higher; `as_charged_cost_usd` never changes.
-2. An undone row stays, deleted; it is told as its sign -1. A row rated anew is told as -1 of what it was and +1 of what
-   it is, both under the policy offset of its first rating: budgets count it as they did.
+2. An undone row stays, deleted; it is told as its sign -1. A row rated or attributed anew is told as -1 of what it was
+   and +1 of what it is, both under the policy offset of its first rating: budgets count it as they did.
 3. A row is changed from the version that was seen, or not at all; so a slice that is done twice changes nothing more.
 """
 
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.internal import MONEY, RATED_SCHEMA
-from schemas.requests import Correction, RerateRequest, UndoRequest
+from schemas.requests import ATTRIBUTED, Correction, ReattributeRequest, RerateRequest, UndoRequest
 from sinks.adjustments import Adjustment, by_partition, messages_of, signed
 from sinks.revisions import Identity
 from sinks.rows import WHOLE_SCHEMA, filled, identities_of
@@ -52,9 +52,9 @@ def undone(request: UndoRequest, rows: pa.Table) -> Change:
     return Change(request, rows, _corrected(rows, {}))
 
 
-def rerated(request: RerateRequest, rows: pa.Table, prices: pa.RecordBatch) -> Change:
-    """The rows that still have the version that was priced, with their new prices."""
-    table = pa.Table.from_batches([prices])
+def renewed(request: RerateRequest | ReattributeRequest, rows: pa.Table, news: pa.RecordBatch) -> Change:
+    """The rows that still have the version that was seen, with their new prices, or of whom they are now."""
+    table = pa.Table.from_batches([news])
     by_identity = {identity: at for at, identity in enumerate(identities_of(table))}
     priced = [by_identity.get(identity) for identity in identities_of(rows)]
     versions = table["version"].to_pylist()
@@ -62,8 +62,9 @@ def rerated(request: RerateRequest, rows: pa.Table, prices: pa.RecordBatch) -> C
     same = pa.array([one == now for one, now in zip(seen, rows["version"].to_pylist(), strict=True)], pa.bool_())
     before = rows.filter(same)
     new = table.take(pa.array([at for at, kept in zip(priced, same.to_pylist(), strict=True) if kept], pa.int64()))
-    changes = {name: new[name] for name in _RERATED}
-    changes["price_book_version"] = pa.repeat(pa.scalar(request.price_book_version), before.num_rows)
+    changes = {name: new[name] for name in (_RERATED if isinstance(request, RerateRequest) else ATTRIBUTED)}
+    if isinstance(request, RerateRequest):
+        changes["price_book_version"] = pa.repeat(pa.scalar(request.price_book_version), before.num_rows)
     return Change(request, before, _corrected(before, changes))
 
 
@@ -91,7 +92,7 @@ def store_rows_of(change: Change, *, group_id: str) -> pa.Table:
 def told(change: Change, *, group_id: str, opened: int) -> list[Adjustment]:
     """What burn is told of the change."""
     sides = [(-1, change.before)]
-    if isinstance(change.request, RerateRequest):
+    if not isinstance(change.request, UndoRequest):
         sides.append((1, change.after))
     found: dict[int, list[pa.RecordBatch]] = {}
     for sign, table in sides:
@@ -122,9 +123,16 @@ def audit_rows(change: Change, *, now: datetime) -> pa.Table:
         columns[f"{name}_after"] = filled(after[name].combine_chunks())
     if deleted:
         columns["pricing_status_after"] = pa.repeat(pa.scalar(UNDONE), count)
+    if isinstance(change.request, ReattributeRequest):
+        columns["who_before"], columns["who_after"] = _who(before), _who(after)
     return pa.table(columns).combine_chunks()
 
 
 def kind_of(request: Correction) -> str:
     """What the request does, as the log, the audit and the runs name it."""
-    return "undo" if isinstance(request, UndoRequest) else "rerate"
+    return str(request.__struct_config__.tag)
+
+
+def _who(rows: pa.Table) -> pa.Array:
+    said = [{name: word for name, word in row.items() if word} for row in rows.select(ATTRIBUTED).to_pylist()]
+    return pa.array([list(one.items()) for one in said], pa.map_(pa.string(), pa.string()))

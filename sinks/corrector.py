@@ -1,4 +1,4 @@
-"""Corrects what is stored when operators ask: undoes imports, rates anew; between the groups of the one worker.
+"""Corrects what is stored when operators ask: undoes imports, rates or attributes anew; between the worker's groups.
 
 A correction is done in slices of some thousand rows, in the order of hour, source and id. For each slice:
 1. Take the rows that are to change, and make what they become. A crash before 2: nothing happened.
@@ -21,9 +21,17 @@ import pyarrow as pa
 from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError, KafkaUnavailableError
-from schemas.requests import Correction, RerateRequest, UndoRequest, prices_from_bytes
+from schemas.requests import (
+    ATTRIBUTIONS_SCHEMA,
+    PRICES_SCHEMA,
+    Correction,
+    ReattributeRequest,
+    RerateRequest,
+    UndoRequest,
+    news_from_bytes,
+)
 from sinks.correction_runs import AUDIT, CorrectionRun, changes, days_changed, ended
-from sinks.corrections import Change, audit_rows, kind_of, rerated, store_rows_of, told, undone
+from sinks.corrections import Change, audit_rows, kind_of, renewed, store_rows_of, told, undone
 from sinks.group_log import GroupLog
 from sinks.groups import Group, Slice
 from sinks.imports import import_between, import_keys, import_size
@@ -78,7 +86,7 @@ class Corrector:
         """The slice that was recorded last is done, whatever of it was done before. Raises: StopRequested."""
         change = self._change(recorded)
         if change is None:
-            self._log.error("the prices of the last slice are gone; it is left as it is", offset=recorded.offset)
+            self._log.error("what the last slice needs is gone; it is left as it is", offset=recorded.offset)
             return
         change = self._remaining(change)
         if change.rows:
@@ -112,7 +120,7 @@ class Corrector:
         self._log.info("corrected", correction=request.request_id, state=run.state, days=run.days)
 
     def _slices(self, request: Correction, run: CorrectionRun) -> Iterator[Slice]:
-        if isinstance(request, RerateRequest):
+        if isinstance(request, RerateRequest | ReattributeRequest):
             run.events = request.rows
             each = -(-request.rows // max(1, len(request.offsets)))
             small = msgspec.structs.replace(request, offsets=())
@@ -151,7 +159,7 @@ class Corrector:
         """The slice is done; the days on which it changed anything."""
         change = self._change(recorded)
         if change is None:
-            raise CorruptStateError("internal.requests no longer has the prices of this request; ask for it anew")
+            raise CorruptStateError("internal.requests no longer has all of this request; ask for it anew")
         if not change.rows:
             return set()
         self._doors.opener.finish(stored())
@@ -172,7 +180,7 @@ class Corrector:
         return set(days_of(change.before))
 
     def _change(self, recorded: Slice) -> Change | None:
-        """What the slice changes, of the rows as they are now; None where its prices are gone."""
+        """What the slice changes, of the rows as they are now; None where what is new is gone."""
         store, until_done, request = self._doors.store, self._doors.patience.until_done, recorded.request
         if isinstance(request, UndoRequest):
             upto = recorded.upto
@@ -182,20 +190,21 @@ class Corrector:
                 lambda: import_between(store, request.import_id, org=request.org, after=recorded.after, upto=upto)
             )
             return undone(request, rows)
-        prices = until_done(lambda: self._prices(recorded.offset))
-        if prices is None:
+        schema = PRICES_SCHEMA if isinstance(request, RerateRequest) else ATTRIBUTIONS_SCHEMA
+        news = until_done(lambda: self._news(recorded.offset, schema))
+        if news is None:
             return None
-        wanted = identities_of(pa.Table.from_batches([prices]))
-        return rerated(request, until_done(lambda: whole_rows(store, wanted)), prices)
+        wanted = identities_of(pa.Table.from_batches([news]))
+        return renewed(request, until_done(lambda: whole_rows(store, wanted)), news)
 
-    def _prices(self, offset: int) -> pa.RecordBatch | None:
-        """The new prices at an offset of the requests. Raises: KafkaUnavailableError."""
+    def _news(self, offset: int, schema: pa.Schema) -> pa.RecordBatch | None:
+        """What is new, at an offset of the requests. Raises: KafkaUnavailableError."""
         with self._doors.open_reader() as reader:
             reader.assign({REQUESTS: offset})
             fact = reader.take(wait_sec=TIMEOUT_SEC)
             if fact is None:
                 raise KafkaUnavailableError(f"{REQUESTS[0]}: nothing came within {TIMEOUT_SEC:g} s")
-            return prices_from_bytes(fact.value) if isinstance(fact, Record) and fact.offset == offset else None
+            return news_from_bytes(fact.value, schema) if isinstance(fact, Record) and fact.offset == offset else None
 
     def _put(self, change: Change, *, in_doubt: bool) -> None:
         """The audit has the change, then the ledger."""

@@ -1,7 +1,8 @@
 """A person's id is replaced by a pseudonym wherever the store names it: statements, and the order in which they run.
 
 Laws
-1. Afterwards no row of any table names the person; counts and money of every table are what they were.
+1. Afterwards no row of any table names the person; counts and money of every table are what they were. Of the directory
+   what is about the person goes: policies say it, and must be changed by hand.
 2. Run again after a crash anywhere, with the same pseudonym, it ends the same; with nothing left to do it changes
    nothing. What the pseudonym stands for is kept nowhere.
 3. It runs while no insert runs, a partition of a table at a time; the long rollup is then made equal to the ledger,
@@ -11,6 +12,7 @@ A name in a sort key cannot be changed in place: those rows are stored anew unde
 # ruff: noqa: S608  the texts are made of our own names; values travel as server-side parameters
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -30,7 +32,7 @@ class Naming:
     table: str
     where: str
     sets: tuple[tuple[str, str], ...]
-    how: Literal["in place", "anew", "from the ledger"] = "in place"
+    how: Literal["in place", "anew", "from the ledger", "gone"] = "in place"
 
 
 def _named(column: str) -> tuple[str, str]:
@@ -77,6 +79,13 @@ NAMINGS = (
             ("message", "replaceAll(message, concat('user ', {user:String}), concat('user ', {to:String}))"),
         ),
     ),
+    Naming(
+        "directory_store",
+        "org = {org:String} AND ((entity_type = 'user' AND entity_id = {user:String}) OR user = {user:String})",
+        (),
+        "gone",
+    ),
+    Naming("directory_store", "org = {org:String} AND owner = {user:String}", (_named("owner"),)),
     Naming("charges_store", "org = {org:String} AND user = {user:String}", (_named("user"),)),
     Naming(
         "dead_letters_store",
@@ -111,8 +120,10 @@ def parameters(request: ForgetRequest) -> dict[str, Any]:
 def named_rows(store: Store, request: ForgetRequest) -> dict[str, int]:
     """How many rows of each table name the person; of what is kept only. Raises: StoreUnavailableError."""
     values = parameters(request)
-    counted = {one.table: store.rows(f"SELECT count() FROM {one.table} WHERE {one.where}", values) for one in NAMINGS}
-    return {table: int(rows[0][0]) for table, rows in counted.items()}
+    counted = Counter[str]()
+    for one in NAMINGS:
+        counted[one.table] += int(store.rows(f"SELECT count() FROM {one.table} WHERE {one.where}", values)[0][0])
+    return dict(counted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from schemas.errors import CorruptStateError
 from schemas.internal import BatchHeaders
-from schemas.requests import RerateRequest, UndoRequest
+from schemas.requests import Correction
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ def left_out_of(places: Iterable[tuple[int, int, int]]) -> list[LeftOut]:
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a correction: an import's rows behind `after`, up to and with `upto`; or those priced at `offset`."""
+    """A part of a correction: an import's rows behind `after`, up to and with `upto`; or those of record `offset`."""
 
-    request: UndoRequest | RerateRequest
+    request: Correction
     after: tuple[int, str, str] | None = None
     upto: tuple[int, str, str] | None = None
     offset: int = -1

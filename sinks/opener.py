@@ -1,6 +1,7 @@
 """Opens new budgets from the ledger, between the groups of the worker that stores `internal.rated`.
 
-1. Follow `usage.policies`. Something new at offset P: nothing is said before step 5, a crash begins anew.
+1. Follow `usage.policies`. Something new at offset P: what it says of the directory is stored (twice is once), and
+   nothing is said before step 5: a crash begins anew.
 2. Wait until rating has said on each of its lanes that it works under P: from then on it counts directly. Its lanes of
    charges have then sent what charges were worth before: that is no part of an opening.
 3. Take the ends of `internal.rated` and wait until the ledger has all before them: every row rated under less than P.
@@ -22,6 +23,7 @@ from schemas.errors import LogChangedError
 from schemas.internal import Progress, progress_from_bytes
 from schemas.policies import Policies, PolicyChange, fold
 from schemas.topics import BY_NAME
+from sinks.directory_rows import DIRECTORY_TABLE, directory_rows
 from sinks.group_log import PROGRESS, GroupLog, word
 from sinks.log_reader import End, LogReader, Place, Record, Vanished
 from sinks.openings import opening, questions
@@ -54,6 +56,7 @@ class Opener:
         self._log = log
         self._topic_id = ""
         self._policies: Policies = {}
+        self._unsaid: list[tuple[int, PolicyChange]] = []  # changes that are not said to be through
         self._read = -1  # offset of the newest change that was read
         self._next = 0  # everything below was read, markers included
         self._at_end = False
@@ -117,6 +120,8 @@ class Opener:
             self._log.error("policy change skipped", offset=fact.offset, reason=reason)
             return
         self._policies = fold(self._policies, change, offset=fact.offset)
+        if fact.offset >= self._done:
+            self._unsaid.append((fact.offset, change))
 
     def _run(self) -> Iterator[None]:
         while True:
@@ -126,6 +131,9 @@ class Opener:
 
     def _open(self, policies: Policies, *, up_to: int, next_offset: int) -> Iterator[None]:
         until_done = self._doors.patience.until_done
+        directory = directory_rows(one for one in self._unsaid if one[0] < next_offset)
+        if directory.num_rows:
+            until_done(lambda: self._doors.store.insert(DIRECTORY_TABLE, directory))
         if up_to > self.opened:
             yield from self._wait_for_rating(up_to)
             ends = {
@@ -154,6 +162,7 @@ class Opener:
         messages = opening(rows, opened=up_to) if up_to > self.opened else []
         until_done(lambda: self._doors.log.commit(group=None, progress=[said], adjustments=messages))
         self.opened, self._done, self._summing = up_to, next_offset, False
+        self._unsaid = [one for one in self._unsaid if one[0] >= next_offset]
         self._log.info("opened from the ledger", policy_offset=up_to, budgets=budgets, rows=len(rows))
 
     def _wait_for_rating(self, offset: int) -> Iterator[None]:

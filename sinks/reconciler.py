@@ -22,10 +22,9 @@ from schemas.errors import CorruptStateError
 from schemas.internal import Progress
 from schemas.requests import (
     PRICES_HEADER,
+    Correction,
     ReconcileRequest,
     Request,
-    RerateRequest,
-    UndoRequest,
     request_from_bytes,
 )
 from sinks.corrector import Corrector
@@ -113,7 +112,7 @@ class Reconciler:
                 next_offset, request = self._asked[0]
                 if isinstance(request, ReconcileRequest):
                     yield from self._requested(request)
-                elif isinstance(request, UndoRequest | RerateRequest):
+                elif isinstance(request, Correction):
                     yield from self._doors.corrector.run(request, lambda: self._stored)
                 elif request is not None:
                     yield from self._forgetter.run(request, self._stored)

@@ -9,8 +9,8 @@ from deploy.cli import (
     corrections,
     deadletters,
     demo,
+    directory,
     export,
-    forecast,
     forget,
     key_id,
     policies,
@@ -41,6 +41,7 @@ for module in (
     replay,
     collector,
     corrections,
+    directory,
     report,
     query,
     alerts,
@@ -51,6 +52,5 @@ for module in (
     forget,
     key_id,
     bench,
-    forecast,
 ):
     module.register(app)

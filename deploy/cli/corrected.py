@@ -1,4 +1,4 @@
-"""How `burnline undo` and `rerate` show what changes, and watch the sink do it."""
+"""How `burnline undo`, `rerate` and `reattribute` show what changes, and watch the sink do it."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -47,11 +47,21 @@ def _progress(run: dict[str, Any]) -> str:
 
 
 def show(told: dict[str, Any], summary: list[dict[str, Any]], budgets: "list[BudgetChange]", *, as_json: bool) -> None:
-    """What changes, by day and model, and in which budgets; for a person, or as JSON."""
+    """What changes, by day and model or team, and in which budgets; for a person, or as JSON."""
     if as_json:
         put_json({**told, "changes": summary, "budgets": [one.as_json() for one in budgets]})
         return
-    if summary:
+    moved = bool(summary) and "team_after" in summary[0]
+    if moved:
+        put_table(
+            ["day (UTC)", "team before", "team after", "events", "USD"],
+            [
+                (one["day"], one["team_before"], one["team_after"], f"{one['events']:,}", f"{one['cost_usd']:f}")
+                for one in summary
+            ],
+            right=("events", "USD"),
+        )
+    elif summary:
         put_table(
             ["day (UTC)", "model", "events", "tokens", "USD before", "USD after"],
             [
@@ -72,9 +82,14 @@ def show(told: dict[str, Any], summary: list[dict[str, Any]], budgets: "list[Bud
             ],
             right=("change",),
         )  # fmt: skip
-    before, after = (sum((one[name] for one in summary), Decimal(0)) for name in ("cost_before_usd", "cost_after_usd"))
     run = told.get("run")
     did = "would change" if run is None else "changed" if run["state"] == "done" else "are to change"
-    put(f"{told['events'] if run is None else run['events_changed']:,} events {did}: {before:f} -> {after:f} USD")
+    what = f"{sum((one['cost_usd'] for one in summary), Decimal(0)):f} USD in all" if moved else _costs(summary)
+    put(f"{told['events'] if run is None else run['events_changed']:,} events {did}: {what}")
     if told.get("events_refused"):
         put(f"{told['events_refused']:,} would cost 1,000,000 USD or more each and stay as they are")
+
+
+def _costs(summary: list[dict[str, Any]]) -> str:
+    before, after = (sum((one[name] for one in summary), Decimal(0)) for name in ("cost_before_usd", "cost_after_usd"))
+    return f"{before:f} -> {after:f} USD"

@@ -22,7 +22,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change; 
 Actor = Annotated[str | None, typer.Option(help="Who asks for it; your user name unless given.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait until it is done; it goes on in any case.")]
 _END_SEC = 3600.0
-_FILTER = "Only events whose field is this: team=code; org, team, project, provider, model, import_id. Repeat it."
+FILTER = "Only events whose field is this: team=code; org, team, project, provider, model, import_id. Repeat it."
 
 
 def register(app: typer.Typer) -> None:
@@ -96,7 +96,7 @@ def undo(
     if dry_run or not lines:
         show(told, summary, budgets, as_json=as_json)
         return
-    request_id = _new_id()
+    request_id = new_id()
     request = UndoRequest(
         request_id=request_id, import_id=import_id, org=org or "", asked_by=actor or user_name(), asked_at=now
     )
@@ -109,7 +109,7 @@ def undo(
 def rerate(
     since: Annotated[str, typer.Option("--from", help="From this moment on: a date, a time, 7d ago.")],
     until: Annotated[str | None, typer.Option("--to", help="Up to that moment, exclusive; else up to now.")] = None,
-    where: Annotated[list[str] | None, typer.Option("--where", metavar="FIELD=VALUE", help=_FILTER)] = None,
+    where: Annotated[list[str] | None, typer.Option("--where", metavar="FIELD=VALUE", help=FILTER)] = None,
     price_book: Annotated[
         str, typer.Option(metavar="current|VERSION", help="Today's prices, or a book that this stack has kept.")
     ] = "current",
@@ -136,15 +136,15 @@ def rerate(
     from schemas.requests import RerateRequest
 
     now = datetime.now(UTC)
-    wanted = _wanted(since, until, where or [], now)
+    wanted = wanted_from(since, until, where or [], now)
     found = connections(state_dir, os.environ)
     policies = in_force(read_log(found.kafka))
     prices = _prices(price_book, state_dir, policies)
     preview = Preview(fields_of(policies))
-    asker, request_id, offsets = Asker(found.kafka), _new_id(), list[int]()
+    asker, request_id, offsets = Asker(found.kafka), new_id(), list[int]()
     for some in new_prices(found.clickhouse, wanted, prices, preview):
         if not dry_run:
-            offsets.append(asker.prices(request_id, to_arrow_bytes(some)))
+            offsets.append(asker.news(request_id, to_arrow_bytes(some)))
     told, summary, budgets = _preview(preview, policies, prices.version, now)
     if dry_run or not offsets:
         show(told, summary, budgets, as_json=as_json)
@@ -162,7 +162,8 @@ def rerate(
     follow(found, request_id, told, summary, budgets, timeout=timeout, as_json=as_json)
 
 
-def _wanted(since: str, until: str | None, where: list[str], now: datetime) -> "Wanted":
+def wanted_from(since: str, until: str | None, where: list[str], now: datetime) -> "Wanted":
+    """The events that a correction is about. Raises: InputError: a time or a filter cannot be read."""
     from deploy.moments import moment
     from deploy.rerating import Wanted
     from schemas.errors import InputError
@@ -214,7 +215,8 @@ def _preview(
     return told, summary, budget_changes(policies, preview.budgets(), now=now)
 
 
-def _new_id() -> str:
+def new_id() -> str:
+    """The id of a new request."""
     from uuid import uuid4
 
     return uuid4().hex

@@ -22,7 +22,7 @@ from schemas.internal import (
 )
 from schemas.policies import Budget
 from schemas.requests import PRICES_SCHEMA, RerateRequest, UndoRequest, version_of
-from sinks.corrections import Change, rerated, told, undone
+from sinks.corrections import Change, renewed, told, undone
 from sinks.revisions import Claim, Held, Identity, resolve
 from sinks.rows import WHOLE_SCHEMA
 from streams.ports import Output
@@ -91,7 +91,7 @@ class Ledger:
         key = {name: row[name] for name in ("ts", "source", "id")} | {"version": self._version(row)}
         prices = pa.RecordBatch.from_pylist([key | money | {"pricing_status": status}], schema=PRICES_SCHEMA)
         request = RerateRequest(request_id="r", offsets=(0,), rows=1, price_book_version="b", asked_at=_ASKED_AT)
-        change = rerated(request, self._whole(at), prices)
+        change = renewed(request, self._whole(at), prices)
         said = self._told(change)
         self.rows[at] = change.after.select(row.keys()).to_pylist()[0] | {"correction": row.get("correction", 0) + 1}
         return said
