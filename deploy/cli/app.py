@@ -11,6 +11,7 @@ from deploy.cli import (
     demo,
     directory,
     export,
+    forecast,
     forget,
     key_id,
     policies,
@@ -52,5 +53,6 @@ for module in (
     forget,
     key_id,
     bench,
+    forecast,
 ):
     module.register(app)
