@@ -19,7 +19,9 @@ DEAD_LETTER_TYPE = "burnline.dead_letter.v1"
 
 Money = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
 Unit = Literal["usd", "tokens", "requests", "usd_per_hour", "count"]
-Why = Literal["period_over", "calmed_down", "late_events", "limit_changed", "budget_changed", "budget_removed"]
+Why = Literal[
+    "period_over", "calmed_down", "late_events", "limit_changed", "budget_changed", "budget_removed", "budget_added",
+]  # fmt: skip
 """Why an episode is over. `budget_changed`: the budget matches something else now and was opened anew."""
 
 

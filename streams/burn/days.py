@@ -15,7 +15,8 @@ import numpy.typing as npt
 from schemas.internal import BUCKET_US
 from schemas.periods import Calendar, day_in, days_before_us
 from streams.burn.deltas import Deltas
-from streams.burn.limits import InForceHere, Plan
+from streams.burn.in_force import InForceHere
+from streams.burn.limits import Plan
 from streams.burn.period_table import AMOUNTS, PeriodKey
 from streams.burn.spent import Amounts, amounts, carried, unit_number
 from streams.burn.table import Column, Table

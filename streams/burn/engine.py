@@ -36,12 +36,14 @@ from streams.burn import (
     sharing,
     spikes,
     standing,
+    uncapped,
     unpriced,
 )  # fmt: skip
 from streams.burn.crossing import Crossing
 from streams.burn.days import count_days, forget_days
 from streams.burn.deltas import Deltas
-from streams.burn.limits import BudgetKey, InForceHere, Plan, compiled
+from streams.burn.in_force import InForceHere, compiled
+from streams.burn.limits import BudgetKey, Plan
 from streams.burn.period_table import PeriodKey
 from streams.burn.spent import Spent
 from streams.burn.state import BurnState
@@ -133,7 +135,7 @@ def _take_rows(state: BurnState, header: BatchHeaders, deltas: Deltas | None) ->
     counting.take_windows(state, deltas, budgets=windowed, entities=of_entities, rated_under=header.policy_offset)
     counting.take_sketches(state, deltas, of_entities)
     alerts = relimiting.fired(state, crossings) + relimiting.carried(state, carrying)
-    return alerts + unpriced.take(state, deltas, of_entities)
+    return alerts + unpriced.take(state, deltas, of_entities) + uncapped.take(state, deltas, of_entities)
 
 
 def _count(state: BurnState, deltas: Deltas, rows: Slots, under: Under) -> tuple[list[Crossing], list[PeriodKey]]:
@@ -198,6 +200,7 @@ def _resolve(state: BurnState, *, before_us: int | None) -> list[Alert]:
         alerts += spikes.resolve(state, floor_us=floor_us)
         alerts += sharing.resolve(state, floor_us=floor_us)
         alerts += unpriced.resolve(state, floor_us=floor_us)
+        alerts += uncapped.resolve(state, floor_us=floor_us)
         alerts += commitments.resolve(state, floor_us=floor_us)
     if floor_us // _HOUR > done.swept_us // _HOUR:
         done.swept_us = floor_us

@@ -27,6 +27,7 @@ IN_WORDS: Mapping[Why, str] = {
     "limit_changed": "its limit was changed",
     "budget_changed": "the budget was opened anew",
     "budget_removed": "the budget was removed",
+    "budget_added": "a budget covers it",
 }
 
 OUTLASTING = frozenset({"commitment"})

@@ -3,17 +3,15 @@
 USD: high = micro-USD, low = pico remainder. Tokens and requests: high = the count, low = 0.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from fractions import Fraction
-from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from schemas.money import PICO_PER_MICRO, PICO_PER_USD, plain, usd
-from schemas.periods import Calendar, micros
-from schemas.policies import Budget, BudgetIncrease, InForce, Policies, SharedCredentialRule, SpikeRule
+from schemas.periods import Calendar
+from schemas.policies import Budget, InForce
 
 Unit = Literal["usd", "tokens", "requests"]
 Pair = tuple[int, int]
@@ -22,8 +20,6 @@ BudgetKey = tuple[str, str]
 
 NEVER: Pair = (2**62, 0)
 """More than any amount: what a budget needs whose last threshold is crossed."""
-FIRST_US = -(2**62)
-"""Before everything: the beginning of what has none."""
 MOST_LIMITS = 4096
 """Plans under limits of their own that are kept at hand for one budget."""
 _EXACT = Context(prec=60)
@@ -138,60 +134,6 @@ class Plan:
     def highest_share(self, amount: Pair) -> Decimal | None:
         """The highest threshold that is a share of the limit, of those that an amount reaches."""
         return max((s.share for s in self.steps if s.share is not None and amount >= s.need), default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class InForceHere:
-    """The policies at one policy offset, as burn asks for them."""
-
-    offset: int
-    plans: Mapping[BudgetKey, Plan]
-    turns: tuple[tuple[BudgetKey, int], ...]  # when increases begin and end
-    rolling: Mapping[BudgetKey, Plan]
-    spikes: Mapping[str, SpikeRule]
-    shared: Mapping[str, SharedCredentialRule]
-
-    def spike(self, org: str) -> SpikeRule:
-        """The org's spike rule; the defaults where it has none."""
-        return self.spikes.get(org) or _default_spike(org)
-
-    def shared_credential(self, org: str) -> SharedCredentialRule:
-        """The org's rule for shared credentials; the defaults where it has none."""
-        return self.shared.get(org) or _default_shared(org)
-
-
-@lru_cache(maxsize=4096)
-def _default_spike(org: str) -> SpikeRule:
-    return SpikeRule(org=org)
-
-
-@lru_cache(maxsize=4096)
-def _default_shared(org: str) -> SharedCredentialRule:
-    return SharedCredentialRule(org=org)
-
-
-def compiled(policies: Policies, *, offset: int) -> InForceHere:
-    """The policies of an offset, budgets with exact thresholds and their increases."""
-    inside = list(policies.values())
-    more: dict[BudgetKey, list[Increase]] = defaultdict(list)
-    for entry in inside:
-        if isinstance(one := entry.policy, BudgetIncrease):
-            more[one.org, one.budget].append(_increase(one))
-    budgets = {(p.org, p.id): (p, entry) for entry in inside if isinstance(p := entry.policy, Budget)}
-    plans = {key: plan_of(*found, increases=more.get(key, ())) for key, found in budgets.items()}
-    return InForceHere(
-        offset=offset,
-        plans=plans,
-        rolling={key: plan for key, plan in plans.items() if plan.is_rolling},
-        turns=tuple((key, us) for key, some in more.items() for one in some for us in (one.starts_us, one.ends_us)),
-        spikes={p.org: p for entry in inside if isinstance(p := entry.policy, SpikeRule)},
-        shared={p.org: p for entry in inside if isinstance(p := entry.policy, SharedCredentialRule)},
-    )
-
-
-def _increase(one: BudgetIncrease) -> Increase:
-    starts_us = FIRST_US if one.starts is None else micros(one.starts)
-    return Increase(one.amount, one.member or "", starts_us, micros(one.ends))
 
 
 def plan_of(budget: Budget, entry: InForce, *, increases: Sequence[Increase] = ()) -> Plan:

@@ -245,6 +245,38 @@ def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
     )
 
 
+def uncapped_alert(
+    key: tuple[str, str, str], spent_usd: Decimal, least_usd: Decimal, *, others: int, at: datetime
+) -> Alert:
+    """An entity (org, kind, name) spends and no budget names it, while `others` of its kind have one."""
+    org, kind, name = key
+    have = f"{others} other {kind} has" if others == 1 else f"{others} others of kind {kind} have"
+    return draft(
+        at=at,
+        topic="alerts.governance",
+        notify=True,
+        rule="uncapped",
+        kind="governance",
+        level="uncapped",
+        severity="warning",
+        org=org,
+        entity_type=kind,
+        entity_id=name,
+        budget_id=None,
+        member=None,
+        period_start=None,
+        period_end=None,
+        unit="usd",
+        value=spent_usd,
+        threshold=least_usd,
+        owner=None,
+        labels={kind: name},
+        evidence={"window_sec": "86400", "budgeted": str(others)},
+        message=f"{kind} {name} has spent {shown(spent_usd, 'usd')} USD within 1 d and no budget names it; {have} one",
+        runbook_url=None,
+    )
+
+
 def unpriced_alert(*, org: str, model: str, requests: Decimal, ceiling_usd: Decimal, at: datetime) -> Alert:
     """A model is used and has no known price: `value` requests so far, which cost `estimated_usd` at most."""
     counted = "1 request" if requests == 1 else f"{shown(requests, 'requests')} requests"

@@ -8,7 +8,8 @@ from streams.burn import period_table, shared_credential
 from streams.burn.clock import Clock
 from streams.burn.days import Days, new_days
 from streams.burn.episodes import EpisodeBytes, Episodes
-from streams.burn.limits import InForceHere, Plan
+from streams.burn.in_force import InForceHere
+from streams.burn.limits import Plan
 from streams.burn.period_table import Periods
 from streams.burn.rings import COLUMNS, HISTORY_COLUMN
 from streams.burn.shared_credential import Credentials

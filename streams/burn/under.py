@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from streams.burn.limits import InForceHere
+from streams.burn.in_force import InForceHere
 
 
 @dataclass(frozen=True, slots=True)

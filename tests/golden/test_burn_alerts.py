@@ -98,3 +98,16 @@ def test_shared_credential_alert_is_the_example() -> None:
     rule = SharedCredentialRule(org="acme")
     draft = anomaly_messages.shared_credential_alert(rule, "key-41", Shared(9, 11), at=instant(AT_US), owner="dana")
     assert example("shared_credential") == said(draft)
+
+
+def test_commitment_alert_is_the_example() -> None:
+    """Of 1000 USD that were promised 640.50 were spent when the month was over."""
+    over = instant(us("2026-12-01T00:00:00"))
+    assert example("commitment") == said(messages.commitment_alert(PLAN, "", PERIOD, Decimal("640.5"), at=over))
+
+
+def test_uncapped_alert_is_the_example() -> None:
+    """Team ops spends 12.30 USD a day while two other teams have budgets."""
+    key = ("acme", "team", "ops")
+    draft = messages.uncapped_alert(key, Decimal("12.30"), Decimal(1), others=2, at=instant(AT_US))
+    assert example("uncapped") == said(draft)

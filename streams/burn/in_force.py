@@ -1,0 +1,86 @@
+"""The policies at one policy offset, as burn asks for them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from schemas.periods import micros
+from schemas.policies import ENTITY_TYPES, Budget, BudgetIncrease, Policies, SharedCredentialRule, SpikeRule
+from streams.burn.limits import BudgetKey, Increase, Plan, plan_of
+
+FIRST_US = -(2**62)
+"""Before everything: the beginning of what has none."""
+SPENDERS = frozenset(ENTITY_TYPES) - {"org", "model"}
+"""Kinds of entities of which it matters that one spends without a budget (uncapped.py)."""
+Named = Mapping[tuple[str, str], frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class InForceHere:
+    """The policies at one policy offset, as burn asks for them."""
+
+    offset: int
+    plans: Mapping[BudgetKey, Plan]
+    turns: tuple[tuple[BudgetKey, int], ...]  # when increases begin and end
+    rolling: Mapping[BudgetKey, Plan]
+    named: Named
+    spikes: Mapping[str, SpikeRule]
+    shared: Mapping[str, SharedCredentialRule]
+
+    def spike(self, org: str) -> SpikeRule:
+        """The org's spike rule; the defaults where it has none."""
+        return self.spikes.get(org) or _default_spike(org)
+
+    def shared_credential(self, org: str) -> SharedCredentialRule:
+        """The org's rule for shared credentials; the defaults where it has none."""
+        return self.shared.get(org) or _default_shared(org)
+
+
+@lru_cache(maxsize=4096)
+def _default_spike(org: str) -> SpikeRule:
+    return SpikeRule(org=org)
+
+
+@lru_cache(maxsize=4096)
+def _default_shared(org: str) -> SharedCredentialRule:
+    return SharedCredentialRule(org=org)
+
+
+def compiled(policies: Policies, *, offset: int) -> InForceHere:
+    """The policies of an offset, budgets with exact thresholds and their increases."""
+    inside = list(policies.values())
+    more: dict[BudgetKey, list[Increase]] = defaultdict(list)
+    for entry in inside:
+        if isinstance(one := entry.policy, BudgetIncrease):
+            more[one.org, one.budget].append(_increase(one))
+    budgets = {(p.org, p.id): (p, entry) for entry in inside if isinstance(p := entry.policy, Budget)}
+    plans = {key: plan_of(*found, increases=more.get(key, ())) for key, found in budgets.items()}
+    return InForceHere(
+        offset=offset,
+        plans=plans,
+        rolling={key: plan for key, plan in plans.items() if plan.is_rolling},
+        named=named_in(plan.budget for plan in plans.values()),
+        turns=tuple((key, us) for key, some in more.items() for one in some for us in (one.starts_us, one.ends_us)),
+        spikes={p.org: p for entry in inside if isinstance(p := entry.policy, SpikeRule)},
+        shared={p.org: p for entry in inside if isinstance(p := entry.policy, SharedCredentialRule)},
+    )
+
+
+def named_in(budgets: Iterable[Budget]) -> Named:
+    """By organisation and kind: which entities have a budget, of those kinds of which others may have none."""
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
+    whole = set()
+    for budget in budgets:
+        if not budget.scope and budget.each is None:
+            whole |= {(budget.org, kind) for kind in ENTITY_TYPES}
+        if budget.each is not None:
+            whole.add((budget.org, budget.each))
+        for kind, name in budget.scope.items():
+            found[budget.org, kind].add(name)
+    return {key: frozenset(names) for key, names in found.items() if key not in whole and key[1] in SPENDERS}
+
+
+def _increase(one: BudgetIncrease) -> Increase:
+    starts_us = FIRST_US if one.starts is None else micros(one.starts)
+    return Increase(one.amount, one.member or "", starts_us, micros(one.ends))
