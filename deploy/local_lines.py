@@ -74,6 +74,8 @@ class Lines:
     """The lines of a report under way."""
 
     def __init__(self, asked: Asked) -> None:
+        self.unnamed = 0
+        """Rows of the asked time that name no session, or no run, where each line is one."""
         self._asked = asked
         self._by = [name for name in asked.by if name != asked.period]
         self._sums: dict[tuple[Any, ...], _Sum] = {}
@@ -111,7 +113,9 @@ class Lines:
         if asked.until is not None:
             inside &= times < _micros(asked.until)
         if asked.period in ("session", "run"):
-            inside &= columns.codes(asked.period).codes[valid] >= 0
+            named = columns.codes(asked.period).codes[valid] >= 0
+            self.unnamed += int((inside & ~named).sum())
+            inside &= named
         return inside
 
     def _keys(self, columns: Columns, charges: Charges, rows: Ints) -> tuple[list[tuple[Any, ...]], Ints]:

@@ -65,6 +65,7 @@ def local_report(rows: Iterable[Draft | Skipped], asked: Asked, prices: Prices, 
         report.skip(str(Reason.COST_TOO_LARGE), int((charges.refused & ~early & ~disagree).sum()))
         valid: Ints = np.flatnonzero(~(disagree | early | charges.refused))
         report.calls += lines.add(columns, charges, valid)
+    report.skip(f"no_{asked.period}", lines.unnamed)
     report.lines = lines.told()
     return report
 

@@ -27,6 +27,8 @@ def local_lines(format_name: str, paths: Sequence[str], asked: "Asked", *, limit
     found = local_report(rows, asked, Prices(PriceBook()), now=datetime.now(UTC))
     skipped = [f"{count:,} {reason}" for reason, count in sorted(found.skipped.items())]
     say(f"{found.calls:,} requests" + (f"; skipped: {', '.join(skipped)}" if skipped else ""))
+    if not found.calls and not skipped and asked.since is None and asked.until is None:
+        say(f"nothing in {', '.join(map(str, paths))} tells of a call in the format {format_name}")
     return found.lines[:limit]
 
 

@@ -130,7 +130,7 @@ def _zone(name: str) -> ZoneInfo:
 def show_lines(lines: Sequence[dict[str, Any]]) -> None:
     """The lines as a table; the columns that fit on a terminal."""
     if not lines:
-        put("nothing was used in that time")
+        put("nothing was used")
         return
     keys = [name for name in lines[0] if not _is_measure(name)]
     head = [*keys, *_SHOWN.values()]

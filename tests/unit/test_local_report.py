@@ -117,6 +117,19 @@ def test_a_local_report_sums_what_a_replay_would_send(format_name: str) -> None:
         assert (local.calls, cost) == (len(events), local.lines[0]["cost_usd"] if local.lines else 0), case.name
 
 
+def test_what_is_in_no_line_is_said(tmp_path: Path) -> None:
+    """A call that names no session is counted as such where a line is a session; a file of no call says so itself."""
+    nameless = {name: value for name, value in answer(1, "2026-01-09T10:00:00Z").items() if name != "sessionId"}
+    log(tmp_path, [nameless, answer(2, "2026-01-09T10:00:00Z")])
+    found = report_of(tmp_path, period="session")
+    assert (found.calls, found.skipped) == (1, {"no_session": 1})
+    assert report_of(tmp_path, period="session", until=datetime(2026, 1, 9, tzinfo=UTC)).skipped == {}
+    (tmp_path / "a.jsonl").write_text('{"type": "user", "message": {"content": "hello"}}\n')
+    said = CliRunner().invoke(app, ["report", "daily", "--local", "claude-code", str(tmp_path)])
+    assert (said.exit_code, said.stdout) == (0, "nothing was used\n")
+    assert f"nothing in {tmp_path} tells of a call in the format claude-code" in said.stderr
+
+
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
     """A dimension or format that does not exist is named, with those that do."""
     log(tmp_path, [answer(1, "2026-01-09T10:00:00Z")])
