@@ -1,6 +1,6 @@
 """What applying files changes: the one message that is sent, or none where everything is in force already."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -9,7 +9,7 @@ from deploy.policy_files.tables import Policies, meant
 from schemas.aliases import Aliases
 from schemas.directory import DirectoryEntry, strays_of
 from schemas.errors import PolicyError
-from schemas.policies import Key, OnePolicy, PolicyChange, key_of
+from schemas.policies import Budget, BudgetIncrease, Key, OnePolicy, PolicyChange, key_of
 from schemas.policies import Policies as InForcePolicies
 from schemas.signals import rfc3339
 
@@ -32,8 +32,8 @@ def change_between(
 ) -> PolicyChange | None:
     """The change that brings `wanted` into force and takes `removes` out of it; None where that changes nothing.
 
-    Raises: PolicyError: something is both set and removed, aliases go in a ring, an entry of the directory refers to
-        one that would not be there, or the change is too large for one message.
+    Raises: PolicyError: something is both set and removed, aliases go in a ring, an entry of the directory or an
+        increase refers to what would not be there, or the change is too large for one message.
     """
     both = sorted({key_of(policy) for policy in wanted} & set(removes))
     if both:
@@ -43,6 +43,7 @@ def change_between(
     after |= {key_of(policy): policy for policy in wanted}
     _check_aliases(after.values())
     _check_directory(after.values())
+    _check_increases(after.values())
     sets = tuple(policy for policy in wanted if (now := in_force.get(key_of(policy))) is None or now.policy != policy)
     gone = tuple(key for key in removes if key in in_force)
     if not sets and not gone:
@@ -71,6 +72,23 @@ def _check_directory(after: Iterable[OnePolicy]) -> None:
     more = [f"and {len(mistakes) - _MOST_SAID:,} more like these"] if len(mistakes) > _MOST_SAID else []
     if mistakes:
         raise PolicyError("\n".join([*mistakes[:_MOST_SAID], *more]))
+
+
+def _check_increases(after: Collection[OnePolicy]) -> None:
+    """Each increase is of a budget that is there. Raises: PolicyError: one is not."""
+    budgets = {(policy.org, policy.id): policy for policy in after if isinstance(policy, Budget)}
+    for policy in after:
+        if not isinstance(policy, BudgetIncrease):
+            continue
+        budget = budgets.get((policy.org, policy.budget))
+        if budget is None:
+            ids = sorted(name for org, name in budgets if org == policy.org)
+            known = meant(policy.budget, ids) if ids else f"{policy.org} has no budget"
+            raise PolicyError(f'[[budget_increase]] "{policy.id}": there is no budget "{policy.budget}"; {known}')
+        if policy.member is not None and budget.each is None:
+            raise PolicyError(
+                f'[[budget_increase]] "{policy.id}": budget "{budget.id}" is for no members; leave member out'
+            )
 
 
 def key_from(text: str, in_force: InForcePolicies) -> Key:

@@ -1,14 +1,16 @@
 """What applying policies sends: only what changes, never twice, never half."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from deploy.policy_files import PolicyFile, read_policies
 from deploy.policy_files.changes import MAX_CHANGE_BYTES, Author, change_between, key_from
 from schemas.errors import PolicyError
-from schemas.policies import Budget, Horizon, InForce, Policies, fold
+from schemas.policies import Budget, Horizon, InForce, Policies, fold, key_of
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 AUTHOR = Author(actor="dana", at=NOW, files=("budgets.toml",))
@@ -175,6 +177,19 @@ def test_a_table_of_people_is_the_same_as_csv() -> None:
         assert read_policies([file], org="acme") == wanted
 
 
+def test_the_page_about_the_directory_can_be_applied() -> None:
+    """Its organisation as it stands there, then its table of people."""
+    page = (Path(__file__).parents[2] / "docs" / "directory.md").read_text()
+    [organisation] = re.findall("```toml\n(.*?)```", page, re.DOTALL)
+    [people] = re.findall("```csv\n(.*?)```", page, re.DOTALL)
+    files = [PolicyFile("organisation.toml", organisation.encode()), PolicyFile("people.csv", people.encode())]
+    first = change_between({}, read_policies(files[:1]), (), author=AUTHOR)
+    assert first is not None
+    then = change_between(fold({}, first, offset=0), read_policies(files[1:], org="acme"), (), author=AUTHOR)
+    assert then is not None
+    assert ("user", "acme", "bo@2026-12-01") in map(key_of, then.sets)
+
+
 def test_ten_thousand_people_are_one_change() -> None:
     """Taken or refused as a whole, within what the topic takes; and read within seconds."""
     lines = ["type,id,org,team,name", "team,code,acme,,"]
@@ -184,3 +199,28 @@ def test_ten_thousand_people_are_one_change() -> None:
     assert change is not None
     assert len(change.sets) == 10_001
     assert len(change.model_dump_json()) < MAX_CHANGE_BYTES / 2
+
+
+INCREASE = b"""
+[[budget_increase]]
+id = "launch"
+org = "acme"
+budget = "BUDGET"
+amount = 50
+ends = 2026-12-01
+"""
+
+
+def test_an_increase_is_of_a_budget_that_is_there() -> None:
+    """It may come with its budget or after it, and a budget that has one is not removed alone."""
+    before = in_force_after(FILE)
+    launch = read_policies([PolicyFile("more.toml", INCREASE.replace(b"BUDGET", b"code"))])
+    assert change_between(before, launch, (), author=AUTHOR) is not None
+    lost = read_policies([PolicyFile("more.toml", INCREASE.replace(b"BUDGET", b"cod"))])
+    with pytest.raises(PolicyError, match='"launch": there is no budget "cod"; did you mean "code"?'):
+        change_between(before, lost, (), author=AUTHOR)
+    with pytest.raises(PolicyError, match="acme has no budget"):
+        change_between(before, launch, (("budget", "acme", "code"),), author=AUTHOR)
+    ana = read_policies([PolicyFile("more.toml", INCREASE.replace(b'"BUDGET"', b'"code"\nmember = "ana"'))])
+    with pytest.raises(PolicyError, match='budget "code" is for no members'):
+        change_between(before, ana, (), author=AUTHOR)
