@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from producers.dialect import Draft, Row, Skipped
@@ -126,6 +127,19 @@ def test_a_broken_document_hides_nothing() -> None:
     found = list(documents(text.splitlines(keepends=True)))
     assert [one.value for one in found if isinstance(one, Document)] == [{"x": n} for n in (1, 2, 3, 4, 5)]
     assert [one.row for one in found if isinstance(one, Skipped)] == [1, 3, 5, 11, 13]
+
+
+class _OnlyX(msgspec.Struct):
+    x: Any = None
+
+
+def test_a_line_is_read_as_the_type_that_is_asked_for_where_it_can_be() -> None:
+    """Whole lines are of the type, less what it does not name; any other document, or one that is none, is as it was."""
+    text = '{"x": 1, "y": 1e999}\n["no object"]\n[{"x": 2}]\n{"x"\n: 3}\n{"x": 4} \n{"x": "\\ud83d"}\n{"x": 5}'
+    found = list(documents(text.splitlines(keepends=True), row_type=_OnlyX))
+    values = [one.value for one in found if isinstance(one, Document)]
+    assert values == [_OnlyX(1), "no object", {"x": 2}, {"x": 3}, {"x": 4}, {"x": 5}]
+    assert [one.row for one in found if isinstance(one, Skipped)] == [7]
 
 
 @pytest.mark.parametrize(
