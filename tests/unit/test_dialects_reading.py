@@ -134,7 +134,7 @@ class _OnlyX(msgspec.Struct):
 
 
 def test_a_line_is_read_as_the_type_that_is_asked_for_where_it_can_be() -> None:
-    """Whole lines are of the type, less what it does not name; any other document, or one that is none, is as it was."""
+    """Whole lines are of the type, less what it does not name; other documents, and what is none, are as ever."""
     text = '{"x": 1, "y": 1e999}\n["no object"]\n[{"x": 2}]\n{"x"\n: 3}\n{"x": 4} \n{"x": "\\ud83d"}\n{"x": 5}'
     found = list(documents(text.splitlines(keepends=True), row_type=_OnlyX))
     values = [one.value for one in found if isinstance(one, Document)]
