@@ -217,10 +217,19 @@ def test_an_increase_is_of_a_budget_that_is_there() -> None:
     launch = read_policies([PolicyFile("more.toml", INCREASE.replace(b"BUDGET", b"code"))])
     assert change_between(before, launch, (), author=AUTHOR) is not None
     lost = read_policies([PolicyFile("more.toml", INCREASE.replace(b"BUDGET", b"cod"))])
-    with pytest.raises(PolicyError, match='"launch": there is no budget "cod"; did you mean "code"?'):
+    with pytest.raises(PolicyError, match=r'"launch": there is no budget "cod"; did you mean "code"\?'):
         change_between(before, lost, (), author=AUTHOR)
     with pytest.raises(PolicyError, match="acme has no budget"):
         change_between(before, launch, (("budget", "acme", "code"),), author=AUTHOR)
     ana = read_policies([PolicyFile("more.toml", INCREASE.replace(b'"BUDGET"', b'"code"\nmember = "ana"'))])
     with pytest.raises(PolicyError, match='budget "code" is for no members'):
         change_between(before, ana, (), author=AUTHOR)
+
+
+def test_the_page_about_budgets_shows_a_file_that_is_taken() -> None:
+    """What `docs/budgets.md` shows can be applied as it stands."""
+    page = (Path(__file__).parents[2] / "docs" / "budgets.md").read_text()
+    [shown] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    change = change_between({}, read_policies([PolicyFile("budgets.toml", shown.encode())]), (), author=AUTHOR)
+    assert change is not None
+    assert [policy.id for policy in change.sets] == ["code-monthly", "each-user", "fiscal-year", "launch"]
