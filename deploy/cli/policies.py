@@ -2,6 +2,7 @@
 
 import getpass
 import os
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from schemas.policies import PolicyChange
 
 _IN_FORCE_SEC = 30.0
+_MOST_LINES = 20
 
 
 def register(app: typer.Typer) -> None:
@@ -73,7 +75,7 @@ def apply(
     elif done.change is None:
         put("nothing changed: all of it is in force already")
     else:
-        for line in change_lines(done.change):
+        for line in _some(change_lines(done.change)):
             put(f"{'would ' if dry_run else ''}{line}")
         if done.offset is not None and not done.missing:
             put(f"in force (policy offset {done.offset})")
@@ -90,6 +92,7 @@ def policies(
     """Show what is in force, or every change that led there."""
     from deploy.policy_log import in_force, read_log
     from deploy.stack.find import connections
+    from schemas.directory import DIRECTORY_KINDS
 
     log = read_log(connections(state_dir, os.environ).kafka)
     if history:
@@ -102,9 +105,15 @@ def policies(
         put("nothing is in force; bring a file into force with: burnline apply FILE")
     else:
         rows = [
-            (*key, value.since, _settings(value.policy.model_dump(mode="json"))) for key, value in sorted(found.items())
+            (*key, value.since, _settings(value.policy.model_dump(mode="json")))
+            for key, value in sorted(found.items())
+            if key[0] not in DIRECTORY_KINDS
         ]
-        put_table(["kind", "org", "id", "since", "settings"], rows, right=("since",))
+        if rows:
+            put_table(["kind", "org", "id", "since", "settings"], rows, right=("since",))
+        people = Counter(f"directory of {org}: {kind}" for kind, org, _ in found if kind in DIRECTORY_KINDS)
+        for what, count in sorted(people.items()):
+            put(f"{what}: {count:,} entries; see burnline entities")
 
 
 def change_lines(change: "PolicyChange") -> list[str]:
@@ -114,6 +123,11 @@ def change_lines(change: "PolicyChange") -> list[str]:
     return [f"set {'/'.join(key_of(policy))}" for policy in change.sets] + [
         f"remove {'/'.join(key)}" for key in change.removes
     ]
+
+
+def _some(lines: list[str]) -> list[str]:
+    """The first of many lines, and how many there are more."""
+    return lines if len(lines) <= _MOST_LINES else [*lines[:_MOST_LINES], f"and {len(lines) - _MOST_LINES:,} more"]
 
 
 def _show_history(log: "list[Logged]", *, as_json: bool) -> None:
@@ -131,7 +145,7 @@ def _show_history(log: "list[Logged]", *, as_json: bool) -> None:
             ["offset", "when (UTC)", "who", "files", "what"],
             [
                 (one.offset, f"{one.at:%Y-%m-%d %H:%M:%S}", one.change.actor, ", ".join(one.change.files),
-                 "; ".join(change_lines(one.change)))
+                 "; ".join(_some(change_lines(one.change))))
                 for one in log
             ],
             right=("offset",),
