@@ -16,7 +16,7 @@ FILTERS = (*SCOPE_KEYS, "run", "session", "import_id")
 DRIVEN_BY = ("team", "user", "agent", "model", "run")
 """Who may have driven a change."""
 MOST_DRIVERS = 5
-_PRICED_BY = ("provider", "model", "service_tier", "inference_region", "region", "price_book_version")
+_PRICED_BY = ("org", "provider", "model", "service_tier", "inference_region", "region", "price_book_version")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from schemas.signals import Alert
 
 
+_SHOWN_ID = 12
+"""Enough of an alert's id for `burnline explain`; --json has all of it."""
+
+
 def register(app: typer.Typer) -> None:
     """The commands are part of the app."""
     group = typer.Typer()
@@ -59,9 +63,10 @@ def alerts(
         put(f"no alerts since {start:%Y-%m-%d %H:%M} UTC")
     else:
         put_table(
-            ["last change (UTC)", "status", "severity", "org", "who", "rule", "message"],
+            ["id", "last change (UTC)", "status", "severity", "org", "who", "rule", "message"],
             [
-                (str(one["last_change"])[:19], one["status"] + ("" if one["mode"] == "live" else f" ({one['mode']})"),
+                (one["alert_id"][:_SHOWN_ID], str(one["last_change"])[:19],
+                 one["status"] + ("" if one["mode"] == "live" else f" ({one['mode']})"),
                  one["severity"], one["org"], f"{one['entity_type']} {one['entity_id']}",
                  rule_of(one["rule"], one["level"]), one["message"])
                 for one in listed

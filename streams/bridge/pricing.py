@@ -54,8 +54,7 @@ class _Gathered:
 class Cells:
     """The cells of one period, gathered row by row; `prices_of` finds the prices by `price_book_version`."""
 
-    def __init__(self, org: str, steps: tuple[int, ...], prices_of: Callable[[str], Prices]) -> None:
-        self._org = org
+    def __init__(self, steps: tuple[int, ...], prices_of: Callable[[str], Prices]) -> None:
         self._steps = steps
         self._prices_of = prices_of
         self._found: defaultdict[Cell, _Gathered] = defaultdict(_Gathered)
@@ -63,13 +62,14 @@ class Cells:
     def add(self, row: Json) -> None:
         """A row is part of the cells.
 
-        Its columns: those of PRODUCT, `slot` (aware), `price_book_version`, `is_retry`, `from_gateway_cache`, `above`
-        (how many of the steps its input exceeds), `calls`, LEAVES, `units`, `cost_usd`.
+        Its columns: `org`, those of PRODUCT, `slot` (aware), `price_book_version`, `is_retry`, `from_gateway_cache`,
+        `above` (how many of the steps its input exceeds), `calls`, LEAVES, `units`, `cost_usd`.
         """
         least = _least_input(self._steps, row["above"])
         product = tuple(str(row[name]) for name in PRODUCT)
         slot = (row["slot"] - _EPOCH) // timedelta(microseconds=SLOT_US)
-        rates = self._prices_of(row["price_book_version"]).quote(_question(self._org, product, slot)).effective
+        asked = _question(row["org"], product, slot)
+        rates = self._prices_of(row["price_book_version"]).quote(asked).effective
         step = 0 if rates is None else sum(least > start for start in rates.starts)
         cached = bool(row["from_gateway_cache"])
         sums = self._found[Cell(bool(row["is_retry"]), product, cached, step)]
