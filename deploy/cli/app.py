@@ -23,6 +23,7 @@ from deploy.cli import (
     replay,
     report,
     stack,
+    top,
     topics,
 )
 
@@ -45,6 +46,7 @@ for module in (
     corrections,
     directory,
     report,
+    top,
     query,
     alerts,
     explain,
