@@ -51,6 +51,9 @@ class Dialect:
 
     `files` are patterns of the names that count in a folder, at any depth; without them every file directly in it does.
     `topic`: what the rows are: `usage.events`, or `usage.charges`.
+    `beside`: a file whose name ends in the first has one beside it that ends in the second; both are read together, as
+    `producers.files` says.
+    `thinned`: of formats whose events are drawn, the same format with this share of them.
     `once`: the files hold copies of each other's calls, under the same id; all but the first are skipped.
     """
 
@@ -61,3 +64,5 @@ class Dialect:
     files: tuple[str, ...] = ()
     once: bool = False
     topic: str = "usage.events"
+    beside: tuple[str, str] | None = None
+    thinned: "Callable[[float], Dialect] | None" = None

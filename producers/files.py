@@ -1,6 +1,7 @@
 """Files that a replay reads: plain, .gz, a folder of them, or `-` for standard input. Each can be read twice."""
 
 import gzip
+import json
 import shutil
 import sys
 import weakref
@@ -51,6 +52,31 @@ class FileLines:
         return gzip.open(self._path) if self._path.suffix == ".gz" else self._path.open("rb")
 
 
+class PairedLines:
+    """A file's lines behind one of JSON: its folder and name, and the text of the file beside it (null without one).
+
+    `endings` are those of the two names: a name that lacks the first has nothing beside it.
+    """
+
+    def __init__(self, path: Path, endings: tuple[str, str]) -> None:
+        self.name = str(path)
+        self._path = path
+        own, other = endings
+        has = path.name.endswith(own)
+        beside = path.with_name(path.name.removesuffix(own) + other)
+        self._beside = FileLines(beside) if has and beside.exists() else None
+
+    def lines(self) -> Iterator[str]:
+        """The line of JSON, then every line with its end.
+
+        Raises: InputError: one of the files cannot be read.
+        """
+        beside = "".join(self._beside.lines()) if self._beside is not None else None
+        name = f"{self._path.resolve().parent.name}/{self._path.name}"
+        yield json.dumps({"file": name, "beside": beside}) + "\n"
+        yield from FileLines(self._path).lines()
+
+
 class StandardInput:
     """The lines of standard input, kept in a temporary file so that they can be read again."""
 
@@ -68,13 +94,20 @@ class StandardInput:
             yield line.decode("utf-8", "surrogateescape")
 
 
-def find(paths: Iterable[str], patterns: Sequence[str] = ()) -> list[TextLines]:
+def find(
+    paths: Iterable[str], patterns: Sequence[str] = (), *, beside: tuple[str, str] | None = None
+) -> list[TextLines]:
     """The files that the paths mean, those of a folder sorted by name (hidden ones left out).
 
-    With patterns, a folder means the files at any depth whose name fits one of them; without, those directly in it.
+    With `beside`, each is read together with the file beside it. With patterns, a folder means the files at any depth
+    whose name fits one of them; without, those directly in it.
     Raises: InputError: a path does not exist or a folder holds no file; or no path was given.
     """
     found: list[TextLines] = []
+
+    def lines_of(path: Path) -> TextLines:
+        return FileLines(path) if beside is None else PairedLines(path, beside)
+
     for text in paths:
         path = Path(text)
         if text == "-":
@@ -84,9 +117,9 @@ def find(paths: Iterable[str], patterns: Sequence[str] = ()) -> list[TextLines]:
             if not inside:
                 which = f"files named {' or '.join(patterns)}" if patterns else "files"
                 raise InputError(f"{text} is a folder without {which}")
-            found += [FileLines(p) for p in inside]
+            found += [lines_of(p) for p in inside]
         elif path.exists():
-            found.append(FileLines(path))
+            found.append(lines_of(path))
         else:
             raise InputError(f"{text} does not exist")
     if not found:

@@ -15,11 +15,12 @@ from producers.dialects import (
     openmeter,
     otel,
 )
+from producers.servegen import requests as servegen
 from schemas.errors import InputError
 
 _DIALECTS = (
     burnline_lines, azure_llm, openai, anthropic, gemini, bedrock, cohere, litellm, openmeter, otel, claude_code, codex,
-    mooncake, charges_file,
+    mooncake, servegen, charges_file,
 )  # fmt: skip
 
 FORMATS: dict[str, Dialect] = {module.DIALECT.name: module.DIALECT for module in _DIALECTS}

@@ -32,7 +32,7 @@ def local_rows(
     default = default_time(given)
     fields = {field: value for field, value in given.items() if field != "time"}
     seen: set[tuple[str | None, str]] = set()
-    for file in find(paths, chosen.files):
+    for file in find(paths, chosen.files, beside=chosen.beside):
         for item in rows_of(chosen, file.lines(), file.name):
             if isinstance(item, Skipped):
                 yield replace(item, file=file.name)

@@ -54,13 +54,15 @@ def prepare(  # noqa: PLR0913  the arguments of one command, all but two by name
     sets: Mapping[str, str] | None = None,
     at: Literal["original", "now"] = "original",
     shift: timedelta | None = None,
+    share: float | None = None,
 ) -> Plan:
     """The plan of a replay; every file was read through once.
 
-    `at="now"` moves the last event to `now`, by whole seconds; `shift` moves by itself and wins over `at`.
+    `at="now"` moves the last event to `now`, by whole seconds; `shift` moves by itself and wins over `at`. `share`
+    thins formats whose events are drawn.
     Raises: InputError: the format, a path, a header or a set field cannot be used; the message says what to change.
     """
-    chosen, given = dialect(format_name), dict(sets or {})
+    chosen, given = _thinned(dialect(format_name), share), dict(sets or {})
     if at == "now" and shift is not None:
         raise InputError("--at now and --shift say the same thing in two ways; give one of them")
     check_needs(chosen.needs, given, format_name=format_name)
@@ -69,9 +71,9 @@ def prepare(  # noqa: PLR0913  the arguments of one command, all but two by name
     if chosen.topic == CHARGES:
         for name, value in given.items():
             check_charge_set(name, value)
-    files = find(paths, chosen.files)
+    files = find(paths, chosen.files, beside=chosen.beside)
     default = default_time(given)
-    rows, digests = 0, []
+    rows, digests = 0, [] if share is None else [repr(share).encode()]
     first: datetime | None = None
     last: datetime | None = None
     for file in files:
@@ -129,6 +131,14 @@ def read(plan: Plan, *, now: datetime) -> Iterator[Event | Skipped]:
                 yield Skipped(item.row, Reason.IN_THE_FUTURE, said, file.name)
                 continue
             yield event
+
+
+def _thinned(chosen: Dialect, share: float | None) -> Dialect:
+    if share is None:
+        return chosen
+    if chosen.thinned is None:
+        raise InputError(f"--share thins formats whose events are drawn; those of {chosen.name} are sent as they are")
+    return chosen.thinned(share)
 
 
 def rows_of(chosen: Dialect, lines: Iterable[str], name: str) -> Iterator[Row]:

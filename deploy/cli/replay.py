@@ -65,6 +65,7 @@ def register(app: typer.Typer) -> None:
             "burnline replay azure-llm trace.csv --set org=acme team=code model=gpt-4o provider=openai",
             "burnline replay burnline events.jsonl --at now --speed 60x",
             "burnline replay burnline events.jsonl --dry-run | head",
+            "burnline replay servegen m-small --share 0.001 --set org=acme provider=openai model=gpt-4o",
             "burnline replay charges contracts.csv --set org=acme --dry-run",
         ),
     )(replay)
@@ -80,6 +81,9 @@ def replay(
     speed: Annotated[str, typer.Option(help="max, 1x, or another multiple like 60x.")] = "max",
     at: Annotated[str, typer.Option(help="original, or now: move time so that the last event is now.")] = "original",
     shift: Annotated[str | None, typer.Option(help="Move time by this much, as an earlier replay printed.")] = None,
+    share: Annotated[
+        float | None, typer.Option(help="Of formats whose events are drawn (servegen): this share of them, like 0.001.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the events, priced leaf by leaf, and send nothing; needs no stack.")
     ] = False,
@@ -108,6 +112,7 @@ def replay(
         sets=parse_sets(sets or [], check=check_charge_set if is_charges else None),
         at="now" if at == "now" else "original",
         shift=parse_shift(shift) if shift is not None else None,
+        share=share,
     )
     if dry_run:
         _dry_run(plan, now)

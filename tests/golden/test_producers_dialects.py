@@ -27,6 +27,7 @@ CASES = {
     ),
     "azure-llm.now": ("azure-llm", "azure-llm.csv", ["org=acme", "provider=openai", "model=gpt-4o"], "now"),
     "burnline": ("burnline", "burnline.jsonl", [], "original"),
+    "servegen": ("servegen", "servegen", ["org=acme", "provider=deepseek", "model=deepseek-r1"], "original"),
     "burnline.set": ("burnline", "burnline.jsonl", ["team=other", "tags.repo=web"], "original"),
 }
 
