@@ -25,7 +25,7 @@ from schemas.directory import UNATTRIBUTED, Agent, BusinessUnit, Credential, Dir
 from schemas.policies import Policies
 from streams.rating.groups import Ints
 
-_CACHED = 65_536
+_CACHED = 32_768
 LEVELS = ("team", "business_unit", "cost_center")
 _CLAIMED = ("user", "agent", *LEVELS)
 _Entry = TypeVar("_Entry", bound=DirectoryEntry)
