@@ -111,6 +111,13 @@ def test_exactly_the_limit_is_reached(spent: int, *, reached: bool) -> None:
     assert (found.reaches_limit_ratio == 1.0) or not reached
 
 
+def test_dates_and_quantiles_tell_one_story() -> None:
+    """A burst each seven hours: though a median on the way is above that of the end, no date is told for it."""
+    found = told(np.where(_HOUR % 7 == 0, 100.0, 0.0)[:247], ahead_hours=24, limit=330)
+    assert found.p50 < 330
+    assert found.median is None
+
+
 def test_a_limit_of_zero_is_reached_by_any_spend() -> None:
     """Nothing spent of nothing is not reached yet, though it will be soon; a cent is."""
     none, some = told(FLAT, ahead_hours=24, spent=0, limit=0), told(FLAT, ahead_hours=24, spent=1, limit=0)
