@@ -82,6 +82,8 @@ class Budget(Policy):
     )
     burn_alerts: bool = Field(default=True, description="also alert when it burns too fast for its period")
     owner: Name | None = None
+    escalate_to: tuple[Name, ...] = Field((), description="who is told in turn while nobody acknowledges an alert")
+    escalate_after_sec: Annotated[int, Field(ge=60, le=604_800)] = 1800
     runbook_url: Name | None = None
 
     @field_validator("scope")
@@ -173,6 +175,16 @@ class BudgetIncrease(Policy):
         return plain(amount)
 
 
+class Acknowledgement(Policy):
+    """Somebody has taken an alert on; `id` is the alert's."""
+
+    kind: Literal["acknowledgement"] = "acknowledgement"
+    id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    org: Name
+    by: Name
+    note: Name | None = None
+
+
 class SpikeRule(Policy):
     """When spending of an entity counts as an anomaly (streams/burn/anomaly.py says how the score is made)."""
 
@@ -229,8 +241,9 @@ class RenewalRule(Policy):
 
 
 OnePolicy = (
-    Budget | BudgetIncrease | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount | PriceCeiling
-    | Route | Alias | RenewalRule | CostCenter | BusinessUnit | Team | User | Agent | Credential | Identity
+    Budget | BudgetIncrease | Acknowledgement | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount
+    | PriceCeiling | Route | Alias | RenewalRule | CostCenter | BusinessUnit | Team | User | Agent | Credential
+    | Identity
 )  # fmt: skip
 AnyPolicy = Annotated[OnePolicy, Field(discriminator="kind")]
 Key = tuple[str, str, str]

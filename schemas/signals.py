@@ -44,7 +44,7 @@ class Alert(Signal):
 
     alert_id: str
     seq: int = Field(ge=1)
-    status: Literal["firing", "resolved", "corrected", "restated"]
+    status: Literal["firing", "acknowledged", "resolved", "corrected", "restated"]
     topic: Literal["alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value"]
     mode: Literal["live", "backfill"]
     basis: Literal["actual", "estimated", "forecast"] = Field(

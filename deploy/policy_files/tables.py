@@ -50,7 +50,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "renewal_rule": RenewalRule,
     **DIRECTORY,
 }
-_DURATIONS = {"live_horizon": "live_horizon_sec"}
+_DURATIONS = {"live_horizon": "live_horizon_sec", "escalate_after": "escalate_after_sec"}
 _ADAPTER: TypeAdapter[OnePolicy] = TypeAdapter(AnyPolicy)
 
 

@@ -106,12 +106,15 @@ def alertmanager(alert: Alert, *, url: str, secret: str | None) -> Post:
     return Post(url.rstrip("/") + "/api/v2/alerts", _dumped([one]), headers, secret=bool(secret))
 
 
+_PAGERDUTY = {"acknowledged": "acknowledge"}
+
+
 def pagerduty(alert: Alert, *, url: str | None, secret: str) -> Post:
     """An event of API v2; `alert_id` is the dedupe key, so that an episode is one incident and ends with it."""
     told = tame(alert)
     body: dict[str, Any] = {
         "routing_key": secret,
-        "event_action": "resolve" if is_over(told) else "trigger",
+        "event_action": "resolve" if is_over(told) else _PAGERDUTY.get(told.status, "trigger"),
         "dedup_key": told.alert_id[:255],
         "client": "Burnline",
         "payload": {

@@ -26,6 +26,7 @@ from streams.burn import (
     burning,
     commitments,
     counting,
+    escalation,
     messages,
     period_table,
     publishing,
@@ -97,7 +98,8 @@ def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> tuple
     kept = {key: plan for key, plan in after.plans.items() if key in before.plans and key not in gone}
     edited = {key for key, plan in kept.items() if _terms(plan) != _terms(before.plans[key])}
     closings = standing.closings(state, {key: before.plans[key] for key in gone})
-    return _forget(state, gone, after) + relimiting.edited(state, edited), closings
+    alerts = _forget(state, gone, after) + relimiting.edited(state, edited)
+    return alerts + escalation.acknowledged(state, before, after), closings
 
 
 def _clock_of_limits(state: BurnState) -> list[Alert]:
@@ -202,6 +204,7 @@ def _resolve(state: BurnState, *, before_us: int | None) -> list[Alert]:
         alerts += unpriced.resolve(state, floor_us=floor_us)
         alerts += uncapped.resolve(state, floor_us=floor_us)
         alerts += commitments.resolve(state, floor_us=floor_us)
+        alerts += escalation.escalate(state, floor_us=floor_us)
     if floor_us // _HOUR > done.swept_us // _HOUR:
         done.swept_us = floor_us
         _sweep(state, floor_us=floor_us)

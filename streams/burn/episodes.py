@@ -40,6 +40,8 @@ class Episode(msgspec.Struct):
     alert: Alert
     quiet_rounds: int = 0
     quiet_since_us: int = 0  # 0 = not quiet
+    escalated: int = 0  # to how many owners after the first
+    said: str = ""  # the message before anybody acknowledged or escalated it; '' = as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class EpisodeBytes:
     alert_json: str
     quiet_rounds: int
     quiet_since_us: int
+    escalated: int = 0
+    said: str = ""
 
 
 def key_of(alert: Alert) -> EpisodeKey:
@@ -90,7 +94,7 @@ class Episodes:
         if (held.alert.basis, draft.basis) != ("estimated", "actual"):
             return None
         same = {"alert_id": held.alert.alert_id, "seq": held.alert.seq + 1, "opened_at": held.alert.opened_at}
-        held.alert = draft.model_copy(update=same)
+        held.alert, held.said = draft.model_copy(update=same), ""
         return held.alert
 
     def resolve(
@@ -144,7 +148,9 @@ class Episodes:
     def to_state(self) -> list[EpisodeBytes]:
         """The open episodes, sorted by key."""
         return [
-            EpisodeBytes(key, held.alert.model_dump_json(), held.quiet_rounds, held.quiet_since_us)
+            EpisodeBytes(
+                key, held.alert.model_dump_json(), held.quiet_rounds, held.quiet_since_us, held.escalated, held.said
+            )
             for key, held in sorted(self.open.items())
         ]
 
@@ -153,4 +159,4 @@ class Episodes:
         self.open, self._next_end = {}, None
         for one in held:
             alert = Alert.model_validate_json(one.alert_json)
-            self._hold(one.key, Episode(alert, one.quiet_rounds, one.quiet_since_us))
+            self._hold(one.key, Episode(alert, one.quiet_rounds, one.quiet_since_us, one.escalated, one.said))

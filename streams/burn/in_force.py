@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from schemas.periods import micros
-from schemas.policies import ENTITY_TYPES, Budget, BudgetIncrease, Policies, SharedCredentialRule, SpikeRule
+from schemas.policies import (
+    ENTITY_TYPES,
+    Acknowledgement,
+    Budget,
+    BudgetIncrease,
+    Policies,
+    SharedCredentialRule,
+    SpikeRule,
+)
 from streams.burn.limits import BudgetKey, Increase, Plan, plan_of
 
 FIRST_US = -(2**62)
@@ -25,6 +33,8 @@ class InForceHere:
     turns: tuple[tuple[BudgetKey, int], ...]  # when increases begin and end
     rolling: Mapping[BudgetKey, Plan]
     named: Named
+    acknowledged: Mapping[tuple[str, str], Acknowledgement]  # by org and alert id
+    escalating: bool  # a budget has somebody to escalate to
     spikes: Mapping[str, SpikeRule]
     shared: Mapping[str, SharedCredentialRule]
 
@@ -61,6 +71,8 @@ def compiled(policies: Policies, *, offset: int) -> InForceHere:
         plans=plans,
         rolling={key: plan for key, plan in plans.items() if plan.is_rolling},
         named=named_in(plan.budget for plan in plans.values()),
+        acknowledged={(p.org, p.id): p for entry in inside if isinstance(p := entry.policy, Acknowledgement)},
+        escalating=any(plan.budget.escalate_to for plan in plans.values()),
         turns=tuple((key, us) for key, some in more.items() for one in some for us in (one.starts_us, one.ends_us)),
         spikes={p.org: p for entry in inside if isinstance(p := entry.policy, SpikeRule)},
         shared={p.org: p for entry in inside if isinstance(p := entry.policy, SharedCredentialRule)},

@@ -15,12 +15,12 @@ from deploy.policy_files.changes import Author, change_between, key_from
 from deploy.policy_files.shapes import duration_sec
 from schemas.errors import InputError
 from schemas.money import pico_usd
-from schemas.policies import ENTITY_TYPES, Budget
+from schemas.policies import ENTITY_TYPES, Acknowledgement, Budget
 from tests.scenarios.burn_log import SEC, BurnLog, PolicyHistory, Row, us
 
 HERE = Path(__file__).parent
 _AUTHOR = Author(actor="story", at=datetime(2026, 1, 1, tzinfo=UTC), files=())
-_REMOVE = "# --remove "
+_REMOVE, _ACKNOWLEDGE = "# --remove ", "# --acknowledge "
 LEDGER, CORRECTION = "ledger", "correction"
 """Lanes that are none: what an opening brings, and signed rows."""
 
@@ -42,7 +42,9 @@ def stories() -> list[str]:
 
 
 def policies_of(folder: Path) -> PolicyHistory:
-    """Each `policies*.toml` in order of name is one `burnline apply`; `# --remove KIND/ORG/ID` lines remove.
+    """Each `policies*.toml` in order of name is one `burnline apply`; a line `# --remove KIND/ORG/ID` removes.
+
+    A line `# --acknowledge ALERT_ID WHO` is `burnline alerts ack`.
 
     Raises: PolicyError: a mistake in a file. InputError: a file changes nothing.
     """
@@ -53,6 +55,8 @@ def policies_of(folder: Path) -> PolicyHistory:
         lines = content.decode().splitlines()
         removes = [key_from(line.removeprefix(_REMOVE), before) for line in lines if line.startswith(_REMOVE)]
         wanted = () if _only_comments(lines) else read_policies([PolicyFile(path.name, content)])
+        acks = [line.removeprefix(_ACKNOWLEDGE).split() for line in lines if line.startswith(_ACKNOWLEDGE)]
+        wanted = (*wanted, *(Acknowledgement(org="acme", id=alert_id, by=by) for alert_id, by in acks))
         change = change_between(before, wanted, removes, author=_AUTHOR)
         if change is None:
             raise InputError(f"{path} changes nothing")

@@ -37,6 +37,7 @@ def line_of(alert: Alert) -> str:
         *_beside(alert),
         alert.severity,
         "notify" if alert.notify else "quiet",
+        "" if alert.owner is None else f"-> {alert.owner}",
     ]
     return " ".join(word for word in words if word)
 
