@@ -11,7 +11,7 @@ import pytest
 
 from schemas.internal import MONEY_PAIRS, RATED_SCHEMA
 from schemas.money import join_pico_usd, pico_usd
-from schemas.periods import period_of
+from schemas.periods import day_in, period_in
 from schemas.policies import Budget
 from tests.sink_world import DAY, SinkWorld, new_world, rated_row, wait_for
 from tests.stack_clickhouse import ClickHouse
@@ -48,6 +48,8 @@ def rows(first: int, count: int, *, policy_offset: int, end: datetime = NOW) -> 
             row |= {"cost_usd": None, "ceiling_cost_usd": ceiling, "pricing_status": "unpriced_model"}
         if number % 11 == 0:
             row |= {"org": "other"}
+        if number % 3:
+            row |= {"pool": "low" if number % 3 == 1 else "high"}
         found.append(row)
     return found
 
@@ -66,8 +68,10 @@ def spent(one: Budget, some: list[dict[str, Any]]) -> dict[tuple[str | None, int
             continue
         if one.each and member is None:
             continue
-        at_us = int(row["ts"].timestamp()) * 1_000_000
-        key = (member, period_of(at_us, one.period, one.timezone).start_us)
+        start_us = start_in(one, int(row["ts"].timestamp()) * 1_000_000)
+        if start_us is None:
+            continue
+        key, times = (member, start_us), one.multipliers.get(row.get("pool") or "", 1)
         new = (
             1,
             int(row["status"] == "error"),
@@ -77,8 +81,16 @@ def spent(one: Budget, some: list[dict[str, Any]]) -> dict[tuple[str | None, int
             pico_usd(row["ceiling_cost_usd"] or Decimal(0)),
         )
         before = found.get(key, (0,) * len(new))
-        found[key] = tuple(a + b for a, b in zip(before, new, strict=True))
+        found[key] = tuple(a + times * b for a, b in zip(before, new, strict=True))
     return found
+
+
+def start_in(one: Budget, at_us: int) -> int | None:
+    """The start of what is summed together, of a rolling budget the day; None where nothing counts."""
+    if one.period == "rolling":
+        return day_in(one.timezone, at_us).start_us
+    period = period_in(one.calendar(), at_us)
+    return None if period is None else period.start_us
 
 
 def opened(world: SinkWorld, one: Budget) -> dict[tuple[str | None, int], Sums]:
@@ -89,7 +101,10 @@ def opened(world: SinkWorld, one: Budget) -> dict[tuple[str | None, int], Sums]:
         for row in message.to_pylist():
             if row["entity_id"] != one.id:
                 continue
-            key = (row["member"], period_of(row["bucket_us"], one.period, one.timezone).start_us)
+            start_us = start_in(one, row["bucket_us"])
+            if start_us is None:
+                continue
+            key = (row["member"], start_us)
             tokens = row["input_tokens"] + row["output_tokens"]
             money = (join_pico_usd(row[micro], row[remainder]) for micro, remainder in MONEY_PAIRS)
             new = (row["requests"], row["errors"], row["unpriced_requests"], tokens, *money)
@@ -119,6 +134,10 @@ def test_an_opening_is_what_was_rated_before_the_budget_once_whatever_dies(world
         budget("agents", each="agent", scope={"model": "o3"}, period="day", timezone="Asia/Kolkata"),
         budget("hour", scope={"team": "team-3"}, period="hour", unit="tokens"),
         budget("none", scope={"team": "nobody"}),
+        budget("fiscal", anchor="15", timezone="Asia/Kathmandu", multipliers={"low": 3, "high": 0}),
+        budget("once", period="once", starts=NOW.date() - timedelta(days=20), ends=NOW.date() - timedelta(days=3)),
+        budget("begun", starts=NOW.date() - timedelta(days=9), roll_over=True),
+        budget("rolling", each="team", period="rolling", days=30, timezone="Europe/Berlin"),
     ]
     offset = world.apply(*budgets)
     assert offset == 1
@@ -142,9 +161,10 @@ def test_an_opening_is_what_was_rated_before_the_budget_once_whatever_dies(world
         world.send((1, batch(rows(800, 10, policy_offset=1))))
         wait_for(world.drained, what="drained")
     kept = {"hour": timedelta(hours=49), "day": timedelta(hours=49), "week": timedelta(days=14)}
+    kept["rolling"] = timedelta(days=29)
     for one in budgets:
         kept_us = int((NOW - kept.get(one.period, timedelta(days=31))).timestamp()) * 1_000_000
-        first_us = period_of(kept_us, one.period, one.timezone).start_us
+        first_us = start_in(one, kept_us) or 0
         wanted, found = spent(one, before), opened(world, one)  # older periods are closed for good
         assert {key: sums for key, sums in found.items() if key[1] >= first_us} == {
             key: sums for key, sums in wanted.items() if key[1] >= first_us
