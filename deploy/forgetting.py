@@ -81,8 +81,15 @@ def leftovers(user: str, org: str, policies: Policies, *, ends: datetime | None,
     """What is left; `ends`: when the last period ends for which a budget of each user has this one as a member."""
     named = sorted("/".join(key) for key, entry in policies.items() if key[1] == org and _names(entry.policy, user))
     kept = max(topic.retention_ms for topic in TOPICS if not topic.compacted)
-    again = max(now + _WINDOWS, ends + _LIVE if ends is not None else now)
+    again = max(now + _WINDOWS, ends + _LIVE if ends is not None else now, now + _rolling(org, policies))
     return Leftovers(tuple(named), again + timedelta(milliseconds=kept), again)
+
+
+def _rolling(org: str, policies: Policies) -> timedelta:
+    """So long budgets over the last days may say states of a user after their last call."""
+    budgets = (entry.policy for entry in policies.values() if isinstance(entry.policy, Budget))
+    days = max((one.days or 0 for one in budgets if one.org == org and one.period == "rolling"), default=0)
+    return timedelta(days=days) + _LIVE if days else timedelta()
 
 
 def _names(policy: OnePolicy, user: str) -> bool:

@@ -32,10 +32,11 @@ def take(state: BurnState, deltas: Deltas, entities: Slots) -> list[Alert]:
         return []
     found: dict[tuple[str, str], EntityKey] = {}
     at_us = state.clock.lead_us
+    opened = {(key[1], key[2].partition("/")[0]) for key in state.episodes.open if key[0] == RULE}
     for place in np.unique(deltas.key_of_row[entities[deltas.live[entities]]]).tolist():
         org, kind, name, _ = deltas.keys[place]
         names = named.get((org, kind))
-        if names is None or name in names or _is_open(state, org, kind):
+        if names is None or name in names or (org, kind) in opened:
             continue
         first = found.get((org, kind))
         if (first is None or name < first[2]) and _spent_usd(state, (org, kind, name), at_us) >= LEAST_USD:
@@ -61,10 +62,6 @@ def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:
 
 def _named(state: BurnState) -> Named:
     return {} if state.policies is None else state.policies.named
-
-
-def _is_open(state: BurnState, org: str, kind: str) -> bool:
-    return any(key[1] == org and key[2].startswith(f"{kind}/") for key in state.episodes.of_rule(RULE))
 
 
 def _spent_usd(state: BurnState, key: EntityKey, at_us: int) -> Decimal:

@@ -63,6 +63,9 @@ def test_what_is_left_is_said_with_its_dates() -> None:
     assert left.kafka_until == left.again_after + timedelta(milliseconds=longest)
     assert leftovers("ana", "acme", {}, ends=None, now=NOW).again_after == datetime(2026, 11, 25, 11, tzinfo=UTC)
     assert leftovers("ana", "globex", in_force, ends=None, now=NOW).policies == ()
+    rolling = budget("last", each="user", period="rolling", days=30)
+    of_days = {key_of(rolling): InForce(policy=rolling, since=0, matched_since=0)}
+    assert leftovers("ana", "acme", of_days, ends=None, now=NOW).again_after == NOW + timedelta(days=32, hours=1)
 
 
 def test_the_counts_of_a_run_are_read_from_its_message() -> None:
