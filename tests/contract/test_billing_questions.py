@@ -1,23 +1,32 @@
-"""What finance and operators ask, on the real engine: dead letters, a provider's report, the FOCUS file."""
+"""What finance and operators ask, on the real engine: dead letters, a provider's report, FOCUS, a budget's past."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
 import pytest
 
+from deploy.alert_subject import Baseline, Subject
+from deploy.bridging import PricesThen, explained
 from deploy.focus_export import Exported, focus_rows
+from deploy.forecasting import histories_of, quarter
 from deploy.moments import in_utc
 from deploy.retrying import letter_of
 from deploy.store_client import rows, streamed
 from producers.retry import Retry, retry
 from schemas.connection import ClickHouseSettings
 from schemas.internal import RATED_SCHEMA, BatchHeaders
-from schemas.provider_usage import COST, Figure, ProviderReport, Span
+from schemas.policies import Budget
+from schemas.provider_usage import COST, Figure, ProviderReport
+from schemas.provider_usage import Span as Covered
 from schemas.signals import DeadLetter
 from sinks import dead_letters
+from sinks.bridge_questions import Span
+from sinks.budget_history import budget_history
 from sinks.focus import totals
 from sinks.groups import RatedMessage
 from sinks.migrate import ensure_database, migrate, migrations
@@ -39,6 +48,8 @@ ROWS = [rated_row(number, ts=DAY + timedelta(minutes=37 * number, seconds=11)) f
 ROWS[3] |= {"cost_usd": None, "list_cost_usd": None, "pricing_status": "unpriced_model"}
 ROWS[5] |= {"gateway_cache_hit": True, "cost_usd": Decimal(0), "list_cost_usd": Decimal(0)}
 ROWS[7] |= {"units": [("web_searches", 2.0)]}
+for pooled in ROWS[2::9]:
+    pooled |= {"pool": "high"}
 REFUSED = [event("a", output_tokens=-1), event("b", messages=["a prompt"], model=None), event("c", output_tokens=-1)]
 
 
@@ -90,9 +101,34 @@ def test_dead_letters_are_found_and_can_be_sent_again(settings: ClickHouseSettin
     assert letters_of(settings, dead_letters.one("usage.events/0/9")) == []
 
 
+def test_a_bridge_is_between_the_sums_of_the_ledger(settings: ClickHouseSettings) -> None:
+    """Before and after are the ledger's own sums, the drivers add up to their difference, and who drove it is named.
+
+    These rows have invented costs, so nearly all of it is what the prices known now do not explain: it is `other`.
+    """
+    half = DAY + timedelta(minutes=37 * 50)
+    before, after = Span(DAY, half), Span(half, half + (half - DAY))
+    never = Baseline(Span(DAY - timedelta(days=9), DAY - timedelta(days=8)), "never")
+    subject = Subject({"org": "acme"}, after, (never, Baseline(before, "right before")), with_charges=True)
+    found = explained(settings, subject, PricesThen(None, ()))
+
+    def total(span: Span) -> Decimal:
+        return sum((row["cost_usd"] or Decimal(0) for row in ROWS if span.since <= row["ts"] < span.until), Decimal(0))
+
+    assert found["baseline"]["what"] == "right before"
+    assert (found["before_usd"], found["after_usd"]) == (total(before), total(after))
+    assert sum(one["change_usd"] for one in found["bridge"]) == found["difference_usd"] == total(after) - total(before)
+    assert [found["figures"][when]["calls"] for when in ("before", "after")] == [49, 50]
+    assert found["without_a_known_cost"]["before"]["calls"] == 1
+    assert len(found["driven_by"]["user"]) == 5
+    assert any("price book test was not found" in note for note in found["notes"])
+    rises = found["difference_usd"] > 0
+    assert all((line["change_usd"] > 0) == rises for line in found["driven_by"]["model"])
+
+
 def test_the_ledger_answers_in_the_terms_of_a_report(settings: ClickHouseSettings) -> None:
     """Our figures are the ledger's sums of the covered time, without what the gateway's own cache answered."""
-    spans = (Span(DAY, DAY + timedelta(days=1), "usage"), Span(DAY, DAY + timedelta(days=1), COST))
+    spans = (Covered(DAY, DAY + timedelta(days=1), "usage"), Covered(DAY, DAY + timedelta(days=1), COST))
     first_day = [row for at, row in enumerate(ROWS) if row["ts"] < DAY + timedelta(days=1) and at != 5]
     models = sorted({row["model"] for row in first_day})
 
@@ -130,3 +166,37 @@ def test_the_focus_file_adds_up_to_the_ledger(settings: ClickHouseSettings) -> N
     assert sums["BilledCost"] == sums["EffectiveCost"] == sum(row["cost_usd"] or 0 for row in within)
     assert sums["ListCost"] == sum(row["list_cost_usd"] or 0 for row in within)
     assert sums["Tokens"] == sum(row[name] or 0 for row in within for name in SUMMED[:2])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"scope": {"team": "team-1"}, "unit": "requests"},
+        {"each": "team", "unit": "tokens"},
+        {"scope": {"team": "team-1"}, "each": "agent", "unit": "requests"},
+        {"scope": {"user": "user-30"}, "multipliers": {"high": 3}, "unit": "tokens"},
+        {"multipliers": {"high": 3}},
+    ],
+)
+def test_a_budgets_past_is_what_it_counts_by_quarters(settings: ClickHouseSettings, changes: dict[str, Any]) -> None:
+    """Per member and quarter of an hour, from the rollup or the events: scope, unit, pools; unpriced adds nothing."""
+    budget = Budget.model_validate({"id": "b", "org": "acme", "limit": 1, **changes})
+    since, until = quarter(ROWS[10]["ts"]), quarter(ROWS[90]["ts"])
+    expected: dict[tuple[str, float], float] = defaultdict(float)
+    for row in ROWS:
+        inside = since <= row["ts"] < until and all(row[name] == value for name, value in budget.scope.items())
+        if inside and (not budget.each or row[budget.each]):
+            amount = {"usd": row["cost_usd"] or 0, "tokens": row["input_tokens"] + row["output_tokens"], "requests": 1}
+            key = row[budget.each] if budget.each else "", quarter(row["ts"]).timestamp()
+            expected[key] += float(amount[budget.unit]) * budget.multipliers.get(row["pool"] or "", 1)
+    asked = budget_history(budget, since=since, until=until)
+    found = histories_of(rows(settings, asked.sql, asked.parameters), until=until)
+    told = {
+        (member, history.start.timestamp() + 900 * place): amount
+        for member, history in found.items()
+        for place, amount in enumerate(history.amounts.tolist())
+        if amount
+    }
+    assert told == pytest.approx({key: amount for key, amount in expected.items() if amount})
+    assert told
