@@ -66,6 +66,12 @@ NAMINGS = (
         (("entity_id", "{to:String}"),),
         "anew",
     ),
+    Naming(
+        "burn_now_store",
+        "org = {org:String} AND entity_type = 'user' AND entity_id = {user:String}",
+        (("entity_id", "{to:String}"),),
+        "anew",
+    ),
     Naming("budget_states_store", f"org = {{org:String}} AND {_OF_BUDGET}", (("member", "{to:String}"),), "anew"),
     Naming(
         "alert_events_store",

@@ -11,6 +11,9 @@ from uuid import uuid4
 import pyarrow as pa
 import pytest
 
+from deploy.top.amounts import usd_of_hour, usd_per_hour
+from deploy.top.picture import Piece
+from deploy.top.reading import Wanted, read
 from schemas.connection import ClickHouseSettings
 from schemas.internal import RATED_SCHEMA, BatchHeaders
 from sinks import queries
@@ -18,7 +21,7 @@ from sinks.groups import RatedMessage
 from sinks.migrate import ensure_database, migrate, migrations
 from sinks.queries import Query
 from sinks.rows import store_rows
-from sinks.signal_rows import signal_rows, tables
+from sinks.signal_rows import signal_rows, tables, to_table
 from sinks.store import Store, connector
 from tests.sink_world import DAY, rated_row
 from tests.stack_clickhouse import ClickHouse
@@ -34,9 +37,34 @@ for unpriced in ROWS[::8]:
     unpriced |= {"cost_usd": None, "pricing_status": "unpriced_model"}
 
 
+NOW = DAY + timedelta(hours=9, minutes=15, seconds=7)
+"""When somebody looks at what burns: events of 8:38 and 9:15 are of the last hour."""
+
+
+def said(entity_type: str, entity_id: str, window_end: datetime, usd_per_hour: int) -> list[dict[str, Any]]:
+    """What burn says of an entity that burns like this for an hour."""
+    return [
+        {
+            "org": "acme",
+            "entity_type": entity_type,
+            "entity_id": entity_id,
+            "window_sec": window_sec,
+            "window_end": window_end,
+            "requests": window_sec // 60,
+            "tokens": window_sec * usd_per_hour,
+            "cost_usd": Decimal(usd_per_hour * window_sec) / 3600,
+            "usd_per_hour": Decimal(usd_per_hour),
+            "tokens_per_min": Decimal(usd_per_hour * 60),
+            "src_partition": 0,
+            "src_offset": int(window_end.timestamp()),
+        }
+        for window_sec in (300, 3600)
+    ]
+
+
 @pytest.fixture(scope="module")
-def client(clickhouse: ClickHouse) -> Iterator[Any]:
-    """A client of a database with the events above and the golden signals."""
+def settings(clickhouse: ClickHouse) -> Iterator[ClickHouseSettings]:
+    """A database with the events above, the golden signals, and an agent that burnt ever faster for half an hour."""
     settings = ClickHouseSettings(
         url=clickhouse.url,
         user=clickhouse.writer_user,
@@ -55,10 +83,20 @@ def client(clickhouse: ClickHouse) -> Iterator[Any]:
         if "header" not in path.name:
             for name, table in tables(signal_rows(path.read_bytes(), partition=0, offset=0)):
                 store.insert(name, table)
-    with clickhouse.client(database=settings.database) as made:
-        yield made
+    ends = [NOW - timedelta(seconds=7 + 300 * number) for number in range(6)]
+    for end in (*ends[3:], *ends[:3]):  # not in order
+        rates = [*said("agent", "agent-1", end, (end - ends[-1]).seconds // 300), *said("org", "acme", end, 40)]
+        store.insert("burn_rates_store", to_table("burn_rates_store", rates))
+    yield settings
     store.run(f"DROP DATABASE {settings.database}")
     store.close()
+
+
+@pytest.fixture(scope="module")
+def client(clickhouse: ClickHouse, settings: ClickHouseSettings) -> Iterator[Any]:
+    """A client of this database."""
+    with clickhouse.client(database=settings.database) as made:
+        yield made
 
 
 def ask(client: Any, query: Query) -> list[dict[str, Any]]:
@@ -152,3 +190,54 @@ def test_signals_can_be_asked_for(client: Any) -> None:
     ]
     [letters] = ask(client, queries.dead_letters_by_reason(since=DAY))
     assert (letters["reason"], letters["records"]) == ("missing_field", 1)
+
+
+def test_what_burns_now_is_the_newest_rate_of_each_entity(client: Any, settings: ClickHouseSettings) -> None:
+    """One picture: totals and how old they are, the past of those that burn, budgets of now, alerts that are open."""
+    picture = read(settings, Wanted(), now=NOW)
+    assert (picture.as_of, picture.age_sec(NOW), picture.burns()) == (NOW - timedelta(seconds=7), 7, True)
+    assert [(total.org, total.usd_per_hour, total.requests) for total in picture.totals] == [("acme", Decimal(40), 60)]
+    sections = {section.entity_type: section for section in picture.sections}
+    [agent] = sections["agent"].burners
+    five = Decimal(5)
+    assert (agent.entity_id, agent.usd_per_hour, agent.cost_usd, agent.tokens_per_min) == (
+        "agent-1",
+        five,
+        five,
+        60 * five,
+    )
+    assert agent.past == (*[None] * 6, *(Piece(Decimal(usd), Decimal(usd * 60)) for usd in range(6)))
+    assert [(one.entity_id, one.usd_per_hour) for one in sections["team"].burners] == [("code", Decimal("37.2"))]
+    assert [line.budget_id for line in picture.budgets] == ["team-code-monthly"]
+    assert {alert.status for alert in picture.alerts} == {"firing"}
+    assert picture.open_alerts == len(picture.alerts) > 0
+    [(rows, keys)] = client.query(
+        "SELECT count(), uniqExact(window_sec, org, entity_type, entity_id) FROM burn_now"
+    ).result_rows
+    assert rows == keys
+    newest = "SELECT max(window_end) FROM {} WHERE entity_type = 'agent'"
+    assert client.query(newest.format("burn_now")).result_rows == client.query(newest.format("burn_rates")).result_rows
+
+
+def test_people_of_a_team_are_summed_from_the_events_of_the_last_hour(settings: ClickHouseSettings) -> None:
+    """The call of 9:15:00 is of team-1, that of 8:38 is not; what five minutes cost is a twelfth of an hour's rate."""
+    [section] = read(settings, Wanted(team="team-1"), now=NOW).sections
+    [user] = section.burners
+    row = ROWS[15]
+    tokens = row["input_tokens"] + row["output_tokens"]
+    assert (section.entity_type, user.entity_id, user.requests, user.tokens) == ("user", row["user"], 1, tokens)
+    assert (user.cost_usd, user.usd_per_hour) == (row["cost_usd"], 12 * row["cost_usd"])
+    assert user.tokens_per_min == Decimal(tokens) / 5
+    assert [None if piece is None else bool(piece.usd_per_hour) for piece in user.past] == [False] * 11 + [True]
+
+
+def test_calls_without_a_price_are_marked_where_they_fall(settings: ClickHouseSettings) -> None:
+    """The call at 14:48 has none: what its model costs is not known, and nobody takes it for 0."""
+    now = DAY + timedelta(hours=15)
+    picture = read(settings, Wanted(by="run", team=ROWS[24]["team"]), now=now)
+    assert picture.sections[0].burners == ()  # nobody said a run
+    assert ROWS[24]["model"] in dict(picture.unpriced_models)
+    [section] = read(settings, Wanted(by="model", team=ROWS[24]["team"]), now=now).sections
+    [model] = section.burners
+    assert (model.entity_id, model.unpriced_requests, model.cost_usd) == (ROWS[24]["model"], 1, Decimal(0))
+    assert (usd_per_hour(model), usd_of_hour(model)) == ("0.00", "?")
