@@ -11,6 +11,8 @@ Laws
 
 import difflib
 import re
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any, Literal, Self
@@ -164,6 +166,45 @@ class Identity(DirectoryEntry):
         if self.id == self.user:
             raise ValueError("id and user are the same name")
         return self
+
+
+class EntryHistory:
+    """The entries of one kind and id: which of them holds when."""
+
+    def __init__(self, entries: Iterable[DirectoryEntry]) -> None:
+        self._entries = sorted(entries, key=DirectoryEntry.since_us)
+        self._since = [entry.since_us() for entry in self._entries]
+
+    def at(self, event_us: int) -> DirectoryEntry | None:
+        """The entry that holds at this time."""
+        place = bisect_right(self._since, event_us)
+        return self._entries[place - 1] if place else None
+
+
+def histories_of(entries: Iterable[DirectoryEntry]) -> dict[tuple[str, str, str], EntryHistory]:
+    """The history of each (organisation, kind, subject)."""
+    grouped: dict[tuple[str, str, str], list[DirectoryEntry]] = defaultdict(list)
+    for entry in entries:
+        grouped[entry.org, entry.kind, entry.subject].append(entry)
+    return {key: EntryHistory(some) for key, some in grouped.items()}
+
+
+class Owners:
+    """Whom to ask about an entity: its own owner, else that of its team, unit or cost centre, whoever comes first."""
+
+    def __init__(self, entries: Iterable[DirectoryEntry] = ()) -> None:
+        self._histories = histories_of(entries)
+
+    def of(self, org: str, kind: str, id_: str, *, at_us: int) -> str | None:
+        """The owner at this time; None where the directory names nobody."""
+        history = self._histories.get((org, kind, id_))
+        entry = history.at(at_us) if history is not None else None
+        if entry is None:
+            return None
+        own: str | None = getattr(entry, "owner", None)
+        above = (self.of(org, *one, at_us=at_us) for one in entry.refers_to() if one[0] not in {"user", "agent"})
+        given_to = (self.of(org, *one, at_us=at_us) for one in entry.refers_to() if one[0] in {"user", "agent"})
+        return own or next((one for one in (*above, *given_to) if one is not None), None)
 
 
 def _moment(at: datetime) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from schemas.directory import DirectoryEntry, Owners
 from schemas.periods import micros
 from schemas.policies import (
     ENTITY_TYPES,
@@ -37,6 +38,7 @@ class InForceHere:
     escalating: bool  # a budget has somebody to escalate to
     spikes: Mapping[str, SpikeRule]
     shared: Mapping[str, SharedCredentialRule]
+    owners: Owners  # of entities, as the directory says
 
     def spike(self, org: str) -> SpikeRule:
         """The org's spike rule; the defaults where it has none."""
@@ -76,6 +78,7 @@ def compiled(policies: Policies, *, offset: int) -> InForceHere:
         turns=tuple((key, us) for key, some in more.items() for one in some for us in (one.starts_us, one.ends_us)),
         spikes={p.org: p for entry in inside if isinstance(p := entry.policy, SpikeRule)},
         shared={p.org: p for entry in inside if isinstance(p := entry.policy, SharedCredentialRule)},
+        owners=Owners(p for entry in inside if isinstance(p := entry.policy, DirectoryEntry)),
     )
 
 

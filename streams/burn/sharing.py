@@ -32,7 +32,8 @@ def judge(state: BurnState, *, moments_us: list[int]) -> list[Alert]:
             rule = state.policies.shared_credential(key[0])
             shared = Shared(int(counts.users[index]), int(counts.addresses[index]))
             if rule.enabled and _many(rule, shared):
-                found[key] = anomaly_messages.shared_credential_alert(rule, key[1], shared, at=at, owner=None)
+                owner = state.policies.owners.of(key[0], "credential", key[1], at_us=at_us)
+                found[key] = anomaly_messages.shared_credential_alert(rule, key[1], shared, at=at, owner=owner)
     fired = (state.episodes.fire(found[key]) for key in sorted(found))
     return [alert for alert in fired if alert is not None]
 

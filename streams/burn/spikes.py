@@ -126,7 +126,8 @@ def _fired(state: BurnState, rule: SpikeRule, slots: Ints, *, at_us: int) -> lis
         spike = _spike(state, rule, int(slots[index]), seen, found, index)
         if spike.usd_per_hour - spike.expected_usd_per_hour < rule.min_excess_usd_per_hour:
             continue
-        alert = state.episodes.fire(anomaly_messages.spike_alert(spike, at=instant(state.clock.lead_us), owner=None))
+        owner = None if state.policies is None else state.policies.owners.of(*key, at_us=at_us)
+        alert = state.episodes.fire(anomaly_messages.spike_alert(spike, at=instant(state.clock.lead_us), owner=owner))
         if alert is not None:
             alerts.append(alert)
     return alerts

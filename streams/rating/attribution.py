@@ -12,7 +12,6 @@ Laws
    add up to the whole; likewise for units and cost centres. Other organisations see no change at all.
 """
 
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -21,7 +20,17 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from schemas.directory import UNATTRIBUTED, Agent, BusinessUnit, Credential, DirectoryEntry, Identity, Team, User
+from schemas.directory import (
+    UNATTRIBUTED,
+    Agent,
+    BusinessUnit,
+    Credential,
+    DirectoryEntry,
+    Identity,
+    Team,
+    User,
+    histories_of,
+)
 from schemas.policies import Policies
 from streams.rating.groups import Ints
 
@@ -59,27 +68,11 @@ class Attributed(NamedTuple):
     asserted: dict[str, str] | None  # what the event said, where it differs
 
 
-class _History:
-    """The entries of one kind and id: which of them holds when."""
-
-    def __init__(self, entries: Iterable[DirectoryEntry]) -> None:
-        self._entries = sorted(entries, key=DirectoryEntry.since_us)
-        self._since = [entry.since_us() for entry in self._entries]
-
-    def at(self, event_us: int) -> DirectoryEntry | None:
-        """The entry that holds at this time."""
-        place = bisect_right(self._since, event_us)
-        return self._entries[place - 1] if place else None
-
-
 class _Org:
     """The directory of one organisation."""
 
     def __init__(self, entries: Sequence[DirectoryEntry]) -> None:
-        grouped: dict[tuple[str, str], list[DirectoryEntry]] = defaultdict(list)
-        for entry in entries:
-            grouped[entry.kind, entry.subject].append(entry)
-        self._histories = {key: _History(some) for key, some in grouped.items()}
+        self._histories = {key[1:]: history for key, history in histories_of(entries).items()}
         patterns: dict[str, set[str | None]] = defaultdict(set)
         for entry in entries:
             if isinstance(entry, Identity):
