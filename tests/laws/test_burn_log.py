@@ -48,7 +48,8 @@ TEAMS, USERS = ("code", "data", "ops"), tuple(f"user-{index}" for index in range
 
 def changes() -> list[dict[str, Any]]:
     """Budgets of each unit and period; the second change edits one, the third removes one and matches one anew."""
-    team = {"kind": "budget", "id": "team", "org": "acme", "scope": {"team": "code"}, "limit": "40"}
+    team: dict[str, Any] = {"kind": "budget", "id": "team", "org": "acme", "scope": {"team": "code"}, "limit": "40"}
+    team |= {"escalate_to": ["kim", "lee"], "escalate_after_sec": 120}
     each = {"kind": "budget", "id": "each", "org": "acme", "each": "user", "limit": "3", "period": "hour"}
     calls = {"kind": "budget", "id": "calls", "org": "acme", "limit": "90", "unit": "requests", "period": "day"}
     left: dict[str, Any] = {"kind": "budget", "id": "left", "org": "acme", "each": "user", "limit": "5"}
