@@ -61,6 +61,8 @@ class Explainer:
         }
         if subject is None:
             return found | {"notes": [f"it is about no calls, so there is no bridge: {_evidence(fired)}", *self._notes]}
+        if budget is not None and budget.multipliers:
+            self._notes.append("the budget's pools have multipliers: it counts otherwise than what was spent, as here")
         if baseline_since is not None:
             subject = replace(subject, baselines=(against(subject.span, baseline_since),))
         return found | self.spend(subject)
