@@ -22,7 +22,7 @@ from schemas.requests import ForgetRequest
 from sinks.store import Setting, Store
 
 _SYNC: dict[str, Setting] = {"mutations_sync": 1}
-_ROLLUP = "usage_entities_store"
+_ROLLUP, _EXPIRED = "usage_entities_store", "usage_entities_expired_store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,11 @@ NAMINGS = (
         "org = {org:String} AND entity_type = 'user' AND entity_id = {user:String}",
         (),
         "from the ledger",
+    ),
+    Naming(
+        _EXPIRED,
+        "org = {org:String} AND entity_type = 'user' AND entity_id = {user:String}",
+        (("entity_id", "{to:String}"),),
     ),
     Naming(
         "burn_rates_store",
@@ -162,6 +167,8 @@ def _days(store: Store, values: dict[str, Any]) -> set[date]:
         "SELECT DISTINCT toDate(e.ts) FROM usage_events_store AS e"
         " WHERE e.org = {org:String} AND e.user IN ({user:String}, {to:String})"
         f" UNION DISTINCT SELECT DISTINCT toDate(r.t) FROM {_ROLLUP} AS r"
+        " WHERE r.org = {org:String} AND r.entity_type = 'user' AND r.entity_id IN ({user:String}, {to:String})"
+        f" UNION DISTINCT SELECT DISTINCT toDate(r.t) FROM {_EXPIRED} AS r"
         " WHERE r.org = {org:String} AND r.entity_type = 'user' AND r.entity_id IN ({user:String}, {to:String})"
     )
     return {day for (day,) in store.rows(sql, values)}

@@ -126,7 +126,7 @@ def run(
                 inserter=inserter,
                 patience=patience,
                 opener=opener,
-                reconciler=Reconciler(reconciling, mine, hour_utc=hour_utc),
+                reconciler=Reconciler(reconciling, mine, hour_utc=hour_utc, keep_days=sink.ledger_days),
                 corrector=corrector,
             )
             RatedWorker(doors, limits, mine).run()

@@ -96,6 +96,7 @@ class RatedWorker:
         doors, until_done = self._doors, self._doors.patience.until_done
         until_done(doors.log.open)
         doors.inserter.take_over()
+        doors.reconciler.finish()
         self._facts = until_done(lambda: doors.reader.facts(RATED))
         said = until_done(lambda: stored_progress(doors.reader))
         group = until_done(lambda: last_group(doors.reader))

@@ -28,6 +28,7 @@ from schemas.requests import (
     request_from_bytes,
 )
 from sinks.corrector import Corrector
+from sinks.expiring import Expirer
 from sinks.forgetter import Forgetter
 from sinks.group_log import GroupLog, word
 from sinks.log_reader import End, LogReader, Place, Record, Vanished
@@ -62,16 +63,24 @@ class ReconcilerDoors:
 class Reconciler:
     """Does what operators ask, and each night by itself; `step` is to be called while no insert runs."""
 
-    def __init__(self, doors: ReconcilerDoors, log: FilteringBoundLogger, *, hour_utc: int | None) -> None:
+    def __init__(
+        self, doors: ReconcilerDoors, log: FilteringBoundLogger, *, hour_utc: int | None, keep_days: int = 0
+    ) -> None:
         self._doors = doors
         self._log = log
         self._hour = hour_utc
+        self._keep_days = keep_days
         self._forgetter = Forgetter(doors.store, doors.patience, log, now=doors.now)
+        self._expirer = Expirer(doors.store, doors.patience, log, now=doors.now)
         self._topic_id = ""
         self._asked: list[tuple[int, Request | None]] = []  # next offset, request; None: unreadable
         self._stored: Mapping[int, int] = {}
         self._night: datetime | None = None
         self._work = self._run()
+
+    def finish(self) -> None:
+        """What an earlier life left half done, and may not be reconciled beside, is done. Raises: FencedError."""
+        self._expirer.finish()
 
     def begin(self, said: Mapping[Place, Progress]) -> dict[Place, int]:
         """Goes on after the last request that was done; what is to be read for it, from where."""
@@ -136,6 +145,7 @@ class Reconciler:
         yield from self._guarded(run, starts, lambda: days_between(store, since=request.since, until=request.until))
 
     def _nightly(self) -> Iterator[None]:
+        yield from self._expirer.run(keep_days=self._keep_days, positions=self._stored)
         now = self._doors.now()
         night = self._doors.patience.until_done(lambda: last_night(self._doors.store, now=now))
         run = Run(run_id=uuid4().hex, reason="nightly", at=now, positions=dict(self._stored))

@@ -3,7 +3,8 @@
 Laws
 1. A materialized view and the repair of its store select by the same text, so they cannot disagree; a test holds
    the migration's text to it. Only corrected rows are left to the repair.
-2. A repair inserts signed differences: rollup + difference = ledger for each key; a second run adds nothing.
+2. A repair inserts signed differences: rollup + difference = ledger + what expired, for each key; a second run adds
+   nothing. What expired (`expiring.py`) is kept as sums, and named a table by its rollup.
 3. A repair inserts nothing unless the sink whose life it names is the last one (`lives.py`).
 """
 # ruff: noqa: S608  the texts are made of our own names; values travel as server-side parameters
@@ -38,6 +39,11 @@ class Rollup:
     store: str
     view: str
     keys: tuple[str, ...]
+
+    @property
+    def expired(self) -> str:
+        """The table of what it has of rows that the ledger let go."""
+        return self.store.replace("_store", "_expired_store")
 
     def select(self, source: str, where: str) -> str:
         """The sums of the ledger by this rollup's keys; `source` names `usage_events_store` as `e`."""
@@ -86,9 +92,23 @@ def _both_sides(rollup: Rollup) -> str:
     # The hours are the beginning of the ledger's sort key, so nothing but these days is read.
     hours = "toStartOfHour(e.ts) IN {hours:Array(DateTime('UTC'))}"
     ledger = rollup.select(LEDGER_FINAL, f"{LIVING} AND {hours}")
+    expired = f"SELECT {columns}, 1 AS side FROM {rollup.expired} AS r WHERE {ON_DAYS}"
     negated = ", ".join((*(f"r.{name}" for name in rollup.keys), *(f"-r.{name}" for name in MEASURES)))
     stored = f"SELECT {negated}, 0 AS side FROM {rollup.store} AS r WHERE {ON_DAYS}"
-    return f"SELECT {columns}, 1 AS side FROM ({ledger}) UNION ALL {stored}"
+    return f"SELECT {columns}, 1 AS side FROM ({ledger}) UNION ALL {expired} UNION ALL {stored}"
+
+
+def expire_sql(rollup: Rollup) -> str:
+    """What a month's rows sum up to is kept under the name of their expiry.
+
+    Parameters: `name` String, `month` UInt32, `until` DateTime64(6, 'UTC'), `life` String.
+    """
+    columns = ", ".join((*rollup.keys, *MEASURES))
+    rows = f"{LIVING} AND toYYYYMM(e.ts) = {{month:UInt32}} AND e.received_at <= {{until:DateTime64(6, 'UTC')}}"
+    return (
+        f"INSERT INTO {rollup.expired} (expiry, {columns}) SELECT {{name:String}}, {columns}"
+        f" FROM ({rollup.select(LEDGER_FINAL, rows)}) WHERE {LAST_LIFE} = {{life:String}}"
+    )
 
 
 def difference_sql(rollup: Rollup) -> str:

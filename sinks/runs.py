@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sinks.store import Store
 
-Reason = Literal["request", "nightly", "forget"]
+Reason = Literal["request", "nightly", "forget", "retention"]
 TABLE = "reconciliations_store"
 _SCHEMA = pa.schema(
     [

@@ -1,7 +1,10 @@
 """How the sink gathers its inserts, and when it reconciles; read from `BURNLINE_SINK_*`."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LEAST_LEDGER_DAYS = 400
+"""More than the year of the longest calendar period, which a new budget sums up."""
 
 
 class SinkSettings(BaseSettings):
@@ -16,4 +19,17 @@ class SinkSettings(BaseSettings):
     reconcile_hour: int = Field(
         3, ge=-1, le=23, description="hour of UTC at which what was touched is compared and repaired; -1: never"
     )
+    ledger_days: int = Field(
+        0,
+        ge=0,
+        description="days that the ledger keeps a month after its newest row was received, 400 at least; 0: for ever",
+    )
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("ledger_days")
+    @classmethod
+    def _outlives_budgets(cls, days: int) -> int:
+        """Budgets of a year are opened from the ledger, and late copies and corrections are looked up in it."""
+        if 0 < days < LEAST_LEDGER_DAYS:
+            raise ValueError(f"at least {LEAST_LEDGER_DAYS}, or 0 for ever")
+        return days

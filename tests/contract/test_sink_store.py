@@ -24,13 +24,14 @@ from schemas.connection import ClickHouseSettings
 from schemas.errors import CorruptStateError, FencedError, StoreUnavailableError
 from schemas.internal import RATED_SCHEMA, BatchHeaders
 from schemas.requests import ForgetRequest
+from sinks.expiring import Expirer, due, sum_up, unfinished
 from sinks.forgetting import NAMINGS, named_rows, plan, run
 from sinks.groups import Group, RatedMessage, Span, part_tokens
 from sinks.inserter import Inserter
 from sinks.ledger import missing
 from sinks.lives import take_over
 from sinks.migrate import Migration, ensure_database, migrate, migrations
-from sinks.patience import Patience
+from sinks.patience import Patience, StopRequested
 from sinks.reconcile import reconcile
 from sinks.rollups import ROLLUPS
 from sinks.rows import days_of, split_by_month, store_rows
@@ -46,6 +47,8 @@ HEADER = BatchHeaders(
     policy_offset=-1, tick=False,
 )  # fmt: skip
 TABLE = "usage_events_store"
+NEEDS_MORE = {"charges_store", "directory_store", "usage_entities_expired_store"}
+"""Tables that this file's rows for forgetting do not fill."""
 
 
 @pytest.fixture
@@ -370,7 +373,7 @@ def test_a_forgotten_user_is_named_nowhere_and_every_sum_stays(store: Store) -> 
         store.insert(table, rows)
     request = ForgetRequest(request_id="f1", org="acme", user="user-7", pseudonym="forgotten:1", budgets=("each",))
     before, counted = all_sums(store), named_rows(store, request)
-    assert all(counted[one.table] > 0 for one in NAMINGS if one.table != "charges_store")
+    assert all(counted[one.table] > 0 for one in NAMINGS if one.table not in NEEDS_MORE)
     for last in (3, None):  # it dies after three statements, and begins anew
         told = plan(store, request)
         for statement in told.statements[:last]:
@@ -395,6 +398,69 @@ def test_a_forgotten_user_is_named_nowhere_and_every_sum_stays(store: Store) -> 
     for statement in plan(store, request).statements:
         run(store, statement, request)
     assert store.rows("SELECT member FROM budget_states ORDER BY member") == [("forgotten:1",), ("user-70",)]
+
+
+def expirer_of(store: Store, now: datetime, *, calls: int = 100) -> Expirer:
+    """Lets months go at that time, and stops when it has asked for the time so often."""
+    left = iter(range(calls))
+
+    def clock() -> datetime:
+        if next(left, None) is None:
+            raise StopRequested
+        return now
+
+    log = structlog.get_logger()
+    return Expirer(store, Patience(threading.Event(), log), log, now=clock)
+
+
+def rollup_sums(store: Store) -> set[tuple[Any, ...]]:
+    """The different sums that the rollups give, whatever the ledger still has."""
+    return {sums(store, "usage_15m"), sums(store, "usage_entities_1h", "entity_type = 'user'")}
+
+
+def test_a_month_that_expired_leaves_the_ledger_and_stays_in_every_sum(store: Store) -> None:
+    """Its rows go by when they were received; rollups keep its sums through repairs, late rows and forgotten users."""
+    old, expires = datetime(2024, 11, 3, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    truth, days = Truth(), {old.date() + timedelta(days=day) for day in range(4)}
+    for start, group in ((old, "old"), (datetime(2025, 6, 1, tzinfo=UTC), "kept"), (DAY, "new")):
+        rows = rated_rows(range(60), start=start, step=timedelta(hours=1))
+        truth.add(rows)
+        put(store, rows, group=group)
+    take_over(store)
+    expirer = expirer_of(store, expires)
+    [first] = due(store, before=expires - timedelta(days=400), now=expires)
+    assert (first.month, first.events) == (202411, 60)
+    sum_up(store, first)  # it dies here, without a word, and begins anew
+    assert list(expirer.run(keep_days=400, positions={})) == [None]
+    assert (sums(store, "usage_events")[0], rollup_sums(store)) == (120, {truth.row()})
+    assert reconcile(store, days | {DAY.date()}, reason="test", now=DAY) == []
+    assert (unfinished(store), list(expirer.run(keep_days=400, positions={}))) == ([], [])
+
+    late = rated_rows(range(100, 107), start=old, received_at=expires)
+    truth.add(late)
+    put(store, late, group="late", offset=9)
+    store.run("ALTER TABLE usage_15m_store DELETE WHERE t < '2024-12-01' SETTINGS mutations_sync = 1")
+    assert {repair.rollup for repair in reconcile(store, days, reason="test", now=DAY)} == {"usage_15m_store"}
+    assert rollup_sums(store) == {truth.row()}
+
+    request = ForgetRequest(request_id="f", org="acme", user="user-7", pseudonym="forgotten:1", budgets=())
+    told = plan(store, request)
+    for statement in told.statements:
+        run(store, statement, request)
+    reconcile(store, told.days, reason="forget", now=DAY)
+    assert set(named_rows(store, request).values()) == {0}
+    assert rollup_sums(store) == {truth.row()}
+
+    later = expires.replace(year=2028)
+    for calls in (2, 3):  # it dies when it would say that it has summed up, then when it would say done
+        with pytest.raises(StopRequested):
+            list(expirer_of(store, later, calls=calls).run(keep_days=400, positions={}))
+        assert len(unfinished(store)) == 1
+        expirer_of(store, later).finish()
+        assert unfinished(store) == []
+    list(expirer_of(store, later).run(keep_days=400, positions={}))
+    assert (sums(store, "usage_events")[0], rollup_sums(store)) == (0, {truth.row()})
+    assert reconcile(store, days | {DAY.date()}, reason="test", now=DAY) == []
 
 
 def named_rows_of(user: str) -> Iterator[tuple[str, pa.Table]]:
