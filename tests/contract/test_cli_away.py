@@ -17,6 +17,10 @@ pytestmark = pytest.mark.real
             ["sql", "SELECT 1"],
             "http://127.0.0.1:9 does not answer (connection refused); burnline status says what is down",
         ),
+        (
+            ["top", "--once"],
+            "http://127.0.0.1:9 does not answer (connection refused); burnline status says what is down",
+        ),
         (["replay", "burnline", "a.jsonl"], "no Kafka broker answers at 127.0.0.1:9"),
         (["alerts", "--follow"], "no Kafka broker answers at 127.0.0.1:9"),
     ],
