@@ -5,7 +5,7 @@ from zoneinfo import available_timezones
 
 import pytest
 
-from schemas.periods import Kind, instant, period_of
+from schemas.periods import Calendar, Kind, instant, period_in, period_of
 from tests.scenarios.burn_log import DAY, us
 
 CALENDAR: list[tuple[Kind, str, str, str, str]] = [
@@ -38,6 +38,40 @@ CALENDAR: list[tuple[Kind, str, str, str, str]] = [
     ("hour", "Australia/Lord_Howe", "2026-04-04T14:45:00", "2026-04-04T14:00", "2026-04-04T15:00"),
     ("hour", "Australia/Lord_Howe", "2026-04-04T15:05:00", "2026-04-04T15:00", "2026-04-04T15:30"),
 ]
+
+
+ANCHORED: list[tuple[Calendar, str, str, str]] = [
+    # kind, zone and anchor; an instant, start, end (UTC)
+    (
+        Calendar("week", "America/New_York", "sunday"),
+        "2026-11-01T12:00:00",
+        "2026-11-01T04:00",
+        "2026-11-08T05:00",
+    ),  # 169 hours
+    (Calendar("week", "UTC", "monday"), "2026-11-22T12:00:00", "2026-11-16T00:00", "2026-11-23T00:00"),
+    (Calendar("month", "Europe/Berlin", "15"), "2026-10-20T12:00:00", "2026-10-14T22:00", "2026-11-14T23:00"),
+    (Calendar("month", "Asia/Kathmandu", "15"), "2026-11-14T18:15:00", "2026-11-14T18:15", "2026-12-14T18:15"),
+    (Calendar("month", "UTC", "31"), "2027-02-28T00:00:00", "2027-02-28T00:00", "2027-03-31T00:00"),
+    (Calendar("month", "UTC", "31"), "2028-02-28T23:59:59", "2028-01-31T00:00", "2028-02-29T00:00"),  # a leap year
+    (Calendar("month", "UTC", "30"), "2028-03-01T00:00:00", "2028-02-29T00:00", "2028-03-30T00:00"),
+    (Calendar("month", "UTC", "1"), "2026-12-31T23:59:59", "2026-12-01T00:00", "2027-01-01T00:00"),
+    (Calendar("quarter", "UTC", "02-01"), "2027-01-31T23:59:59", "2026-11-01T00:00", "2027-02-01T00:00"),
+    (Calendar("quarter", "UTC", "01-31"), "2027-04-30T00:00:00", "2027-04-30T00:00", "2027-07-31T00:00"),
+    (Calendar("quarter", "UTC", "12-15"), "2026-12-14T23:59:59", "2026-09-15T00:00", "2026-12-15T00:00"),
+    (Calendar("year", "Europe/London", "04-01"), "2027-03-31T22:59:59", "2026-03-31T23:00", "2027-03-31T23:00"),
+    (Calendar("year", "Asia/Kolkata", "04-01"), "2026-03-31T18:30:00", "2026-03-31T18:30", "2027-03-31T18:30"),
+    (Calendar("year", "UTC", "02-29"), "2028-02-28T23:59:59", "2027-02-28T00:00", "2028-02-29T00:00"),
+    (Calendar("year", "UTC", "02-29"), "2028-02-29T00:00:00", "2028-02-29T00:00", "2029-02-28T00:00"),
+    (Calendar("year", "UTC", "12-31"), "2026-12-31T00:00:00", "2026-12-31T00:00", "2027-12-31T00:00"),
+]
+
+
+@pytest.mark.parametrize(("calendar", "at", "start", "end"), ANCHORED)
+def test_anchored_period_of_a_tricky_instant(calendar: Calendar, at: str, start: str, end: str) -> None:
+    """The period that begins at the anchor and holds the instant is the one in the calendar."""
+    found = period_in(calendar, us(at))
+    assert found is not None
+    assert (us(start), us(end)) == (found.start_us, found.end_us)
 
 
 @pytest.mark.parametrize(("kind", "zone", "at", "start", "end"), CALENDAR)
