@@ -21,7 +21,7 @@ from schemas.usage_codec import decode
 EXAMPLES = int(os.environ.get("BURNLINE_LAW_EXAMPLES", "30"))
 """Cases per law; 100000 of them take some minutes."""
 
-READ = sorted(FORMATS.keys() - {"burnline", "azure-llm", "charges"})
+READ = sorted(FORMATS.keys() - {"burnline", "azure-llm", "charges", "servegen"})
 SETS = {"org": "acme", "provider": "openai", "model": "gpt-4o", "time": "2026-11-22T09:00:00Z"}
 STAMPING = Stamping(format="any", sets=SETS, shift=timedelta(0), import_id="import-1")
 
