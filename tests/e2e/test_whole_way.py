@@ -155,3 +155,13 @@ def test_one_dollar_budget_yields_one_alert_per_threshold(tmp_path: Path) -> Non
         budgets = [alert for alert in firing if alert["topic"] == "alerts.budgets"]
         assert sorted(str(alert["level"]) for alert in budgets) == ["0.5", "0.8", "1"]
         assert len({alert["alert_id"] for alert in budgets}) == 3
+        top = json.loads(stack.run("top", "--once", "--json").stdout)
+        assert (top["behind"], [one["org"] for one in top["totals"]]) == (False, ["acme"])
+        assert sorted(one["level"] for one in top["alerts"] if one["rule"] == "threshold") == ["0.5", "0.8", "1"]
+        assert [(one["budget_id"], one["status"]) for one in top["budgets"]] == [("code", "breached")]
+        assert top["budgets"][0]["band"] is not None
+        assert [one["entity_id"] for one in top["sections"][0]["burners"]] == ["code"]
+        shown = stack.run("top", "--once", "--team", "code", "--by", "model").stdout
+        assert "model of code" in shown
+        assert "gpt-4o" in shown
+        assert all(line.isprintable() for line in shown.splitlines())
