@@ -155,6 +155,10 @@ def test_one_dollar_budget_yields_one_alert_per_threshold(tmp_path: Path) -> Non
         budgets = [alert for alert in firing if alert["topic"] == "alerts.budgets"]
         assert sorted(str(alert["level"]) for alert in budgets) == ["0.5", "0.8", "1"]
         assert len({alert["alert_id"] for alert in budgets}) == 3
+        [told] = json.loads(stack.run("forecast", "--budget", "code", "--json").stdout)
+        known = told["forecast"]
+        assert Decimal(1) < Decimal(known["spent"]) <= Decimal(known["p10"]) <= Decimal(known["p90"])
+        assert "already" in stack.run("forecast", "--org", "acme").stdout
         top = json.loads(stack.run("top", "--once", "--json").stdout)
         assert (top["behind"], [one["org"] for one in top["totals"]]) == (False, ["acme"])
         assert sorted(one["level"] for one in top["alerts"] if one["rule"] == "threshold") == ["0.5", "0.8", "1"]
