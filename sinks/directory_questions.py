@@ -22,6 +22,6 @@ def entities_of(*, entity_type: str | None, entity_id: str | None, org: str | No
         " v.valid_to AS valid_to, v.first_seen AS first_seen, v.last_seen AS last_seen, v.requests AS requests,"
         " v.cost_usd AS cost_usd"
         f" FROM entities AS v WHERE {' AND '.join(conditions) or '1'}"
-        " ORDER BY cost_usd DESC, org, entity_type, entity_id, valid_from LIMIT {limit:UInt32}"
+        " ORDER BY cost_usd DESC, org, entity_type, entity_id, valid_from NULLS FIRST LIMIT {limit:UInt32}"
     )
     return Query(sql, parameters | {"limit": limit})

@@ -39,7 +39,7 @@ from schemas.internal import (
     progress_bytes,
     to_arrow_bytes,
 )
-from schemas.policies import Budget, PolicyChange
+from schemas.policies import OnePolicy, PolicyChange
 from schemas.requests import ReconcileRequest, Request, request_bytes
 from schemas.topics import BY_NAME
 from schemas.usage import LEAVES
@@ -253,7 +253,7 @@ class SinkWorld:
             (at.topic.removeprefix(prefix), at.partition): answer.result(30).offset for at, answer in answers.items()
         }
 
-    def apply(self, *policies: Budget) -> int:
+    def apply(self, *policies: OnePolicy) -> int:
         """The policies are in `usage.policies`; their policy offset."""
         change = PolicyChange(change_id=str(next(_names)), actor="test", at="now", files=(), sets=policies)
         offsets: list[int] = []

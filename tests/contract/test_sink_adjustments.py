@@ -5,12 +5,21 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from schemas.internal import RATED_SCHEMA, to_arrow_bytes
-from schemas.requests import PRICES_HEADER, PRICES_SCHEMA, RerateRequest, UndoRequest
+from schemas.requests import (
+    ATTRIBUTED,
+    ATTRIBUTIONS_SCHEMA,
+    PRICES_HEADER,
+    PRICES_SCHEMA,
+    ReattributeRequest,
+    RerateRequest,
+    UndoRequest,
+)
 from tests.contract.sink_dying import POINTS
 from tests.sink_world import DAY, SinkWorld, new_world, rated_rows, wait_for
 from tests.stack_clickhouse import ClickHouse
@@ -98,7 +107,7 @@ def test_revisions_and_voids_replace_what_is_stored_and_say_the_difference(world
 
 @pytest.mark.timeout(400)
 def test_corrections_are_exact_and_said_once_whatever_step_the_sink_dies_at(world: SinkWorld) -> None:
-    """An import is undone and the rest is rated anew, by a sink that is killed between any two steps.
+    """An import is undone, the rest rated anew and some of it attributed anew, by a sink killed between any two steps.
 
     A row that changed since it was priced is left alone. A copy of what was undone stays undone.
     """
@@ -128,6 +137,7 @@ def test_corrections_are_exact_and_said_once_whatever_step_the_sink_dies_at(worl
             assert process.wait(60) == -9, point
     with world.sink(reconcile_hour=-1):
         wait_for(lambda: done(world, "undo-1") and done(world, "rerate-1"), what="both corrections")
+        move(world, kept.to_pylist()[10:20])
         world.send((0, imported.set_column(MARK, "maybe_duplicate", pa.array([True] * 60))), counted=False)
         wait_for(world.drained, what="drained")
     after = [row | {"cost_usd": Decimal(at) if at != 7 else row["cost_usd"]} for at, row in enumerate(kept.to_pylist())]
@@ -136,12 +146,32 @@ def test_corrections_are_exact_and_said_once_whatever_step_the_sink_dies_at(worl
     signed = Counter[tuple[int, str]]()
     for _, _, rows in world.adjustments():
         signed.update(zip(rows["sign"].to_pylist(), rows["reason"].to_pylist(), strict=True))
-    assert signed == {(-1, "undo"): 60, (-1, "rerate"): 39, (1, "rerate"): 39, (-1, "late_duplicate"): 60}
+    assert signed == {
+        (-1, "undo"): 60, (-1, "rerate"): 39, (1, "rerate"): 39, (-1, "reattribute"): 10, (1, "reattribute"): 10,
+        (-1, "late_duplicate"): 60,
+    }  # fmt: skip
     assert world.ask("SELECT kind, count(), sum(cost_after_usd) FROM corrections GROUP BY kind ORDER BY kind") == [
-        ("rerate", 39, Decimal(sum(range(40)) - 7)), ("undo", 60, None),
+        ("reattribute", 10, Decimal(145)), ("rerate", 39, Decimal(sum(range(40)) - 7)), ("undo", 60, None),
     ]  # fmt: skip
-    assert world.ask("SELECT uniqExact(correction), uniqExact(price_book_version) FROM usage_events") == [(2, 2)]
+    assert world.ask("SELECT uniqExact(correction), uniqExact(price_book_version) FROM usage_events") == [(3, 2)]
+    assert world.ask("SELECT sum(requests), sum(cost_usd) FROM usage_15m WHERE team = 'web'") == [(10, 145)]
+    who = "SELECT DISTINCT who_before['team'] != '', who_after FROM corrections WHERE kind = 'reattribute'"
+    assert world.ask(who) == [(True, {"user": "ana", "team": "web"})]
     assert world.ask("SELECT countIf(as_charged_cost_usd = cost_usd) FROM usage_events") == [(1,)]
+
+
+def move(world: SinkWorld, rows: list[dict[str, Any]]) -> None:
+    """These rows, corrected once before, are Ana's of team web from now on."""
+    who = dict.fromkeys(ATTRIBUTED) | {"user": "ana", "team": "web", "version": (1 << 32) + 1}
+    new = [{name: row[name] for name in ("ts", "source", "id")} | who for row in rows]
+    news = to_arrow_bytes(pa.RecordBatch.from_pylist(new, schema=ATTRIBUTIONS_SCHEMA))
+    offset = world.produce("internal.requests", news, headers=[(PRICES_HEADER, b"move-1")])
+    world.request(
+        ReattributeRequest(
+            request_id="move-1", offsets=(offset,), rows=len(rows), policy_offset=0, asked_by="ana", asked_at=DAY
+        )
+    )
+    wait_for(lambda: done(world, "move-1"), what="attributed anew")
 
 
 MARK = RATED_SCHEMA.get_field_index("maybe_duplicate")

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from schemas.directory import Team
 from schemas.internal import MONEY_PAIRS, RATED_SCHEMA
 from schemas.money import join_pico_usd, pico_usd
 from schemas.periods import day_in, period_in
@@ -127,7 +128,7 @@ def test_an_opening_is_what_was_rated_before_the_budget_once_whatever_dies(world
     """
     before = rows(0, 700, policy_offset=0)
     world.send((0, batch(before[:300])), (2, batch(before[300:])))
-    assert world.apply(budget("first", limit=Decimal(5))) == 0
+    assert world.apply(budget("first", limit=Decimal(5)), Team(org="acme", id="team-3", name="Three")) == 0
     budgets = [
         budget("org"),
         budget("teams", each="team", period="week", timezone="America/New_York"),
@@ -171,6 +172,9 @@ def test_an_opening_is_what_was_rated_before_the_budget_once_whatever_dies(world
         }, one.id
     assert opened(world, budget("hour", period="hour")) != {}
     assert [header.opened for _, header, _ in world.adjustments()] == [1]
+    assert world.ask("SELECT entity_id, name, requests > 0 FROM entities WHERE in_directory") == [
+        ("team-3", "Three", True)
+    ]  # the same changes say who is who
 
 
 def test_a_budget_on_an_empty_ledger_is_opened_by_an_empty_message(world: SinkWorld) -> None:
