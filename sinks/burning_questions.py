@@ -14,6 +14,7 @@ from typing import Any, Literal
 from schemas.errors import InputError
 from schemas.policies import ENTITY_TYPES
 from sinks.queries import Query
+from sinks.rollups import DIMENSIONS
 
 Sort = Literal["usd", "tokens", "requests", "name"]
 SHORT_SEC, LONG_SEC = 300, 3600
@@ -84,6 +85,24 @@ def past_rates(entity_type: str, names: Sequence[tuple[str, str]], *, end: datet
     return Query(sql, {"entity_type": entity_type, "orgs": orgs, "names": entities, **_hour(end)})
 
 
+def past_events(entity_type: str, names: Sequence[tuple[str, str]], *, end: datetime) -> Query:
+    """As `past_rates`, from the events of the hour: for the time before burn said anything, as after an import.
+
+    Columns: org, entity_id, `slot`, cost_usd, tokens. Raises: InputError: as `rates`.
+    """
+    _known(entity_type, ("org", *RATED_TYPES), "entity type")
+    sql = (
+        f"SELECT v.org AS org, v.{entity_type} AS entity_id, {_slot('v.ts')} AS slot,"
+        " ifNull(sum(toDecimal128(v.cost_usd, 12)), 0) AS cost_usd,"
+        " toInt64(sum(ifNull(v.input_tokens, 0) + ifNull(v.output_tokens, 0))) AS tokens"
+        f" FROM usage_events AS v WHERE v.ts > {{since:{_TIME}}} AND v.ts <= {{until:{_TIME}}}"
+        f" AND v.org IN {{orgs:Array(String)}} AND v.{entity_type} IN {{names:Array(String)}}"
+        " GROUP BY org, entity_id, slot ORDER BY org, entity_id, slot"
+    )
+    orgs, entities = sorted({org for org, _ in names}), sorted({name for _, name in names})
+    return Query(sql, {"orgs": orgs, "names": entities, **_hour(end)})
+
+
 def _hour(end: datetime) -> dict[str, datetime]:
     return {"since": end - timedelta(seconds=LONG_SEC), "until": end}
 
@@ -139,11 +158,13 @@ def unpriced(entity_type: str, names: Sequence[tuple[str, str]], *, since: datet
     """
     _known(entity_type, ("org", *RATED_TYPES), "entity type")
     orgs, entities = sorted({org for org, _ in names}), sorted({name for _, name in names})
+    rollup = entity_type in DIMENSIONS
+    view, name = ("usage_15m", f"v.{entity_type}") if rollup else ("usage_entities_1h", "v.entity_id")
     sql = (
-        "SELECT v.org AS org, v.entity_id AS entity_id, sum(v.unpriced_requests) AS unpriced_requests,"
-        " sum(v.ceiling_cost_usd) AS ceiling_cost_usd FROM usage_entities_1h AS v"
-        " WHERE v.org IN {orgs:Array(String)} AND v.entity_type = {entity_type:String}"
-        f" AND v.entity_id IN {{names:Array(String)}} AND v.t >= {{since:{_TIME}}}"
+        f"SELECT v.org AS org, {name} AS entity_id, sum(v.unpriced_requests) AS unpriced_requests,"
+        f" sum(v.ceiling_cost_usd) AS ceiling_cost_usd FROM {view} AS v"
+        f" WHERE v.org IN {{orgs:Array(String)}} AND {name} IN {{names:Array(String)}} AND v.t >= {{since:{_TIME}}}"
+        f"{'' if rollup else ' AND v.entity_type = {entity_type:String}'}"
         " GROUP BY org, entity_id HAVING unpriced_requests > 0 ORDER BY org, entity_id"
     )
     return Query(sql, {"entity_type": entity_type, "orgs": orgs, "names": entities, "since": since})

@@ -10,7 +10,7 @@ from deploy.policy_log import in_force, read_log
 from deploy.stack.find import Connections
 from deploy.top.picture import Band, BudgetLine, Picture
 from schemas.errors import KafkaUnavailableError, SettingsError
-from schemas.policies import Budget, Policies
+from schemas.policies import Budget, Key, Policies
 from sinks.rollups import DIMENSIONS
 
 GOOD_SEC = 300.0
@@ -52,17 +52,13 @@ class Bands:
         except (KafkaUnavailableError, SettingsError) as error:
             self.trouble = f"no forecasts: {error}"
             return {}
-        found = {}
-        for line in picture.budgets:
-            band = self._band(line, policies, now=now) if is_quick(line, policies) else None
-            if band is not None:
-                found[line.org, line.budget_id] = band
-        return found
-
-    def _band(self, line: BudgetLine, policies: Policies, *, now: datetime) -> Band | None:
-        told = forecasts(self._found.clickhouse, policies, now=now, org=line.org, budget=line.budget_id)
-        known = next((one.forecast for one in told if one.forecast is not None), None)
-        return None if known is None else Band(known.p10, known.p50, known.p90)
+        keys: list[Key] = [("budget", line.org, line.budget_id) for line in picture.budgets if is_quick(line, policies)]
+        told = forecasts(self._found.clickhouse, {key: policies[key] for key in keys}, now=now)
+        return {
+            (one.budget.org, one.budget.id): Band(one.forecast.p10, one.forecast.p50, one.forecast.p90)
+            for one in told
+            if one.forecast is not None
+        }
 
 
 def is_quick(line: BudgetLine, policies: Policies) -> bool:

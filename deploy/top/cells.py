@@ -36,8 +36,8 @@ def label(text: str) -> str:
 
 def cut(text: str, width: int) -> str:
     """At most so wide; a dot of three at the end where something is missing."""
-    if cell_len(text) <= width:
-        return text
+    if cell_len(text.rstrip(" ")) <= width:
+        return text if cell_len(text) <= width else text.rstrip(" ")
     return set_cell_size(text, max(0, width - 1)).rstrip(" ") + "…" if width > 0 else ""
 
 

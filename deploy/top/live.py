@@ -60,13 +60,17 @@ class _Screen:
         self._trouble = ""
         self._due_sec = time.monotonic() + every_sec
         self._began_sec = 0.0
+        self._shown: list[Line] = []
         self._looking: Future[Picture] | None = None
 
     def run(self, live: Live, key: Callable[[], str]) -> None:
         """Ends when the key q is pressed."""
         while True:
             self._refresh()
-            live.update(self._drawn(live.console), refresh=True)
+            found = self._drawn(live.console)
+            if found != self._shown:
+                live.update(_styled(found), refresh=True)
+                self._shown = found
             pressed = key()
             if pressed in ("q", "Q"):
                 return
@@ -99,14 +103,18 @@ class _Screen:
             self._began_sec = now_sec
             self._looking = _beside(self._look, self._wanted)
 
-    def _drawn(self, console: Console) -> Group:
+    def _drawn(self, console: Console) -> list[Line]:
+        """As many lines as the screen has."""
         width, height = console.size
         foot = f"q ends   s sort: {self._wanted.sort}   b by: {self._wanted.by or 'overview'}"
         trouble = [Line(cut(label(f"{self._trouble}; trying again"), width), "bad")] if self._trouble else []
         room = max(1, height - 1 - len(trouble))
         found = lines(self._picture, now=datetime.now(UTC), width=width, height=room)
-        found = [*trouble, *found, *([Line("")] * (room - len(found))), Line(cut(foot, width), "head")]
-        return Group(*(Text(line.text, _STYLES[line.style], no_wrap=True, overflow="crop") for line in found))
+        return [*trouble, *found, *([Line("")] * (room - len(found))), Line(cut(foot, width), "head")]
+
+
+def _styled(found: list[Line]) -> Group:
+    return Group(*(Text(line.text, _STYLES[line.style], no_wrap=True, overflow="crop") for line in found))
 
 
 def _beside(look: Look, wanted: Wanted) -> "Future[Picture]":

@@ -15,8 +15,8 @@ from typing import Any
 
 from sinks.burning_questions import LONG_SEC, SLOTS, Sort
 
-LATE_SEC = 90.0
-"""Burn says again each minute what burnt within the hour, so older rates mean that something is behind."""
+LATE_SEC = 120.0
+"""Burn says again each minute what burnt within the hour, so rates twice as old mean that something is behind."""
 
 
 @dataclass(frozen=True, slots=True)

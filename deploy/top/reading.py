@@ -67,6 +67,7 @@ class _Reader:
         self._client = found
         self._settings = read_only(found)
         self._now = now
+        self._said: dict[str, Past] = {}  # of each org: when burn said anything
 
     def picture(self, wanted: Wanted) -> Picture:
         """Everything at once."""
@@ -74,6 +75,7 @@ class _Reader:
         hour_ago = self._now - timedelta(seconds=LONG_SEC)
         since = min(since, hour_ago.replace(minute=0, second=0, microsecond=0))
         totals = self._rated("org", wanted, limit=1000, since=since)
+        self._said = {total.org: total.past for total in totals}
         as_of = max((total.window_end for total in totals), default=None)
         sections = [self._section(kind, wanted, since=since) for kind in wanted.kinds()]
         alerts = self._rows(questions.open_alerts(org=wanted.org, limit=wanted.limit or _ALERTS))
@@ -130,18 +132,30 @@ class _Reader:
         if not found:
             return []
         names = [(burner.org, burner.entity_id) for burner in found]
-        end = max(burner.window_end for burner in found)
-        past = _by_name(self._rows(questions.past_rates(kind, names, end=end)))
+        past = self._past(kind, names, end=max(burner.window_end for burner in found))
         unpriced = _by_name(self._rows(questions.unpriced(kind, names, since=since)))
         return [
             replace(
                 burner,
                 unpriced_requests=sum(row["unpriced_requests"] for row in unpriced.get(name, ())),
                 ceiling_usd=sum((row["ceiling_cost_usd"] for row in unpriced.get(name, ())), Decimal(0)),
-                past=rated_past(past.get(name, ())),
+                past=past[name],
             )
             for name, burner in zip(names, found, strict=True)
         ]
+
+    def _past(self, kind: str, names: Sequence[tuple[str, str]], *, end: datetime) -> Mapping[tuple[str, str], Past]:
+        """From what burn said; for the time before it spoke of an org, from the events."""
+        rows = _by_name(self._rows(questions.past_rates(kind, names, end=end)))
+        found = {name: rated_past(rows.get(name, ()), said=self._said.get(name[0])) for name in names}
+        unknown = [name for name in names if None in found[name]]
+        if unknown:
+            rows = _by_name(self._rows(questions.past_events(kind, unknown, end=end)))
+            for name in unknown:
+                pieces = [(row["slot"], row["cost_usd"], row["tokens"]) for row in rows.get(name, ())]
+                summed = _summed_past(pieces)
+                found[name] = tuple(one or other for one, other in zip(found[name], summed, strict=True))
+        return found
 
     def _budgets(self, wanted: Wanted) -> list[BudgetLine]:
         query = budgets_left(now=self._now, org=wanted.org)
@@ -181,14 +195,17 @@ def _summed_past(found: Sequence[tuple[int, Decimal, int]]) -> Past:
     return tuple(Piece(cost * (LONG_SEC // SHORT_SEC), Decimal(tokens) / (SHORT_SEC // 60)) for cost, tokens in pieces)
 
 
-def rated_past(rows: Sequence[Mapping[str, Any]]) -> Past:
-    """Rates that were said: after a zero it stays zero, since burn would have said more; else nothing is known."""
+def rated_past(rows: Sequence[Mapping[str, Any]], *, said: Past | None = None) -> Past:
+    """Rates that were said; zero after a zero, and where burn `said` something of the org but not of this entity.
+
+    Burn says again each minute what burns, so silence is zero while it speaks. Else nothing is known.
+    """
     by_slot = {row["slot"]: Piece(Decimal(row["usd_per_hour"]), Decimal(row["tokens_per_min"])) for row in rows}
     found: list[Piece | None] = []
     zero = Piece(Decimal(0), Decimal(0))
     for slot in range(SLOTS):
-        before = found[-1] if found else None
-        found.append(by_slot.get(slot, zero if before == zero else None))
+        quiet = (found and found[-1] == zero) or (said is not None and said[slot] is not None)
+        found.append(by_slot.get(slot, zero if quiet else None))
     return tuple(found)
 
 

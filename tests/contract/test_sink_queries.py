@@ -206,7 +206,10 @@ def test_what_burns_now_is_the_newest_rate_of_each_entity(client: Any, settings:
         five,
         60 * five,
     )
-    assert agent.past == (*[None] * 6, *(Piece(Decimal(usd), Decimal(usd * 60)) for usd in range(6)))
+    # Half an hour ago burn began to speak; of the time before, the events say that it did not burn.
+    assert agent.past == tuple(Piece(Decimal(usd), Decimal(usd * 60)) for usd in (*[0] * 6, *range(6)))
+    [team] = sections["team"].burners
+    assert [piece and int(piece.usd_per_hour) for piece in team.past] == [0] * 11 + [37]
     assert [(one.entity_id, one.usd_per_hour) for one in sections["team"].burners] == [("code", Decimal("37.2"))]
     assert [line.budget_id for line in picture.budgets] == ["team-code-monthly"]
     assert {alert.status for alert in picture.alerts} == {"firing"}

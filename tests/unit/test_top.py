@@ -185,5 +185,8 @@ def test_the_past_is_unknown_where_nothing_was_said() -> None:
     amounts = [None if one is None else int(one.usd_per_hour) for one in rated_past(said)]
     assert amounts == [None, None, 5, None, 0, 0, 0, 7, None, None, None, None]
     assert rated_past([]) == (None,) * 12
+    burn_spoke = rated_past([{"slot": slot, "usd_per_hour": 9, "tokens_per_min": 9} for slot in range(1, 9)])
+    amounts = [None if one is None else int(one.usd_per_hour) for one in rated_past(said, said=burn_spoke)]
+    assert amounts == [None, 0, 5, 0, 0, 0, 0, 7, 0, 0, 0, 0]
     assert rated_past(said)[2] == Piece(Decimal(5), Decimal(5))
     assert json.dumps(amounts)
