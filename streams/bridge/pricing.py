@@ -23,6 +23,8 @@ from streams.rating.price_rules import Prices, Question
 from streams.rating.prices import PARTS, SLOT_US, ModelRates, PriceBook
 
 Json = Mapping[str, Any]
+Flat = tuple[Decimal | None, ...]
+_NO_RATES: Flat = (None,) * len(PARTS)
 PRODUCT = ("provider", "model", "service_tier", "inference_region", "region")
 """What tells products apart: the names of a cell's `product`, as columns of the ledger."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,8 +48,9 @@ def context_steps(book: PriceBook) -> tuple[int, ...]:
 class _Gathered:
     calls: int = 0
     ledger_pico_usd: int = 0
-    counts: defaultdict[str, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
+    counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     tiny_usd: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    units: defaultdict[str, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
     units_pico_usd: defaultdict[str, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
 
 
@@ -58,6 +61,7 @@ class Cells:
         self._steps = steps
         self._prices_of = prices_of
         self._found: defaultdict[Cell, _Gathered] = defaultdict(_Gathered)
+        self._tiny: dict[int, tuple[Flat, Mapping[str, int]]] = {}
 
     def add(self, row: Json) -> None:
         """A row is part of the cells.
@@ -76,15 +80,25 @@ class Cells:
         calls = int(row["calls"])
         sums.calls += calls
         sums.ledger_pico_usd += pico_usd(row["cost_usd"])
-        counts = {name: int(row[name]) for name in LEAVES if row[name]} | {CALL: calls}
-        flat = (None,) * len(PARTS) if rates is None or cached else rates.for_input(least)
-        for part, count in counts.items():
-            sums.counts[part] += count
-            sums.tiny_usd[part] += count * _tiny_usd(part, flat[PARTS.index(part)])
+        tiny = self._tiny_usd(_NO_RATES if rates is None or cached else rates.for_input(least))
+        for part, count in ((CALL, calls), *((leaf, row[leaf]) for leaf in LEAVES)):
+            if count:
+                sums.counts[part] += count
+                sums.tiny_usd[part] += count * tiny[part]
         for unit, amount in dict(row["units"] or {}).items():
             exact = Fraction(Decimal(repr(float(amount))))
-            sums.counts[unit] += exact
+            sums.units[unit] += exact
             sums.units_pico_usd[unit] += exact * (Fraction(0) if cached else _unit_pico_usd(rates, unit))
+
+    def _tiny_usd(self, flat: Flat) -> Mapping[str, int]:
+        """What one of each part costs at flat rates; made once for each, which is kept so that its id is its own."""
+        known = self._tiny.get(id(flat))
+        if known is None:
+            known = self._tiny[id(flat)] = (
+                flat,
+                {part: _tiny_usd(part, rate) for part, rate in zip(PARTS, flat, strict=True)},
+            )
+        return known[1]
 
     def side(self) -> dict[Cell, Sums]:
         """What was gathered."""
@@ -92,7 +106,8 @@ class Cells:
         for cell, gathered in self._found.items():
             costs = {part: Fraction(tiny, _TINY) for part, tiny in gathered.tiny_usd.items()} | gathered.units_pico_usd
             rest = gathered.ledger_pico_usd - sum(costs.values(), Fraction(0))
-            found[cell] = Sums(gathered.calls, dict(gathered.counts), costs, rest)
+            counts = {part: Fraction(count) for part, count in gathered.counts.items()} | gathered.units
+            found[cell] = Sums(gathered.calls, counts, costs, rest)
         return found
 
 
