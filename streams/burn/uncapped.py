@@ -74,4 +74,7 @@ def _spent_usd(state: BurnState, key: EntityKey, at_us: int) -> Decimal:
 
 def _finding(state: BurnState, key: EntityKey, others: int) -> Alert:
     at_us = state.clock.lead_us
-    return messages.uncapped_alert(key, _spent_usd(state, key, at_us), LEAST_USD, others=others, at=instant(at_us))
+    owner = None if state.policies is None else state.policies.owners.of(*key, at_us=at_us)
+    spent_usd = _spent_usd(state, key, at_us)
+    found = messages.uncapped_alert(key, spent_usd, LEAST_USD, others=others, at=instant(at_us))
+    return found.model_copy(update={"owner": owner})

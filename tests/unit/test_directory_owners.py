@@ -1,10 +1,12 @@
 """Whom to ask: alerts about an entity name its owner, as the directory says."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from schemas.directory import Agent, BusinessUnit, CostCenter, Credential, Owners, Team, User
 from schemas.keys import partition_for
+from schemas.policies import Budget
 from schemas.signals import Alert
 from schemas.topics import PARTITIONS
 from streams.burn.checkpoint import STEP_BYTES
@@ -44,20 +46,22 @@ def test_the_nearest_owner_is_asked_at_that_time() -> None:
     assert owners.of("globex", "team", "code", at_us=0) is None
 
 
-def shared_key_alerts(*policies: Any) -> list[Alert]:
-    """What burn says of five users on one key."""
+def owners_said(*policies: Any) -> dict[str, str | None]:
+    """By rule whom burn's alerts name, of five users on one key that spend 12.5 USD."""
     log, found = FixedPolicies(*policies), list[Alert]()
     rating, burn = new_lane(*policies), BurnLane(HOME, log, step_bytes=STEP_BYTES)
-    some = [raw(event(f"e-{user}", user=f"user-{user}", credential="key-3")) for user in range(5)]
+    given: dict[str, Any] = {"credential": "key-3", "input_tokens": 1_000_000, "input_cache_read_tokens": None}
+    some = [raw(event(f"e-{user}", user=f"user-{user}", **given)) for user in range(5)]
     result = rating.step(batch([record(one, at, append_time_us=NOW_US) for at, one in enumerate(some)]))
     told = [out for out in result.outputs if out.topic == "internal.deltas" and out.partition == HOME]
     for offset, output in enumerate(told):
         step = SourceRecord(offset, NOW_US, output.key, output.value, output.headers)
         found += alerts(list(burn.step(SourceBatch("internal.deltas", HOME, [step])).outputs))
-    return [one for one in found if one.rule == "shared_credential"]
+    return {one.rule: one.owner for one in found}
 
 
 def test_an_alert_about_a_key_names_its_owner() -> None:
     """Nobody, where there is no directory."""
-    assert [one.owner for one in shared_key_alerts(*ACME)] == ["fay"]
-    assert [one.owner for one in shared_key_alerts()] == [None]
+    other = Budget(id="other", org="acme", scope={"credential": "key-1"}, limit=Decimal(1))
+    assert owners_said(*ACME, other) == {"shared_credential": "fay", "uncapped": "fay"}
+    assert owners_said(other) == {"shared_credential": None, "uncapped": None}
