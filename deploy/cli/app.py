@@ -46,6 +46,7 @@ for module in (
     corrections,
     directory,
     report,
+    forecast,
     top,
     query,
     alerts,
@@ -57,6 +58,5 @@ for module in (
     forget,
     key_id,
     bench,
-    forecast,
 ):
     module.register(app)
