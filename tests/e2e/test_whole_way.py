@@ -8,12 +8,14 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from tests.cli_stack import SET, TRACE, Stack, started
+from tests.sink_world import wait_for
 
 ROLLUPS = ("usage_15m", "usage_1h", "usage_1d_utc", "usage_daily(tz = 'Asia/Kolkata')")
 ALERT_TOPICS = ("alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value")
@@ -169,3 +171,12 @@ def test_one_dollar_budget_yields_one_alert_per_threshold(tmp_path: Path) -> Non
         assert "model of code" in shown
         assert "gpt-4o" in shown
         assert all(line.isprintable() for line in shown.splitlines())
+        taken = str(budgets[0]["alert_id"])
+        stack.run("alerts", "ack", taken[:12], "--by", "dana", "--note", "a load test")
+        wait_for(partial(is_acknowledged, stack, taken), what="the alert is acknowledged")
+
+
+def is_acknowledged(stack: Stack, alert_id: str) -> bool:
+    """Whether its topic says that somebody has taken the alert on."""
+    said = [one for one in alerts_on_topics(stack) if one["alert_id"] == alert_id]
+    return [one["status"] for one in said] == ["firing", "acknowledged"]
