@@ -65,12 +65,20 @@ def _show(found: list[dict[str, Any]]) -> None:
     put_table(
         ["org", "type", "id", "name", "team", "unit", "cost centre", "owner", "from (UTC)", "to", "requests", "USD"],
         [
-            (*(row[name] if row["in_directory"] or name in names[:3] else "?" for name in names),
+            (*(row[name] or _unsaid(row) for name in names),
              _day(row["valid_from"]), _day(row["valid_to"]), f"{row['requests']:,}", f"{row['cost_usd']:f}")
             for row in found
         ],
         right=("requests", "USD"),
     )  # fmt: skip
+
+
+def _unsaid(row: dict[str, Any]) -> str:
+    """What stands where the directory says nothing: a question, if it could."""
+    from schemas.directory import DIRECTORY_KINDS, UNATTRIBUTED
+
+    asked = row["entity_type"] in DIRECTORY_KINDS and row["entity_id"] != UNATTRIBUTED
+    return "?" if asked and not row["in_directory"] else ""
 
 
 def _day(at: datetime | None) -> str:

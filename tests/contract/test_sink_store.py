@@ -21,9 +21,13 @@ import structlog
 from structlog.testing import capture_logs
 
 from schemas.connection import ClickHouseSettings
+from schemas.directory import BusinessUnit, Identity, Team, User
 from schemas.errors import CorruptStateError, FencedError, StoreUnavailableError
 from schemas.internal import RATED_SCHEMA, BatchHeaders
+from schemas.policies import PolicyChange
 from schemas.requests import ForgetRequest
+from sinks.directory_questions import entities_of
+from sinks.directory_rows import DIRECTORY_TABLE, directory_rows
 from sinks.expiring import Expirer, due, sum_up, unfinished
 from sinks.forgetting import NAMINGS, named_rows, plan, run
 from sinks.groups import Group, RatedMessage, Span, part_tokens
@@ -494,3 +498,71 @@ def _zeros(table: str, row: dict[str, Any]) -> dict[str, int]:
     return {
         field.name: 0 for field in TABLES[table] if field.name not in row and any(is_(field.type) for is_ in numeric)
     }
+
+
+MOVED = DAY + timedelta(hours=9)
+
+
+def changed(*sets: Any, removes: tuple[Any, ...] = ()) -> PolicyChange:
+    """A change of policies."""
+    return PolicyChange(change_id="c", actor="dana", at="", files=(), sets=sets, removes=removes)
+
+
+def ana(number: int, **changes: Any) -> dict[str, Any]:
+    """One rated event of 1 USD, so many hours into the day."""
+    at = DAY + timedelta(hours=number)
+    said = {"user": "ana", "team": "code", "cost_usd": Decimal(1), "agent": None, "credential": None}
+    return rated_row(number, ts=at) | said | changes
+
+
+def test_entities_have_a_row_for_each_time_and_spend_stands_in_its_own(store: Store) -> None:
+    """Before and after a move; who is unknown; who never spent. Sums are the ledger's, whatever is stored twice."""
+    first = changed(
+        BusinessUnit(org="acme", id="lab"), Team(org="acme", id="code", business_unit="lab", owner="eve"),
+        User(org="acme", id="ana", team="code", name="Ana"), User(org="acme", id="cleo", team="code"),
+        User(org="acme", id="ana", team="old", valid_from=MOVED), Identity(org="acme", id="a@x", user="ana"),
+    )  # fmt: skip
+    second = changed(User(org="acme", id="ana", team="web", valid_from=MOVED), removes=(("user", "acme", "cleo"),))
+    for changes in ([(3, first)], [(3, first), (5, second)], [(5, second)]):
+        store.insert(DIRECTORY_TABLE, directory_rows(changes))
+    rows = [ana(8), ana(8, id="b"), ana(9, team="web"), ana(10, user="bo", team="unattributed"),
+            ana(10, id="c", team="web", asserted=[("team", "sales")])]  # fmt: skip
+    put(store, pa.RecordBatch.from_pylist(rows, schema=RATED_SCHEMA))
+
+    def asked(**which: Any) -> list[dict[str, Any]]:
+        given = {"entity_type": None, "entity_id": None, "org": None, "unknown": False, "limit": 100} | which
+        question = entities_of(**given)
+        names = ("entity_id", "in_directory", "team", "valid_from", "valid_to", "requests", "cost_usd", "first_seen")
+        columns = ", ".join(names)
+        found = store.rows(f"SELECT {columns} FROM ({question.sql})", question.parameters)
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    users = asked(entity_type="user")
+    assert [tuple(one.values())[:3] for one in users] == [
+        ("ana", True, "code"),
+        ("ana", True, "web"),
+        ("bo", False, ""),
+    ]
+    assert [(one["requests"], one["cost_usd"]) for one in users] == [(2, 2), (2, 2), (1, 1)]
+    plain = MOVED.replace(tzinfo=None)
+    assert [(one["valid_from"], one["valid_to"]) for one in users] == [(None, plain), (plain, None), (None, None)]
+    teams = {one["entity_id"]: one for one in asked(entity_type="team")}
+    assert {name: (one["in_directory"], one["requests"]) for name, one in teams.items()} == {
+        "code": (True, 2), "web": (False, 2), "unattributed": (False, 1),
+    }  # fmt: skip
+    assert sum(one["cost_usd"] for one in teams.values()) == 5
+    [unit] = asked(entity_type="business_unit")
+    assert (unit["requests"], unit["first_seen"]) == (0, None)
+    assert [one["entity_id"] for one in asked(entity_type="user", unknown=True)] == ["bo"]
+    assert store.rows("SELECT identity, source, user, valid_from, valid_to FROM identities") == [
+        ("a@x", "", "ana", None, None)
+    ]
+    coverage = "requests, unattributed_requests, unattributed_cost_usd, disputed_requests, disputed_cost_usd"
+    assert store.rows(f"SELECT {coverage} FROM attribution_daily WHERE day = '2026-11-22'") == [(5, 1, 1, 1, 1)]
+
+    request = ForgetRequest(request_id="f", org="acme", user="ana", pseudonym="forgotten:1", budgets=())
+    assert named_rows(store, request)[DIRECTORY_TABLE] > 0
+    for statement in plan(store, request).statements:
+        run(store, statement, request)
+    assert named_rows(store, request)[DIRECTORY_TABLE] == 0
+    assert store.rows("SELECT count() FROM identities") == [(0,)]
