@@ -113,7 +113,7 @@ def policies(
             put_table(["kind", "org", "id", "since", "settings"], rows, right=("since",))
         people = Counter(f"directory of {org}: {kind}" for kind, org, _ in found if kind in DIRECTORY_KINDS)
         for what, count in sorted(people.items()):
-            put(f"{what}: {count:,} entries; see burnline entities")
+            put(f"{what}: {count:,} {'entry' if count == 1 else 'entries'}; see burnline entities")
 
 
 def change_lines(change: "PolicyChange") -> list[str]:
