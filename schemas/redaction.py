@@ -2,7 +2,8 @@
 
 Laws
 1. Kept as they are: attributes of the envelope and fields of `data` that the contract knows, where their strings are
-   no longer than the contract allows and look like no secret. A record of nothing else keeps every byte.
+   no longer than the contract allows and look like no secret; where it allows no text (counts, states, units), one
+   word. A record of nothing else keeps every byte.
 2. Of everything else only the skeleton stays: brackets, names of fields that look like names, numbers that stand
    beside a name, true, false, null. Every other string becomes a `placeholder`, a number in a list 0 (token ids are
    text, too), what is no JSON a question mark. So it does not matter how long a prompt is, or whether the JSON around
@@ -36,6 +37,12 @@ _ENVELOPE = frozenset(UsageEvent.model_fields) - {"data"}
 _TEXT_FIELDS = frozenset({"user_agent", "subject", "partitionkey", "datacontenttype", "dataschema"})
 _MAP_FIELDS = frozenset({"tags", "asserted", "units"})
 USAGE_FIELDS = frozenset(UsageData.model_fields)
+_WORDS = frozenset(name for name, field in UsageData.model_fields.items() if "str" not in str(field.annotation)) | {
+    "units",
+    "reported_cost_usd",
+}
+"""Fields whose values are no text: a string in one is a mistake, and of use where it is a number or one word."""
+_ONE_WORD = re.compile(r"[A-Za-z0-9+.\-]\S{0,63}")
 Allowed = Mapping[str, frozenset[str]]
 """Which fields the contract knows, by zone."""
 
@@ -98,24 +105,27 @@ def _known(name: str, value: Any, zone: str, allowed: Allowed) -> bool:  # noqa:
     if name not in allowed[zone]:
         return False
     if zone == "data" and name in _MAP_FIELDS and isinstance(value, dict):
-        return all(len(key) <= _NAME_CHARS and _fits(some, _TEXT_CHARS) for key, some in value.items())
-    return _fits(value, _limit(name))
+        return all(len(key) <= _NAME_CHARS and _fits(some, name) for key, some in value.items())
+    return _fits(value, name)
 
 
-def _fits(value: object, limit: int) -> bool:
+def _fits(value: object, name: str) -> bool:
     if isinstance(value, str):
-        return len(value) <= limit
+        return _may_say(name, value)
     return value is None or isinstance(value, bool | int | float)
 
 
-def _limit(name: str) -> int:
-    return _TEXT_CHARS if name in _TEXT_FIELDS else _NAME_CHARS
+def _may_say(name: str, text: str) -> bool:
+    """Whether a string may stand as the value of a field that the contract knows, or in a map of that name."""
+    if name in _WORDS:
+        return _ONE_WORD.fullmatch(text) is not None
+    return len(text) <= (_TEXT_CHARS if name in _TEXT_FIELDS | _MAP_FIELDS else _NAME_CHARS)
 
 
 class _Scan:
     """One pass over bytes that need not be JSON: in which zones (one for each open bracket), under which name.
 
-    Zones: envelope, data, names (a map of names that the contract knows), foreign (anything else).
+    Zones: envelope, data, the name of a map that the contract knows (tags, units), foreign (anything else).
     """
 
     def __init__(self, zone: str, allowed: Allowed) -> None:
@@ -172,14 +182,14 @@ class _Scan:
         if here == "envelope" and self._name == "data":
             return "data"
         named = here == "data" and self._name in _MAP_FIELDS & self._allowed["data"]
-        return "names" if named else "foreign"
+        return self._name if named else "foreign"
 
     def _key(self, token: bytes) -> bytes:
         inner = token[1:-1]
         here = self._zones[-1]
-        if here == "names":
+        if here in _MAP_FIELDS:
             if len(inner) <= _NAME_CHARS:
-                self._name = "tag"
+                self._name = here
                 return self._clean(token)
         elif _LIKE_A_NAME.fullmatch(inner) and not holds_secret(inner):
             self._name = inner.decode()
@@ -191,16 +201,12 @@ class _Scan:
         inner = token[1:-1]
         here = self._zones[-1] if self._zones else "foreign"
         name, self._name = self._name, ""
-        if here == "names" and name:
-            limit = _TEXT_CHARS
-        elif name in self._allowed.get(here, ()):
-            limit = _limit(name)
-        else:
+        if not (name and here in _MAP_FIELDS) and name not in self._allowed.get(here, ()):
             return self._take_out(token)
         whole = token.endswith(b'"') and len(token) > 1
         # Escapes make a string look longer than it is, so what is measured is what it says.
         said = inner if b"\\" not in inner else _unescaped(token)
-        return self._clean(token) if whole and len(said.decode(errors="replace")) <= limit else self._take_out(token)
+        return self._clean(token) if whole and _may_say(name, said.decode(errors="replace")) else self._take_out(token)
 
     def _plain(self, token: bytes) -> bytes:
         listed = not self._lists or self._lists[-1]

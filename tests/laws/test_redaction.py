@@ -38,6 +38,20 @@ def test_no_text_of_an_unknown_field_is_kept(name: str, body: Any, broken: int, 
         assert b"merger" not in redacted(given_bytes).value
 
 
+@pytest.mark.parametrize("field", ["output_tokens", "void", "status", "reported_cost_usd", "units", "latency_ms"])
+def test_no_text_is_kept_where_the_contract_has_none(field: str) -> None:
+    """In a field for a count, a state or an amount a number or a word stays as it was sent, and no sentence."""
+    for text in (CANARY, "merger of"):
+        said: Any = {"pages": text} if field == "units" else text
+        sent = raw(event(**{field: said}))
+        for given_bytes in (sent, sent[:-1]):
+            assert b"merger" not in redacted(given_bytes).value
+    for word in ("10", "-1.5e3", "unknown"):
+        said = {"pages": word} if field == "units" else word
+        sent = raw(event(**{field: said}))
+        assert redacted(sent).value == sent
+
+
 @pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize("field", ["credential", "user", "agent"])
 def test_no_secret_is_kept_in_a_known_field(field: str, secret: str) -> None:
