@@ -143,7 +143,7 @@ def figures(side: Side) -> Json:
 def notes(before: Mapping[Cell, Sums], found: Bridge, *, missing: Iterable[str]) -> list[str]:
     """What a reader must know of this bridge."""
     said = []
-    if not before:
+    if not before and found.difference_pico_usd:
         said.append("no call of the baseline has a known cost: there is nothing to compare with, so all is volume")
     said += [
         f"the price book {version} was not found: its calls are taken apart by the nearest one, what differs is other"
