@@ -174,9 +174,22 @@ def test_one_dollar_budget_yields_one_alert_per_threshold(tmp_path: Path) -> Non
         taken = str(budgets[0]["alert_id"])
         stack.run("alerts", "ack", taken[:12], "--by", "dana", "--note", "a load test")
         wait_for(partial(is_acknowledged, stack, taken), what="the alert is acknowledged")
+        is_explained(stack, str(next(one["alert_id"] for one in budgets if one["level"] == "1")))
 
 
 def is_acknowledged(stack: Stack, alert_id: str) -> bool:
     """Whether its topic says that somebody has taken the alert on."""
     said = [one for one in alerts_on_topics(stack) if one["alert_id"] == alert_id]
     return [one["status"] for one in said] == ["firing", "acknowledged"]
+
+
+def is_explained(stack: Stack, alert_id: str) -> None:
+    """The alert has its policy, and a bridge that adds up; nothing was used in the month before, so all is volume."""
+    found = json.loads(stack.run("explain", alert_id[:12], "--json").stdout)
+    changes = {one["driver"]: Decimal(one["change_usd"]) for one in found["bridge"]}
+    assert changes.pop("volume") == Decimal(found["difference_usd"]) == Decimal(found["after_usd"]) > 1
+    assert set(changes.values()) == {Decimal(0)}
+    assert (found["policy"]["limit"], found["policy"]["policy_offset"]) == ("1", 0)
+    within = json.loads(stack.run("explain", "--since", "2d", "--against", "400d", "--json").stdout)
+    assert Decimal(within["after_usd"]) == Decimal(found["after_usd"])
+    assert "volume" in stack.run("explain", alert_id).stdout
