@@ -101,7 +101,7 @@ NAMINGS = (
     Naming(
         "dead_letters_store",
         f"(position({_BYTES}, {{quoted:String}}) > 0 OR position({_BYTES}, {{escaped:String}}) > 0)"
-        f" AND position({_BYTES}, {{quoted_org:String}}) > 0",
+        f" AND (position({_BYTES}, {{quoted_org:String}}) > 0 OR position({_BYTES}, {{escaped_org:String}}) > 0)",
         (
             (
                 "value_base64",
@@ -123,13 +123,21 @@ def parameters(request: ForgetRequest) -> dict[str, Any]:
         "quoted": json.dumps(request.user, ensure_ascii=False),
         "escaped": json.dumps(request.user),
         "quoted_org": json.dumps(request.org, ensure_ascii=False),
+        "escaped_org": json.dumps(request.org),
         "quoted_to": json.dumps(request.pseudonym),
         "repr": repr(request.user),
     }
 
 
+def _names_somebody(request: ForgetRequest) -> bool:
+    """Whether it is about a person: '' stands in every row that says no user."""
+    return bool(request.user and request.org)
+
+
 def named_rows(store: Store, request: ForgetRequest) -> dict[str, int]:
     """How many rows of each table name the person; of what is kept only. Raises: StoreUnavailableError."""
+    if not _names_somebody(request):
+        return {one.table: 0 for one in NAMINGS}
     values = parameters(request)
     counted = Counter[str]()
     for one in NAMINGS:
@@ -147,6 +155,8 @@ class Plan:
 
 def plan(store: Store, request: ForgetRequest) -> Plan:
     """What there is to do; nothing where nothing names the person. Raises: StoreUnavailableError."""
+    if not _names_somebody(request):
+        return Plan((), ())
     values = parameters(request)
     statements: list[str] = []
     for one in NAMINGS:

@@ -404,6 +404,24 @@ def test_a_forgotten_user_is_named_nowhere_and_every_sum_stays(store: Store) -> 
     assert store.rows("SELECT member FROM budget_states ORDER BY member") == [("forgotten:1",), ("user-70",)]
 
 
+def test_a_dead_letter_names_a_user_of_any_org_in_any_spelling(store: Store) -> None:
+    """As Python's JSON escapes both names, and as others write them."""
+    request = ForgetRequest(request_id="f2", org="Bär", user="Zoë", pseudonym="forgotten:3", budgets=())
+    for offset, ascii_only in enumerate((True, False)):
+        raw = json.dumps({"data": {"org": "Bär", "user": "Zoë"}}, ensure_ascii=ascii_only).encode()
+        letter = {
+            "topic": "usage.charges", "partition": 0, "offset": offset, "append_time": datetime.now(UTC), "reason": "x",
+            "value_base64": base64.b64encode(raw).decode(), "headers": [], "cut": False,
+        }  # fmt: skip
+        store.insert(
+            "dead_letters_store", to_table("dead_letters_store", [letter | _zeros("dead_letters_store", letter)])
+        )
+    assert named_rows(store, request)["dead_letters_store"] == 2
+    for statement in plan(store, request).statements:
+        run(store, statement, request)
+    assert named_rows(store, request)["dead_letters_store"] == 0
+
+
 def expirer_of(store: Store, now: datetime, *, calls: int = 100) -> Expirer:
     """Lets months go at that time, and stops when it has asked for the time so often."""
     left = iter(range(calls))
