@@ -67,7 +67,7 @@ class _Reader:
         self._client = found
         self._settings = read_only(found)
         self._now = now
-        self._said: dict[str, Past] = {}  # of each org: when burn said anything
+        self._said: dict[str, Past] = {}  # of each org: what burn said, and where it said nothing
 
     def picture(self, wanted: Wanted) -> Picture:
         """Everything at once."""
@@ -75,7 +75,6 @@ class _Reader:
         hour_ago = self._now - timedelta(seconds=LONG_SEC)
         since = min(since, hour_ago.replace(minute=0, second=0, microsecond=0))
         totals = self._rated("org", wanted, limit=1000, since=since)
-        self._said = {total.org: total.past for total in totals}
         as_of = max((total.window_end for total in totals), default=None)
         sections = [self._section(kind, wanted, since=since) for kind in wanted.kinds()]
         alerts = self._rows(questions.open_alerts(org=wanted.org, limit=wanted.limit or _ALERTS))
@@ -148,6 +147,8 @@ class _Reader:
         """From what burn said; for the time before it spoke of an org, from the events."""
         rows = _by_name(self._rows(questions.past_rates(kind, names, end=end)))
         found = {name: rated_past(rows.get(name, ()), said=self._said.get(name[0])) for name in names}
+        if kind == "org":  # as burn said it: what is filled in below it did not say
+            self._said = {org: past for (org, _), past in found.items()}
         unknown = [name for name in names if None in found[name]]
         if unknown:
             rows = _by_name(self._rows(questions.past_events(kind, unknown, end=end)))

@@ -85,7 +85,8 @@ def settings(clickhouse: ClickHouse) -> Iterator[ClickHouseSettings]:
                 store.insert(name, table)
     ends = [NOW - timedelta(seconds=7 + 300 * number) for number in range(6)]
     for end in (*ends[3:], *ends[:3]):  # not in order
-        rates = [*said("agent", "agent-1", end, (end - ends[-1]).seconds // 300), *said("org", "acme", end, 40)]
+        rates = said("model", "o3", end, 3)
+        rates += [*said("agent", "agent-1", end, (end - ends[-1]).seconds // 300), *said("org", "acme", end, 40)]
         store.insert("burn_rates_store", to_table("burn_rates_store", rates))
     yield settings
     store.run(f"DROP DATABASE {settings.database}")
@@ -210,6 +211,9 @@ def test_what_burns_now_is_the_newest_rate_of_each_entity(client: Any, settings:
     assert agent.past == tuple(Piece(Decimal(usd), Decimal(usd * 60)) for usd in (*[0] * 6, *range(6)))
     [team] = sections["team"].burners
     assert [piece and int(piece.usd_per_hour) for piece in team.past] == [0] * 11 + [37]
+    [model] = read(settings, Wanted(by="model"), now=NOW).sections[0].burners
+    call = 12 * (ROWS[14]["cost_usd"] or 0)  # at 8:38, when burn did not speak yet
+    assert [piece and piece.usd_per_hour for piece in model.past] == [0, 0, 0, 0, call, 0, *[3] * 6]
     assert [(one.entity_id, one.usd_per_hour) for one in sections["team"].burners] == [("code", Decimal("37.2"))]
     assert [line.budget_id for line in picture.budgets] == ["team-code-monthly"]
     assert {alert.status for alert in picture.alerts} == {"firing"}
