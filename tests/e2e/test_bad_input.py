@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,12 +21,15 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from burnline_client import UsageEmitter
 from schemas.redaction import redacted
 from tests.cli_stack import Stack, started
+from tests.holdings import holdings, unpacked
 
 PARTS = ("kafka", "clickhouse", "rating", "burn", "sink")
 VIEWS = ("usage_15m", "usage_1h", "usage_1d_utc", "usage_daily(tz = 'Asia/Kathmandu')")
 MONTHS = 200
 KEPT_BYTES = 1_048_576
 EMITTED = 600
+PROMPT = "canary of a prompt: tell me about the merger; "
+SECRET = "sk-proj-canary1234567890abcdef"
 KEY = b"key-41"  # one key, one partition: bad and good events stand in the same batches
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -183,6 +187,66 @@ def test_every_bad_record_is_a_dead_letter_and_every_good_one_counts(stack: Stac
     assert newer == {"a": "kept", "b": "[redacted, 16 characters]"}  # what may hold text is not kept
     parts = stack.status()["parts"]
     assert {name: (parts[name]["health"], parts[name]["restarts"]) for name in PARTS} == dict.fromkeys(PARTS, ("ok", 0))
+
+
+def test_a_retry_counts_once_when_the_cause_was_mended(stack: Stack, tmp_path: Path) -> None:
+    """What was too dear counts under its own id and the next revision, at the right price; sent twice it is once."""
+    [letter] = json.loads(stack.run("deadletters", "list", "--reason", "cost_too_large", "--json").stdout)
+    [before] = stack.rows("SELECT count() AS letters FROM dead_letters")
+    [earlier] = stack.rows("SELECT count() AS events FROM usage_events WHERE org = 'acme'")
+    refused = stack.run("deadletters", "retry", "--reason", "in_the_future", "--json", check=False)
+    assert (refused.returncode, json.loads(refused.stdout)["sent"]) == (1, 0)  # its cause is not mended
+    prices = tmp_path / "prices.toml"
+    prices.write_text(
+        '[[price_override]]\nid = "right"\norg = "acme"\nprovider = "openai"\nmodel = "gpt-4o"\n'
+        "usd_per_mtok = { input = 0.1, output = 0.1 }\n"
+    )
+    stack.run("apply", str(prices))
+    for _ in range(2):
+        said = json.loads(stack.run("deadletters", "retry", letter["dead_letter_id"], "--json").stdout)
+        assert said["retries"] == [{"dead_letter_id": letter["dead_letter_id"], "id": "bad", "revision": 2}]
+    stack.run("drain", "--timeout", "120")
+    counted = "SELECT id, revision, toString(cost_usd) AS usd, pricing_status AS how FROM usage_events WHERE id = 'bad'"
+    assert stack.rows(counted) == [{"id": "bad", "revision": "2", "usd": "100000.00001", "how": "overridden"}]
+    requests = int(earlier["events"]) + 1
+    require_equal_in_every_view(stack, "org = 'acme'", requests=requests, tokens=100 * requests)
+    assert stack.rows("SELECT count() AS letters FROM dead_letters") == [before]
+
+
+def test_planted_prompts_and_secrets_are_nowhere(stack: Stack) -> None:
+    """Nothing that no contract allows stands in a topic behind the first, in a table, a log, or in what status says."""
+    now = datetime.now(UTC)
+    texts = {"prompt": PROMPT, "messages": [{"role": "user", "content": PROMPT}], "api_key": SECRET}
+    plain = {"user_agent": f"agent/1.0 {SECRET}", "credential": SECRET, "tags": {"note": SECRET, SECRET: "x"},
+             "asserted": {"key": SECRET}}  # fmt: skip
+    broken = raw(event("bad", now, **texts, **plain))
+    records = [
+        Sent(raw(event("canary-counted", now, **texts, **plain)), counts_as="canary-counted"),
+        Sent(raw(event("canary-refused", now, output_tokens=-1, **texts, **plain))),
+        Sent(raw(event("canary-type", now, output_tokens=PROMPT, **plain))),
+        Sent(broken[:-1]),
+        Sent(broken.replace(b"acme", b"ac\xffme"), key=SECRET.encode()),
+        Sent(f"{PROMPT} {SECRET}".encode(), headers=(("authorization", SECRET.encode()), (SECRET, PROMPT.encode()))),
+        Sent(
+            raw(event("canary-binary", now)["data"]),
+            headers=(("ce_id", SECRET.encode()), ("ce_source", SECRET.encode()), ("prompt", PROMPT.encode())),
+        ),
+    ]
+    producer = Producer({"bootstrap.servers": stack.bootstrap_servers()})
+    for one in records:
+        producer.produce("usage.events", one.value, key=one.key, headers=list(one.headers))
+    assert producer.flush(60) == 0
+    stack.run("drain", "--timeout", "120")
+    [found] = stack.rows("SELECT count() AS n FROM usage_events WHERE id = 'canary-counted'")
+    assert found == {"n": "1"}
+    looked_at, where = set(), set()
+    for place, content in holdings(stack):
+        looked_at.add(place)
+        if any(planted in unpacked(content) for planted in (PROMPT[:18].encode(), SECRET.encode())):
+            where.add(place)
+    assert where == {"topic usage.events"}  # what emitters send, for seven days
+    assert {"topic internal.rated", "topic usage.dead_letters", "table usage_events_store", "table dead_letters_store",
+            "file logs/rating.log", "status"} <= looked_at  # fmt: skip
 
 
 def test_a_record_that_the_topic_cannot_hold_is_refused_to_its_sender(stack: Stack) -> None:
