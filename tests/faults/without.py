@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any
 
 
-def slow_commit_of_lanes(module: Any) -> None:
+def slow_commit_of_lanes(module: Any, *, seconds: float = 0.25) -> None:
     """Leaves time to die between what was sent and its commit."""
 
     class Slow(module.AIOKafkaProducer):  # type: ignore[misc]  # a foreign class without types
         async def commit_transaction(self) -> None:
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(seconds)
             await super().commit_transaction()
 
     module.AIOKafkaProducer = Slow
