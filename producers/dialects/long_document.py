@@ -70,7 +70,7 @@ class LongDocument:
             self.row, self.depth = row, 1
             return at
         if sign == "[":
-            self.in_array = True
+            self.row, self.in_array = row, True
         else:
             if not (sign == "]" and self.in_array):
                 self._between.append(sign)

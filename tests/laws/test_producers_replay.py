@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from producers import formats, plan
@@ -112,12 +112,17 @@ def test_every_csv_row_is_sent_or_skipped_and_none_raises(rows: list[str], shift
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(_objects | _junk, max_size=8), _shifts)
+@example(["["], timedelta(0))
+@example(["{"], timedelta(0))
 def test_every_json_line_is_sent_or_skipped_and_none_raises(lines: list[str], shift: timedelta) -> None:
     """Whatever stands in a line, the replay goes on; what is sent passes the contract and has the key of its event."""
     told = _outcome(_planned("burnline", lines, sets={}, shift=shift))
-    assert [item.row for item in told] == [
-        at for at, line in enumerate(lines, start=1) if line.removeprefix("\ufeff").strip()
-    ]
+    full = {at: line.strip() for at, line in enumerate(lines, start=1) if line.removeprefix("\ufeff").strip()}
+    head = next(iter(full.values()), "").removeprefix("\ufeff")
+    if head.startswith("[") or head == "{":  # an array, or documents over many lines
+        assert {item.row for item in told} <= full.keys()
+    else:
+        assert [item.row for item in told] == [*full]
     for item in told:
         if isinstance(item, Event):
             event = decode(item.value)
