@@ -33,6 +33,8 @@ from streams.rating.price_rules import Prices
 from streams.rating.prices import PriceBook
 
 Json = dict[str, Any]
+_PEOPLE_WITHIN = {"team", "agent", "credential", "run", "session"}
+"""Where calls are chosen by one of these, it is said who made them."""
 _RULES = "+rules:"
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -210,11 +212,14 @@ def _charges(settings: ClickHouseSettings, span: Span, subject: Subject) -> int:
 
 
 def _driven_by(settings: ClickHouseSettings, before: Span, subject: Subject, found: Bridge) -> Json:
-    """By name: whose spend changed most in the direction of the whole, and which share of the change each is."""
+    """By name: whose spend changed most in the direction of the whole, and which share of the change each is.
+
+    People are told apart only within something narrower than an org (requirement R13), as in `top`.
+    """
     whole = found.difference_pico_usd
     driven: Json = {}
     for name in DRIVEN_BY:
-        if name in subject.filters:
+        if name in subject.filters or (name == "user" and not subject.filters.keys() & _PEOPLE_WITHIN):
             continue
         asked = drivers_of(name, before=before, after=subject.span, filters=subject.filters, falls=whole < 0)
         lines = [

@@ -164,6 +164,7 @@ def rerate(
 
 def wanted_from(since: str, until: str | None, where: list[str], now: datetime) -> "Wanted":
     """The events that a correction is about. Raises: InputError: a time or a filter cannot be read."""
+    from deploy.field_filters import field_filters
     from deploy.moments import moment
     from deploy.rerating import Wanted
     from schemas.errors import InputError
@@ -172,13 +173,7 @@ def wanted_from(since: str, until: str | None, where: list[str], now: datetime) 
     first, last = moment(since, now=now, flag="--from"), moment(until, now=now, flag="--to") if until else now
     if last <= first:
         raise InputError(f"--to {until}: it must lie after --from {since}")
-    filters = {}
-    for text in where:
-        name, equals, value = text.partition("=")
-        if not equals or name not in FILTERS:
-            raise InputError(f"--where {text}: write FIELD=VALUE, with a field of {', '.join(FILTERS)}")
-        filters[name] = value
-    return Wanted(since=first, until=last, filters=filters)
+    return Wanted(since=first, until=last, filters=field_filters(where, FILTERS))
 
 
 def _prices(name: str, state_dir: Path | None, policies: "Policies") -> "Prices":

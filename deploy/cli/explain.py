@@ -94,6 +94,7 @@ def subject_from(
 ) -> "Subject":
     """The calls of a period. Raises: InputError: a time or a filter cannot be read."""
     from deploy.alert_subject import Subject, against, right_before
+    from deploy.field_filters import field_filters
     from deploy.moments import moment
     from schemas.errors import InputError
     from sinks.bridge_questions import FILTERS, Span
@@ -101,11 +102,5 @@ def subject_from(
     span = Span(moment(since, now=now), moment(until, now=now, flag="--until") if until else now)
     if span.until <= span.since:
         raise InputError(f"--until {until or 'now'}: it must lie after --since {since}")
-    filters = {}
-    for text in where:
-        name, equals, value = text.partition("=")
-        if not equals or name not in FILTERS:
-            raise InputError(f"--where {text}: write FIELD=VALUE, with a field of {', '.join(FILTERS)}")
-        filters[name] = value
     baseline = right_before(span) if baseline_since is None else against(span, baseline_since)
-    return Subject(filters, span, (baseline,), with_charges=True)
+    return Subject(field_filters(where, FILTERS), span, (baseline,), with_charges=True)

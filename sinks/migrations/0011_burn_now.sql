@@ -26,15 +26,6 @@ SELECT r.org AS org, r.entity_type AS entity_type, r.entity_id AS entity_id, r.w
   r.usd_per_hour AS usd_per_hour, r.tokens_per_min AS tokens_per_min, r.src_offset AS src_offset
 FROM burn_rates_store AS r;
 
--- What was said before this table was there; older than the longest window is zero by now.
-INSERT INTO burn_now_store
-SELECT r.org, r.entity_type, r.entity_id, r.window_sec, r.window_end, r.requests, r.tokens, r.cost_usd, r.usd_per_hour,
-  r.tokens_per_min, r.src_offset
-FROM burn_rates_store AS r
-WHERE r.window_end > (SELECT max(n.window_end) - INTERVAL 3 DAY FROM burn_rates_store AS n)
-ORDER BY r.window_end DESC, r.src_offset DESC
-LIMIT 1 BY r.org, r.entity_type, r.entity_id, r.window_sec;
-
 -- The newest rates of each entity; window_end says how new.
 CREATE OR REPLACE VIEW burn_now AS
 SELECT

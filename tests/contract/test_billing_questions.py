@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -120,7 +121,10 @@ def test_a_bridge_is_between_the_sums_of_the_ledger(settings: ClickHouseSettings
     assert sum(one["change_usd"] for one in found["bridge"]) == found["difference_usd"] == total(after) - total(before)
     assert [found["figures"][when]["calls"] for when in ("before", "after")] == [49, 50]
     assert found["without_a_known_cost"]["before"]["calls"] == 1
-    assert len(found["driven_by"]["user"]) == 5
+    assert "user" not in found["driven_by"], "people are told apart within a team only"
+    team = found["driven_by"]["team"][0]["entity_id"]
+    within = replace(subject, filters={"org": "acme", "team": team})
+    assert explained(settings, within, PricesThen(None, ()))["driven_by"]["user"]
     assert any("price book test was not found" in note for note in found["notes"])
     rises = found["difference_usd"] > 0
     assert all((line["change_usd"] > 0) == rises for line in found["driven_by"]["model"])
