@@ -34,7 +34,7 @@ def local_lines(format_name: str, paths: Sequence[str], asked: "Asked", *, limit
 
 def show_local(local: tuple[str, str], asked: "Asked", *, limit: int, as_json: bool, as_csv: bool) -> None:
     """The report of the files is printed as one of a stack would be."""
-    from deploy.cli.report import csv_lines, show_lines, without_false_zeros
+    from deploy.cli.report_lines import csv_lines, show_lines, without_false_zeros
     from deploy.csv_safe import to_csv
     from deploy.local_lines import columns_of
 

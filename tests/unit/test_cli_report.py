@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from deploy.cli.report import csv_lines, without_false_zeros
+from deploy.cli.report_lines import csv_lines, without_false_zeros
 
 
 def test_a_sum_over_nothing_known_is_unknown() -> None:
