@@ -42,7 +42,10 @@ def test_naive_sums_over_every_view_are_the_input(world: SinkWorld) -> None:
 
 
 def send_many(world: SinkWorld, first: int, messages: int, rows: int) -> int:
-    """Messages that all appear at once, over three days and a month; the next free number."""
+    """Messages that all appear at once, over three days and a month; the next free number.
+
+    Copies follow, some in the partition of the first ones, some astray in another one, which the sink may read first.
+    """
     steps = (timedelta(seconds=20), timedelta(minutes=20), timedelta(hours=5))
     made = []
     for number in range(messages):
@@ -50,7 +53,10 @@ def send_many(world: SinkWorld, first: int, messages: int, rows: int) -> int:
         made.append((number % 4, rated_rows(range(start, start + rows), step=steps[number % 3])))
     world.send(*made)
     copies = rated_rows(range(first, first + 20), step=steps[0], maybe_duplicate=True)
-    world.send((3, copies), counted=False)
+    strays = rated_rows(
+        range(first + 20, first + 40), start=DAY + 20 * steps[0], step=steps[0], maybe_duplicate=True, astray=True
+    )
+    world.send((0, copies), (3, strays), counted=False)
     return first + messages * rows
 
 
@@ -64,6 +70,16 @@ def test_late_copies_that_rating_marked_are_left_out(world: SinkWorld) -> None:
         wait_for(world.drained, what="drained")
     lines = [line["events"] for line in world.logged() if line["event"].startswith("late copies")]
     assert sum(lines) == 50
+    assert world.wrong_views() == {}
+
+
+def test_a_copy_astray_that_is_read_before_the_first_one_counts_once(world: SinkWorld) -> None:
+    """Rating of one partition knows nothing of another: the sink looks up what falls into the hours of strays."""
+    world.send((3, rated_rows(range(20), maybe_duplicate=True, astray=True)), counted=False)
+    with world.sink():
+        wait_for(world.drained, what="drained")
+        world.send((0, rated_rows(range(100))))
+        wait_for(world.drained, what="drained")
     assert world.wrong_views() == {}
 
 

@@ -30,11 +30,12 @@ from tests.top_world import NOW, budget_row, picture
 ROOT = Path(__file__).resolve().parents[2]
 TAKEN, GIVEN_BACK, SHOWN_CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
 PROGRAM = """
-import sys
+import signal
 from deploy.top.live import watch
 from deploy.top.reading import Wanted
 from schemas.errors import StoreUnavailableError
 from tests.top_world import picture
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a run of the tests in the background ignores Ctrl-C
 looks = []
 def look(wanted):
     looks.append(wanted)
