@@ -1,4 +1,4 @@
-"""What flows between our own stages: Arrow schemas, headers, progress. Nobody's contract; may change with a version.
+"""What flows between our own stages: Arrow schemas, headers. Nobody's contract; may change with a version.
 
 Every message of `internal.rated` and `internal.deltas` is one rating batch (or a piece of it) as one Arrow IPC stream
 with the headers of `BatchHeaders`. A rating batch sends one message to *every* partition of `internal.deltas`, empty
@@ -6,7 +6,7 @@ where it has no rows (several where one would be too large: the last moves the c
 Long because it lists every column that flows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -206,42 +206,3 @@ def from_arrow_bytes(raw: bytes) -> pa.RecordBatch:
     """The record batch in an Arrow IPC stream. Raises: pyarrow.ArrowInvalid: the bytes are none."""
     with pa.ipc.open_stream(raw, options=_READ) as reader:
         return reader.read_next_batch()
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a stage is with one partition: the value in `internal.progress`, as JSON."""
-
-    stage: str  # rating, burn, sink
-    topic: str
-    partition: int
-    next_offset: int  # everything below is done and committed
-    policy_offset: int  # up to which policies were applied
-    log_time_us: int  # append time of the newest source record seen, or the tick's
-    topic_id: str = ""  # Kafka's id of the topic: another id means other records under the same numbers
-    at_us: int = 0  # log time at which this was said, for people
-    held_back: int = 0  # conclusions that are drawn but not said yet; `drain` waits for them
-    deaths: int = 0  # processes that died on what stands from `next_offset` to `tried_to`, or are at it now
-    tried_to: int = 0
-    alone: bool = False  # it is a single record, and each of them stepped nothing else
-    state_id: str = ""  # the same of the topic in which the stage keeps its own state
-    lost_records: int = 0  # of this partition, in all: retention took them before they were read
-
-    def key(self) -> bytes:
-        """The record key: one living record per stage and partition."""
-        return f"{self.stage}|{self.topic}|{self.partition}".encode()
-
-
-def progress_bytes(progress: Progress) -> bytes:
-    """Its JSON."""
-    return msgspec.json.encode(progress)
-
-
-def progress_from_bytes(raw: bytes) -> Progress:
-    """Raises: msgspec.MsgspecError: not a progress record."""
-    return msgspec.json.decode(raw, type=Progress)
-
-
-def latest_progress(records: Sequence[bytes]) -> dict[tuple[str, str, int], Progress]:
-    """The last word of each stage on each partition, from values in log order."""
-    found = (progress_from_bytes(raw) for raw in records)
-    return {(progress.stage, progress.topic, progress.partition): progress for progress in found}

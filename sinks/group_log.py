@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, FencedError
-from schemas.internal import Progress, progress_bytes, progress_from_bytes
+from schemas.progress import Progress, progress_bytes, progress_from_bytes
 from schemas.topics import BY_NAME
 from sinks.adjustments import Adjustment
 from sinks.groups import Group, group_bytes, group_from_bytes

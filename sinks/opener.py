@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import LogChangedError
-from schemas.internal import Progress, progress_from_bytes
 from schemas.policies import Policies, PolicyChange, fold
+from schemas.progress import Progress, progress_from_bytes
 from schemas.topics import BY_NAME
 from sinks.directory_rows import DIRECTORY_TABLE, directory_rows
 from sinks.group_log import PROGRESS, GroupLog, word

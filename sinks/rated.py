@@ -20,7 +20,7 @@ import pyarrow as pa
 from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError, KafkaUnavailableError, LogChangedError
-from schemas.internal import Progress
+from schemas.progress import Progress
 from sinks.adjustments import signed_rows
 from sinks.corrector import Corrector, Life
 from sinks.group_log import GroupLog, last_group, stored_progress, word

@@ -19,7 +19,7 @@ import pyarrow as pa
 from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import CorruptStateError
-from schemas.internal import Progress
+from schemas.progress import Progress
 from schemas.requests import (
     PRICES_HEADER,
     Correction,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from structlog.typing import FilteringBoundLogger
 
 from schemas.errors import InvalidMessage, KafkaUnavailableError
-from schemas.internal import Progress
+from schemas.progress import Progress
 from sinks.group_log import GroupLog, stored_progress, word
 from sinks.log_reader import End, LogReader, Place, Record
 from sinks.patience import Patience

@@ -18,7 +18,7 @@ from typing import TypeVar
 import structlog
 
 from schemas.errors import FatalError, TryAgainError
-from schemas.internal import Progress, progress_bytes
+from schemas.progress import Progress, progress_bytes
 from streams.attempts import MOST_DEATHS, Attempt, Attempts, Deaths
 from streams.gates import FetchedBatch, Gate
 from streams.lane_clock import LaneClock

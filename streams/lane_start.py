@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from schemas.errors import LogChangedError
-from schemas.internal import Progress
+from schemas.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from schemas.errors import FatalError
-from schemas.internal import Progress
+from schemas.progress import Progress
 from streams.gates import FetchedBatch, Gate
 from streams.lane import Lane
 from streams.lane_producer import LaneProducer

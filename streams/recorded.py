@@ -3,7 +3,7 @@
 import structlog
 
 from schemas.connection import KafkaSettings
-from schemas.internal import Progress, latest_progress
+from schemas.progress import Progress, latest_progress
 from streams.attempts import Deaths
 from streams.lane_start import LogNow, Start, choose_start
 from streams.lane_tools import PROGRESS_TOPIC, LaneName, state_topic

@@ -33,13 +33,12 @@ from schemas.internal import (
     RATED_SCHEMA,
     AdjustmentHeaders,
     BatchHeaders,
-    Progress,
     batch_header,
     from_arrow_bytes,
-    progress_bytes,
     to_arrow_bytes,
 )
 from schemas.policies import OnePolicy, PolicyChange
+from schemas.progress import Progress, progress_bytes
 from schemas.requests import ReconcileRequest, Request, request_bytes
 from schemas.topics import BY_NAME
 from schemas.usage import LEAVES

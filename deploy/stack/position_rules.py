@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.internal import Progress
+from schemas.progress import Progress
 
 Place = tuple[str, int]
 """(topic without prefix, partition)"""

@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from deploy.stack.position_rules import Place, Said, StagePlace
 from schemas.connection import KafkaSettings
 from schemas.errors import KafkaUnavailableError
-from schemas.internal import progress_from_bytes
+from schemas.progress import progress_from_bytes
 from schemas.topics import BY_NAME
 
 PROGRESS = "internal.progress"

@@ -19,8 +19,8 @@ from structlog.typing import FilteringBoundLogger
 from schemas.deliveries import TOPIC as DELIVERIES
 from schemas.deliveries import DeliveryStatus, Resend, Said
 from schemas.errors import KafkaUnavailableError, LogChangedError
-from schemas.internal import Progress
 from schemas.policies import Policies, PolicyChange, fold
+from schemas.progress import Progress
 from schemas.topics import TOPICS
 from sinks.group_log import GroupLog, stored_progress, word
 from sinks.log_reader import End, LogReader, Place, Record

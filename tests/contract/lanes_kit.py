@@ -18,7 +18,7 @@ import confluent_kafka
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from schemas.connection import KafkaSettings
-from schemas.internal import Progress, latest_progress
+from schemas.progress import Progress, latest_progress
 from schemas.topics import BY_NAME
 from tests.contract import lanes_counting as counting
 

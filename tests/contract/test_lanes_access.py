@@ -11,7 +11,7 @@ from deploy.stack.kafka_broker import running_kafka
 from deploy.stack.kafka_config import KafkaAccess, KafkaConfig, KafkaUser
 from deploy.stack.ports import free_port
 from deploy.topics_plan import plan
-from schemas.internal import latest_progress
+from schemas.progress import latest_progress
 from schemas.topics import PARTITIONS, TOPICS
 from tests.contract.lanes_kit import Place, WorkerProcess, until
 from tests.stack import installed_kafka

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import confluent_kafka
 import pytest
 
-from schemas.internal import Progress, progress_bytes
+from schemas.progress import Progress, progress_bytes
 from tests.contract import lanes_counting as counting
 from tests.contract.lanes_kit import TOPICS, CountingWorker, Place, require_exact, until
 

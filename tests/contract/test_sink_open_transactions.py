@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Producer
 
 from schemas.errors import KafkaUnavailableError
-from schemas.internal import Progress
+from schemas.progress import Progress
 from sinks.group_log import GroupLog, stored_progress, word
 from sinks.log_reader import LogReader
 from tests.sink_world import new_world

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from schemas.charges import ChargeEvent
 from schemas.deliveries import Said
 from schemas.generate import FOLDER, MODELS, schema_text
-from schemas.internal import BatchHeaders, Progress
+from schemas.internal import BatchHeaders
 from schemas.policies import PolicyChange
+from schemas.progress import Progress
 from schemas.signals import CloudSignal
 from schemas.usage import UsageEvent
 

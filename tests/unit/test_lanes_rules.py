@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, LogChangedError
-from schemas.internal import Progress
 from schemas.keys import partition_for
+from schemas.progress import Progress
 from streams.lane_clock import LaneClock
 from streams.lane_start import LogNow, choose_start
 from streams.lane_tools import state_topic, to_messages

@@ -1,7 +1,7 @@
 """Drain waits for what burn has concluded but not said, and not for ever."""
 
 from deploy.stack.position_rules import HELD_BACK_US, Said, StagePlace, holding_back
-from schemas.internal import Progress
+from schemas.progress import Progress
 
 PLACE = ("internal.deltas", 1)
 REACHED_US = 1_795_338_904_000_000

@@ -17,7 +17,7 @@ from deploy.stack.position_rules import (
 )
 from deploy.stack.status_rules import Seen, status_of
 from deploy.stack.supervisor import ProcessState, restarts
-from schemas.internal import Progress
+from schemas.progress import Progress
 from schemas.topics import PARTITIONS
 
 NOW_US = 1_795_338_904_000_000

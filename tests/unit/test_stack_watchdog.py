@@ -5,7 +5,7 @@ import pytest
 from deploy.stack.position_rules import Said
 from deploy.stack.watchdog import should_speak
 from deploy.stack.watchdog_rules import HELD_SEC, Look, Watched, held, step
-from schemas.internal import Progress
+from schemas.progress import Progress
 
 WELL: dict[str, str | None] = {"kafka": None, "clickhouse": None}
 Signs = dict[str, str | None]
