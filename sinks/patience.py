@@ -36,10 +36,12 @@ class Patience:
         Raises: StopRequested: the process was asked to leave while the step kept failing.
         """
         wait_sec = FIRST_WAIT_SEC
+        failed = False
         while True:
             try:
                 result = step()
             except TryAgainError as error:
+                failed = True
                 self.gone(error)
                 if self._stop.wait(wait_sec):
                     raise StopRequested from error
@@ -47,7 +49,8 @@ class Patience:
                 if after_failure is not None:
                     after_failure()
             else:
-                self.back()
+                if failed:  # a step that never failed says nothing about what is gone: it may have had nothing to do
+                    self.back()
                 return result
 
     def gone(self, error: TryAgainError) -> None:

@@ -45,6 +45,7 @@ class Retained:
         rows = 0
         try:
             while waiting and rows < ROWS_AT_ONCE and (fact := self._reader.take(wait_sec=_WAIT_SEC)) is not None:
+                self._patience.back()
                 end = self._ends[fact.partition]
                 if isinstance(fact, Vanished):
                     low, _ = self._reader.bounds((RATED, fact.partition))

@@ -49,6 +49,17 @@ def test_another_kind_of_outage_is_another_line() -> None:
     assert [line["event"] for line in lines] == ["waiting", "waiting", "going on"]
 
 
+def test_a_step_that_had_nothing_to_do_ends_no_outage() -> None:
+    """Kafka is gone for the reader; other steps that succeed meanwhile do not say that it is back."""
+    with capture_logs() as lines:
+        patience = Patience(threading.Event(), structlog.get_logger())
+        for _ in range(3):
+            patience.gone(KafkaUnavailableError("no broker answers"))
+            assert run([None], patience) == 1
+        patience.back()
+    assert [line["event"] for line in lines] == ["waiting", "going on"]
+
+
 def test_who_is_asked_to_leave_does_not_wait() -> None:
     """A failing step ends with StopRequested as soon as the process is to leave."""
     stop = threading.Event()
