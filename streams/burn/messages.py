@@ -22,10 +22,11 @@ from streams.ports import Output
 
 _WRITTEN_PLACES = 6
 _NEAR = Decimal("0.8")
-_FINEST_FIRST = (
+FINEST_FIRST = (
     "agent", "credential", "user", "use_case", "service", "project", "team", "cost_center", "pool", "purpose",
     "spend_class", "environment", "model", "provider", "business_unit", "org",
 )  # fmt: skip
+"""Kinds of entities: which of the conditions of a budget says best what it is about."""
 
 
 def output_of(alert: Alert) -> Output:
@@ -40,7 +41,7 @@ def whose(budget: Budget, member: str) -> tuple[str, str]:
     """The entity that a budget is about: its member, else the finest condition of its scope, else the org."""
     if budget.each is not None and member:
         return budget.each, member
-    for name in _FINEST_FIRST:
+    for name in FINEST_FIRST:
         if name in budget.scope:
             return name, budget.scope[name]
     return "org", budget.org

@@ -16,7 +16,7 @@ import numpy as np
 
 from schemas.periods import instant, micros
 from schemas.signals import Alert
-from streams.burn import burning, messages
+from streams.burn import burning, messages, owners
 from streams.burn.allowances import plan_in
 from streams.burn.budgets import period_at
 from streams.burn.crossing import Crossing, cross, ease
@@ -94,7 +94,7 @@ def fired(state: BurnState, crossings: Iterable[Crossing]) -> list[Alert]:
     """The alerts of thresholds crossed, but for those that were said."""
     at = instant(state.clock.lead_us)
     drafts = (draft for crossing in crossings for draft in messages.threshold_alerts(crossing, at=at))
-    said = (state.episodes.fire(draft) for draft in drafts)
+    said = (owners.fired(state, draft) for draft in drafts)
     return [alert for alert in said if alert is not None]
 
 
