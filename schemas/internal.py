@@ -12,10 +12,8 @@ from typing import Literal
 import msgspec
 import pyarrow as pa
 
+from schemas.periods import BUCKET_US as BUCKET_US  # noqa: PLC0414  deltas are summed in these
 from schemas.usage import LEAVES
-
-BUCKET_US = 10_000_000
-"""Deltas are summed in buckets of 10 s of event time; every budget period of every time zone begins on one."""
 
 MONEY = pa.decimal128(18, 12)
 _TIME = pa.timestamp("us", tz="UTC")

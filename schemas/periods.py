@@ -16,7 +16,8 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from schemas.internal import BUCKET_US
+BUCKET_US = 10_000_000
+"""Deltas are summed in buckets of 10 s of event time; every budget period of every time zone begins on one."""
 
 Kind = Literal["hour", "day", "week", "month", "quarter", "year", "once", "rolling"]
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

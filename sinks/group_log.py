@@ -11,18 +11,21 @@ Laws
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, FencedError
 from schemas.progress import Progress, progress_bytes, progress_from_bytes
 from schemas.topics import BY_NAME
-from sinks.adjustments import Adjustment
-from sinks.groups import Group, group_bytes, group_from_bytes
 from sinks.log_reader import SILENT, LogReader, Place, unavailable
 from sinks.patience import StopRequested
+
+if TYPE_CHECKING:  # the notifier, which uses the log too, has no use for Arrow
+    from sinks.adjustments import Adjustment
+    from sinks.groups import Group
 
 STAGE = "sink"
 GROUPS: Place = ("internal.groups", 0)
@@ -87,9 +90,9 @@ class GroupLog:
     def commit(
         self,
         *,
-        group: Group | None,
+        group: "Group | None",
         progress: Sequence[Progress],
-        adjustments: Sequence[Adjustment] = (),
+        adjustments: "Sequence[Adjustment]" = (),
         records: Sequence[tuple[Place, bytes, bytes]] = (),
     ) -> None:
         """The group, the progress, the adjustments and other records (place, key, value) are there, all or none.
@@ -101,7 +104,7 @@ class GroupLog:
         try:
             self._producer.begin_transaction()
             if group is not None:
-                self._produce(GROUPS, b"group", group_bytes(group))
+                self._produce(GROUPS, b"group", msgspec.json.encode(group))
             for entry in progress:
                 self._produce(PROGRESS, entry.key(), progress_bytes(entry))
             for adjustment in adjustments:
@@ -160,21 +163,6 @@ def _raise_if_final(error: Any) -> None:  # noqa: ANN401  confluent-kafka has no
         raise FencedError("another sink has taken over")
     if error.fatal():
         raise FatalError(f"Kafka refuses the sink's transactions: {error.str()}")
-
-
-def last_group(reader: LogReader) -> Group | None:
-    """The group that was recorded last; None where none is kept. Raises: KafkaUnavailableError."""
-    low, high = reader.bounds(GROUPS)
-    back = 64
-    while high > low:
-        start = max(low, high - back)
-        records = list(reader.read_to_end({GROUPS: start}))
-        if records:
-            return group_from_bytes(records[-1].value)
-        if start == low:
-            break
-        back *= 8
-    return None
 
 
 def stored_progress(reader: LogReader, *, stage: str = STAGE) -> dict[Place, Progress]:

@@ -23,7 +23,7 @@ from schemas.errors import CorruptStateError, KafkaUnavailableError, LogChangedE
 from schemas.progress import Progress
 from sinks.adjustments import signed_rows
 from sinks.corrector import Corrector, Life
-from sinks.group_log import GroupLog, last_group, stored_progress, word
+from sinks.group_log import GroupLog, stored_progress, word
 from sinks.groups import (
     Gathered,
     Gatherer,
@@ -40,7 +40,7 @@ from sinks.inserter import Inserter
 from sinks.log_reader import End, LogReader, Record, TopicFacts
 from sinks.opener import Opener
 from sinks.patience import Patience
-from sinks.rated_log import RATED, rated_message, read_spans
+from sinks.rated_log import RATED, last_group, rated_message, read_spans
 from sinks.reconciler import Reconciler
 from sinks.revisions import Resolution
 from sinks.rows import split_by_month, store_rows

@@ -1,4 +1,4 @@
-"""The messages of `internal.rated` as they come from Kafka: one by one, and all of some spans again."""
+"""The messages of `internal.rated` as they come from Kafka: one by one, all of some spans again, the last group."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,8 @@ import msgspec
 
 from schemas.errors import CorruptStateError, KafkaUnavailableError
 from schemas.internal import batch_from_headers
-from sinks.groups import RatedMessage, Span
+from sinks.group_log import GROUPS
+from sinks.groups import Group, RatedMessage, Span, group_from_bytes
 from sinks.log_reader import TIMEOUT_SEC, End, LogReader, Record, Vanished
 from sinks.rows import decoded
 
@@ -44,3 +45,18 @@ def read_spans(reader: LogReader, spans: Sequence[Span]) -> list[RatedMessage]:
         if isinstance(fact, End) or fact.offset + 1 >= end:
             waiting.pop(fact.partition, None)
     return sorted(messages, key=lambda message: (message.partition, message.offset))
+
+
+def last_group(reader: LogReader) -> Group | None:
+    """The group that was recorded last; None where none is kept. Raises: KafkaUnavailableError."""
+    low, high = reader.bounds(GROUPS)
+    back = 64
+    while high > low:
+        start = max(low, high - back)
+        records = list(reader.read_to_end({GROUPS: start}))
+        if records:
+            return group_from_bytes(records[-1].value)
+        if start == low:
+            break
+        back *= 8
+    return None
