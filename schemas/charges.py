@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -23,16 +23,15 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError, from_json, to_json
+from pydantic_core import PydanticCustomError
 
+from schemas.envelope import decoded
 from schemas.errors import InvalidMessage, Reason
 from schemas.money import pico_usd
-from schemas.usage import EARLIEST, MAX_EVENT_BYTES, NO_CONTROL_CHARACTERS, Name, Text
-from schemas.verdicts import verdict
+from schemas.usage import EARLIEST, NO_CONTROL_CHARACTERS, Name, Text
 
 CHARGE_TYPE = "burnline.charge.v1"
 KINDS = ("seat", "subscription", "commitment", "credit", "refund", "tax", "adjustment")
@@ -160,28 +159,7 @@ def decode_charge(raw: bytes, headers: Mapping[str, bytes] | None = None) -> Cha
 
     Raises: InvalidMessage: the record is a dead letter, for its `reason`.
     """
-    if len(raw) > MAX_EVENT_BYTES:
-        limit = f"the message has {len(raw)} bytes; at most {MAX_EVENT_BYTES} are read"
-        raise InvalidMessage(Reason.TOO_LARGE, "", limit)
-    if headers and "ce_id" in headers:
-        raw = _structured(raw, headers)
-    try:
-        return ChargeEvent.model_validate_json(raw)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise verdict(raw, first, event_type=CHARGE_TYPE, own=_own_verdict) from None
-
-
-def _structured(raw: bytes, headers: Mapping[str, bytes]) -> bytes:
-    try:
-        attributes: dict[str, Any] = {
-            name[3:]: value.decode() for name, value in headers.items() if name.startswith("ce_")
-        }
-        return to_json({**attributes, "data": from_json(raw)})
-    except UnicodeDecodeError:
-        raise InvalidMessage(Reason.INVALID_UTF8, "headers", "a ce_ header is not UTF-8") from None
-    except ValueError as error:
-        raise InvalidMessage(Reason.INVALID_JSON, "", str(error)) from None
+    return decoded(ChargeEvent, raw, headers, event_type=CHARGE_TYPE, own=_own_verdict)
 
 
 _DECIMALS = ("data.amount_usd", "data.quantity", "data.unit_price_usd")

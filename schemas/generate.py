@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from schemas.charges import ChargeEvent
+from schemas.outcomes import OutcomeEvent
 from schemas.policies import PolicyChange
 from schemas.signals import Alert, BudgetStates, CloudSignal, DeadLetter, Rates
 from schemas.usage import UsageEvent
@@ -13,6 +14,7 @@ from schemas.usage import UsageEvent
 MODELS: dict[str, type[BaseModel]] = {
     "burnline.usage.v1": UsageEvent,
     "burnline.charge.v1": ChargeEvent,
+    "burnline.outcome.v1": OutcomeEvent,
     "burnline.alert.v1": Alert,
     "burnline.rates.v1": Rates,
     "burnline.budget_states.v1": BudgetStates,

@@ -21,8 +21,8 @@ from sinks.store import Connect, Store, translated
 FOLDER = Path(__file__).parent / "migrations"
 RACES = 5
 GIVEN_OUT = frozenset(range(13, 17))
-"""Numbers that work under way may take, or never takes: a file of a higher number does not wait for them. What is applied
-after a file of a higher number must not depend on the order."""
+"""Numbers that work under way may take, or never takes: a file of a higher number does not wait for them, so nothing in
+them may depend on the order."""
 _APPLIED = """
 CREATE TABLE IF NOT EXISTS schema_migrations_store
 (number UInt32, name String, content_hash String, applied_at DateTime64(6, 'UTC'))

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from schemas.dead_letters import WHAT_TO_DO
 from schemas.errors import InvalidMessage
 from schemas.money import plain, usd
 from schemas.usage import LEAVES
@@ -18,7 +19,6 @@ from schemas.usage_codec import UsageStruct, complete
 from streams.ports import SourceRecord
 from streams.rating.charging import Charges, Pricing, charge
 from streams.rating.columns import Columns
-from streams.rating.dead_letters import WHAT_TO_DO
 from streams.rating.decoding import Decoded, decode_all
 from streams.rating.judging import judge
 from streams.rating.price_rules import Prices

@@ -11,6 +11,7 @@ from schemas.charges import ChargeEvent
 from schemas.deliveries import Said
 from schemas.generate import FOLDER, MODELS, schema_text
 from schemas.internal import BatchHeaders
+from schemas.outcomes import OutcomeEvent
 from schemas.policies import PolicyChange
 from schemas.progress import Progress
 from schemas.signals import CloudSignal
@@ -20,6 +21,7 @@ EXAMPLES = Path(FOLDER).parent / "examples"
 SPECIAL: dict[str, type[BaseModel]] = {
     "burnline.usage.v1": UsageEvent,
     "burnline.charge.v1": ChargeEvent,
+    "burnline.outcome.v1": OutcomeEvent,
     "burnline.policy.v1": PolicyChange,
     "burnline.delivery.v1": Said,
 }
