@@ -20,9 +20,13 @@ DEAD_LETTER_TYPE = "burnline.dead_letter.v1"
 Money = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
 Unit = Literal["usd", "tokens", "requests", "usd_per_hour", "count"]
 Why = Literal[
-    "period_over", "calmed_down", "late_events", "limit_changed", "budget_changed", "budget_removed", "budget_added",
+    "period_over", "calmed_down", "late_events", "limit_changed", "limit_reached", "budget_changed", "budget_removed",
+    "budget_added",
 ]  # fmt: skip
-"""Why an episode is over. `budget_changed`: the budget matches something else now and was opened anew."""
+"""Why an episode is over. `budget_changed`: the budget matches something else now and was opened anew.
+
+`limit_reached`: what was forecast has come true, and thresholds say so.
+"""
 
 
 def rfc3339(at: datetime) -> str:
@@ -37,6 +41,33 @@ class Signal(BaseModel):
     """What all signals share; frozen, unknown fields ignored so that newer writers can be read."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Contributor(Signal):
+    """What one entity, never a person, added to the spend behind an alert."""
+
+    entity_type: str
+    entity_id: str
+    after: Money
+
+
+class AlertBridge(Signal):
+    """The spend behind an alert as burn's own sums know it: [since, until) against as long a time right before.
+
+    The last 24 hours or a little less, from a whole second hour on; exact, without charges and what has no price.
+    """
+
+    since: Time
+    until: Time
+    baseline_since: Time
+    unit: Literal["usd", "tokens", "requests"]
+    before: Money
+    after: Money
+    terms: dict[Literal["calls", "tokens_per_call", "cost_per_token"], Money] | None = Field(
+        description="what each has changed; the sum is after - before to the last digit. null: nothing to compare with"
+    )
+    contributors: list[Contributor] = Field(description="who spent most of `after`, of those that burn can tell apart")
+    left_open: str = Field(description="what this does not know, and how to ask for it")
 
 
 class Alert(Signal):
@@ -77,6 +108,9 @@ class Alert(Signal):
     owner: str | None
     labels: dict[str, str]
     evidence: dict[str, str] = Field(description="the numbers behind it, each as text")
+    bridge: AlertBridge | None = Field(
+        None, description="the change of spend behind it, as known when it opened; null where it is about none"
+    )
     message: str
     runbook_url: str | None
 

@@ -95,6 +95,7 @@ TABLES: Mapping[str, pa.Schema] = {
             ("at", _TIME),
             ("opened_at", _TIME),
             ("resolved_at", _TIME),
+            ("reason", pa.string()),
             ("unit", pa.string()),
             ("value", _MONEY),
             ("threshold", _MONEY),
@@ -102,6 +103,7 @@ TABLES: Mapping[str, pa.Schema] = {
             ("owner", pa.string()),
             ("labels", _STRINGS),
             ("evidence", _STRINGS),
+            ("bridge", pa.string()),
             ("message", pa.string()),
             ("runbook_url", pa.string()),
         ]
@@ -212,7 +214,9 @@ def _budget_states(data: bytes) -> list[SignalRow]:
 
 
 def _alert(data: bytes) -> list[SignalRow]:
-    return [SignalRow("alert_events_store", dict(Alert.model_validate_json(data)))]
+    alert = Alert.model_validate_json(data)
+    bridge = None if alert.bridge is None else alert.bridge.model_dump_json()
+    return [SignalRow("alert_events_store", dict(alert) | {"bridge": bridge})]
 
 
 def _dead_letter(data: bytes) -> list[SignalRow]:

@@ -49,9 +49,8 @@ def test_every_kind_of_signal_reaches_its_views_once(world: SinkWorld) -> None:
         send(world, "alerts.budgets", example("alert.budget_threshold"))
         send(world, "internal.deliveries", example("burnline.delivery.v1"))
     send(world, "internal.deliveries", example("burnline.delivery.v1", status="delivered", attempts=2, reason=""))
-    send(
-        world, "alerts.anomalies", example("alert.spike", seq=2, status="resolved", resolved_at="2026-11-22T10:00:00Z")
-    )
+    over = {"status": "resolved", "resolved_at": "2026-11-22T10:00:00Z", "reason": "calmed_down"}
+    send(world, "alerts.anomalies", example("alert.spike", seq=2, **over))
     later = {"windows": [], "entity_type": "team", "entity_id": "code"}
     send(world, "usage.rates", example("burnline.rates.v1", window_end="2026-11-22T09:20:00Z", rates=[later]))
     with world.sink():
@@ -75,8 +74,10 @@ def test_every_kind_of_signal_reaches_its_views_once(world: SinkWorld) -> None:
     ]
     assert world.ask("SELECT count() FROM alert_events") == [(3,)]
     assert world.ask("SELECT status, labels FROM alert_events WHERE seq = 2") == [("resolved", {"agent": "review-bot"})]
-    [(status, opened, resolved)] = world.ask("SELECT status, opened_at, resolved_at FROM alerts WHERE rule = 'spike'")
-    assert (status, opened.hour, resolved.hour) == ("resolved", 9, 10)
+    asked = "SELECT reason, transitions, opened_at, resolved_at FROM alerts WHERE rule = 'spike'"
+    [(reason, transitions, opened, resolved)] = world.ask(asked)
+    assert (reason, transitions, opened.hour, resolved.hour) == ("calmed_down", 2, 9, 10)
+    assert world.ask("SELECT reason FROM alert_events ORDER BY reason") == [("",), ("",), ("calmed_down",)]
     assert world.ask("SELECT detector, expected, score FROM anomalies") == [("spike", 2.2, 11.3)]
 
 
