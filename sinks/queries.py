@@ -225,8 +225,8 @@ def alerts(  # noqa: PLR0913  one question with many optional sides; all by name
             parameters[name] = value
     sql = (
         "SELECT v.alert_id, v.topic, v.mode, v.basis, v.notify, v.rule, v.kind, v.level, v.severity, v.status,"
-        " v.reason, v.org, v.entity_type, v.entity_id, v.budget_id, v.member, v.period_start, v.opened_at, v.last_change,"
-        " v.resolved_at, v.unit, v.value, v.threshold, v.estimated_usd, v.owner, v.message"
+        " v.reason, v.org, v.entity_type, v.entity_id, v.budget_id, v.member, v.period_start, v.opened_at,"
+        " v.last_change, v.resolved_at, v.unit, v.value, v.threshold, v.estimated_usd, v.owner, v.message"
         f" FROM alerts AS v{_where(conditions)}"
         " ORDER BY v.last_change DESC, v.alert_id"
     )
