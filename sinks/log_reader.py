@@ -74,7 +74,10 @@ class TopicFacts:
 class LogReader:
     """Reads what is assigned; a context manager; for one thread."""
 
-    def __init__(self, settings: KafkaSettings, *, name: str, queued_bytes: int = 64 * 2**20) -> None:
+    def __init__(
+        self, settings: KafkaSettings, *, name: str, queued_bytes: int = 64 * 2**20, idle_ms: int = 100
+    ) -> None:
+        """`idle_ms`: how long the broker may sit on a question while nothing comes; what comes is sent at once."""
         self._prefix = settings.topic_prefix
         self._gone = False
         base = {**settings.to_confluent(), "log_level": 0, "error_cb": self._on_error}
@@ -88,7 +91,7 @@ class LogReader:
                 "auto.offset.reset": "error",
                 "queued.max.messages.kbytes": queued_bytes // 1024,
                 "fetch.message.max.bytes": 16 * 2**20 + 4096,
-                "fetch.wait.max.ms": 100,
+                "fetch.wait.max.ms": idle_ms,
                 "reconnect.backoff.max.ms": 2000,
             },
             logger=SILENT,

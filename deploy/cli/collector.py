@@ -106,7 +106,7 @@ def _file(chosen: Path | None, state_dir: Path | None) -> Path:
     stack = find_stack(state_dir, os.environ)
     if stack is None:
         raise InputError("no stack found here; say where the tokens are with --tokens FILE")
-    return stack.layout.root / "secrets" / "collector-tokens.toml"
+    return stack.layout.collector_tokens
 
 
 def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:

@@ -13,9 +13,12 @@ _DRAIN_SEC = 60.0
 
 def register(app: typer.Typer) -> None:
     """The commands are part of the app."""
-    app.command("up", epilog=examples("burnline up", "burnline up --state-dir DIR --kafka-port 0 --clickhouse-port 0"))(
-        up
-    )
+    app.command(
+        "up",
+        epilog=examples(
+            "burnline up", "burnline up --collector", "burnline up --state-dir DIR --kafka-port 0 --clickhouse-port 0"
+        ),
+    )(up)
     app.command("down", epilog=examples("burnline down", "burnline down --now"))(down)
     app.command("status", epilog=examples("burnline status", "burnline status --json"))(status)
     app.command("drain", epilog=examples("burnline drain", "burnline drain --timeout 300"))(drain)
@@ -26,11 +29,16 @@ def up(
     state_dir: StateDir = None,
     kafka_port: Annotated[int | None, typer.Option(help="9092 unless given; 0 = any free port.")] = None,
     clickhouse_port: Annotated[int | None, typer.Option(help="8123 unless given; 0 = any free port.")] = None,
+    collector: Annotated[
+        bool | None,
+        typer.Option("--collector/--no-collector", help="Also take usage over HTTP; remembered. Off unless asked for."),
+    ] = None,
+    collector_port: Annotated[int | None, typer.Option(help="8126 unless given; 0 = any free port.")] = None,
     port_offset: Annotated[int, typer.Option(help="Added to the usual ports.")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for each part.")] = _UP_SEC,
     as_json: AsJson = False,
 ) -> None:
-    """Start Kafka, ClickHouse and all stages; returns when they are healthy.
+    """Start Kafka, ClickHouse, all stages and the notifier; returns when they are healthy.
 
     Everything lies in the state directory. A stack that runs already is left as it is.
     Kafka or ClickHouse of your own: set BURNLINE_KAFKA_BOOTSTRAP_SERVERS or BURNLINE_CLICKHOUSE_URL.
@@ -40,7 +48,13 @@ def up(
     from deploy.stack.up import start_stack
 
     layout = state_dir_for_up(state_dir, os.environ)
-    wanted = Wanted(kafka=kafka_port, clickhouse=clickhouse_port, offset=port_offset)
+    wanted = Wanted(
+        kafka=kafka_port,
+        clickhouse=clickhouse_port,
+        collector=collector_port,
+        collects=True if collector is None and collector_port is not None else collector,
+        offset=port_offset,
+    )
     started = start_stack(layout, os.environ, wanted, timeout_sec=timeout, say=say)
     record = started.stack.record
     if as_json:
@@ -49,6 +63,8 @@ def up(
     put(f"{'runs already' if started.was_running else 'up'}: {layout.root}")
     put(f"  Kafka       {record.kafka_bootstrap_servers}{' (external)' if record.kafka == 'external' else ''}")
     put(f"  ClickHouse  {record.clickhouse_url}{' (external)' if record.clickhouse == 'external' else ''}")
+    if record.collector_port:
+        put(f"  Collector   http://127.0.0.1:{record.collector_port}")
 
 
 def down(

@@ -1,6 +1,6 @@
 """Bringing the parts of a supervised stack to health: each is healthy before the next is looked at.
 
-Order: Kafka, its topics, ClickHouse, its tables, then rating, burn and sink together.
+Order: Kafka, its topics, ClickHouse, its tables, then rating, burn, sink, notifier and collector together.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from deploy.stack.find import Stack
 from deploy.stack.health import (
     Check,
     clickhouse_check,
+    collector_check,
     crash_check,
     kafka_check,
     log_sizes,
@@ -16,9 +17,10 @@ from deploy.stack.health import (
     program_check,
     wait_for,
 )
-from deploy.stack.position_rules import SPEAKS, silent_since
+from deploy.stack.position_rules import SPEAKS, Place, silent_since
 from deploy.stack.positions import PROGRESS, Positions
 from deploy.stack.programs import STAGES
+from deploy.stack.telling import LOG, NOTIFIER
 from deploy.topics_admin import apply_topics
 from schemas.errors import FatalError, KafkaUnavailableError, StoreUnavailableError
 from schemas.topics import BY_NAME
@@ -50,10 +52,15 @@ class BringUp:
         self._wait("clickhouse", self._tables)
         with Positions(kafka) as positions:
             (spoken_before,) = positions.ends([PROGRESS]).values()
-            for stage in STAGES:
-                self._supervisor.start(stage)
+            collector = ["collector"] if "collector" in self._own else []
+            for name in (*STAGES, NOTIFIER, *collector):
+                self._supervisor.start(name)
             for stage in ("rating", "burn"):  # these speak each second
-                self._wait(stage, self._speaks(positions, stage, spoken_before))
+                places = [(topic, part) for topic in SPEAKS[stage] for part in range(BY_NAME[topic].partitions)]
+                self._wait(stage, self._speaks(positions, stage, spoken_before, places))
+            self._wait(NOTIFIER, self._speaks(positions, NOTIFIER, spoken_before, [LOG]))
+        if collector:
+            self._wait("collector", collector_check(self._stack.record.collector_port))
         self._wait("sink", program_check(self._supervisor, "sink"))
         self._supervisor.start("watchdog")
 
@@ -69,9 +76,8 @@ class BringUp:
             store.close()
         return None
 
-    def _speaks(self, positions: Positions, stage: str, spoken_before: int) -> Check:
-        """A check that a stage has said on each of its partitions how far it is, since this began."""
-        places = [(topic, partition) for topic in SPEAKS[stage] for partition in range(BY_NAME[topic].partitions)]
+    def _speaks(self, positions: Positions, stage: str, spoken_before: int, places: list[Place]) -> Check:
+        """A check that a stage has said on each of the partitions how far it is, since this began."""
 
         def check() -> str | None:
             try:

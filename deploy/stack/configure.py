@@ -4,14 +4,25 @@ import os
 from collections.abc import Mapping
 
 from deploy.stack.layout import Layout
-from deploy.stack.ports import CLICKHOUSE_PORT, KAFKA_PORT, LOOPBACK, Wanted, free_port, is_free, require_free
+from deploy.stack.ports import (
+    CLICKHOUSE_PORT,
+    COLLECTOR_PORT,
+    KAFKA_PORT,
+    LOOPBACK,
+    Wanted,
+    free_port,
+    is_free,
+    require_free,
+)
 from deploy.stack.record import (
     CLICKHOUSE_SETTING,
     KAFKA_SETTING,
+    NOTIFIER_PREFIX,
     Part,
     StackRecord,
     connection_settings,
     new_stack_id,
+    notifier_settings,
 )
 from schemas.errors import SettingsError
 
@@ -31,7 +42,8 @@ def configure(
 
     Raises: SettingsError: a port is taken, or the state directory belongs to another kind of stack.
     """
-    settings = {**(before.settings if before else {}), **_absolute(connection_settings(environment))}
+    given = connection_settings(environment) | notifier_settings(environment)
+    settings = {**(before.settings if before else {}), **_absolute(given)}
     kafka: Part = "external" if KAFKA_SETTING in settings else "own"
     clickhouse: Part = "external" if CLICKHOUSE_SETTING in settings else "own"
     if before is not None:
@@ -40,10 +52,15 @@ def configure(
     settings = {
         name: value
         for name, value in settings.items()
-        if name in _OWN_KEEPS or (kafka if name.startswith("BURNLINE_KAFKA_") else clickhouse) == "external"
+        if name in _OWN_KEEPS
+        or name.startswith(NOTIFIER_PREFIX)
+        or (kafka if name.startswith("BURNLINE_KAFKA_") else clickhouse) == "external"
     }
     asked = {"kafka": _asked(wanted.kafka, KAFKA_PORT, wanted.offset)}
     asked["clickhouse"] = _asked(wanted.clickhouse, CLICKHOUSE_PORT, wanted.offset)
+    collects = wanted.collects if wanted.collects is not None else bool(before and before.collector_port)
+    if collects:
+        asked["collector"] = _asked(wanted.collector, COLLECTOR_PORT, wanted.offset)
     free = (set(before.free_ports if before else ()) | {name for name, port in asked.items() if port == 0}) - {
         name for name, port in asked.items() if port
     }
@@ -57,6 +74,14 @@ def configure(
         require_free(clickhouse_port, of="ClickHouse", flag="--clickhouse-port")
     if kafka == clickhouse == "own" and kafka_port == clickhouse_port:
         raise SettingsError(f"port {kafka_port} is asked for twice; Kafka and ClickHouse need one each")
+    collector_port = 0
+    if collects:
+        last = (before.collector_port if before else 0) or None
+        collector_port = _port(asked["collector"], last, COLLECTOR_PORT, "collector" in free)
+        require_free(collector_port, of="the collector", flag="--collector-port")
+    taken = [port for port, own in ((kafka_port, kafka), (clickhouse_port, clickhouse)) if own == "own"]
+    if collector_port in taken:
+        raise SettingsError(f"port {collector_port} is asked for twice; the collector needs one of its own")
     controller_port = before.controller_port if before else 0
     return StackRecord(
         stack_id=before.stack_id if before else new_stack_id(),
@@ -65,6 +90,7 @@ def configure(
         kafka_port=kafka_port,
         clickhouse_port=clickhouse_port,
         controller_port=controller_port if controller_port and is_free(controller_port) else free_port(),
+        collector_port=collector_port,
         free_ports=tuple(sorted(free)),
         kafka_bootstrap_servers=settings.get(KAFKA_SETTING, f"{LOOPBACK}:{kafka_port}"),
         clickhouse_url=settings.get(CLICKHOUSE_SETTING, f"http://{LOOPBACK}:{clickhouse_port}"),
@@ -88,7 +114,8 @@ def _port(asked: int | None, before: int | None, usual: int, free: bool) -> int:
 
 def _absolute(settings: Mapping[str, str]) -> dict[str, str]:
     """The settings with whole paths: the stack's processes run in another directory."""
-    return {name: os.path.abspath(value) if name.endswith("_FILE") else value for name, value in settings.items()}  # noqa: PTH100  the value is text
+    paths = ("_FILE", "_DIR")
+    return {name: os.path.abspath(value) if name.endswith(paths) else value for name, value in settings.items()}  # noqa: PTH100  the value is text
 
 
 def _require_same(layout: Layout, before: Part, now: Part, setting: str) -> None:

@@ -8,7 +8,7 @@ from deploy.stack.drain import drain
 from deploy.stack.find import Stack
 from deploy.stack.lock import locked
 from deploy.stack.processes import StackProcess, end_processes, processes_of
-from deploy.stack.programs import STOP_ORDER
+from deploy.stack.programs import DRAINED, STOP_ORDER
 from deploy.stack.supervisor import socket_path
 from schemas.errors import FatalError, KafkaUnavailableError
 
@@ -41,6 +41,9 @@ def stop_locked(stack: Stack, *, drain_sec: float, say: Say) -> Stopped:
         leftovers = processes_of(stack.record.stack_id)
         end_leftovers(stack, say=say)
         return Stopped(was_running=bool(leftovers), drained=None)
+    if "collector" in supervisor.processes():
+        say("stopping collector")  # before the drain: what it has taken is stored, too
+        supervisor.stop("collector")
     drained, missing = _drain(stack, drain_sec, say)
     for name in STOP_ORDER:
         if name in supervisor.processes():
@@ -56,7 +59,7 @@ def _drain(stack: Stack, drain_sec: float, say: Say) -> tuple[bool | None, tuple
     if drain_sec <= 0:
         return None, ()
     states = stack.supervisor().processes()
-    idle = [name for name in STOP_ORDER if name in states and states[name].state != "RUNNING"]
+    idle = [name for name in DRAINED if name in states and states[name].state != "RUNNING"]
     if idle:
         say(f"not draining: {', '.join(idle)} {'is' if len(idle) == 1 else 'are'} not running")
         return None, ()

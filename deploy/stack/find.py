@@ -11,7 +11,14 @@ from pydantic import ValidationError
 from deploy.stack.layout import Layout, layout_at
 from deploy.stack.processes import STACK_DIR_VARIABLE, STACK_ID_VARIABLE
 from deploy.stack.programs import REPOSITORY
-from deploy.stack.record import CLICKHOUSE_SETTING, KAFKA_SETTING, StackRecord, connection_settings, read_record
+from deploy.stack.record import (
+    CLICKHOUSE_SETTING,
+    KAFKA_SETTING,
+    StackRecord,
+    connection_settings,
+    notifier_settings,
+    read_record,
+)
 from deploy.stack.supervisor import Supervisor, socket_path
 from schemas.connection import ClickHouseSettings, KafkaSettings
 from schemas.errors import SettingsError
@@ -45,7 +52,9 @@ class Stack:
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
         """What every process of the stack finds in its environment; no password is among it."""
-        found = {name: value for name, value in base.items() if name not in connection_settings(base)}
+        settings = connection_settings(base) | notifier_settings(base)
+        found = {name: value for name, value in base.items() if name not in settings}
+        found["BURNLINE_NOTIFIER_SECRETS_DIR"] = str(self.layout.route_secrets)
         found |= self.record.settings
         found |= {
             STACK_ID_VARIABLE: self.record.stack_id,

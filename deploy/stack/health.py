@@ -11,7 +11,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from deploy.stack.layout import Layout
-from deploy.stack.position_rules import SPEAKS, Said, StagePlace
+from deploy.stack.ports import LOOPBACK
+from deploy.stack.position_rules import SPEAKS, Place, Said, StagePlace
 from deploy.stack.supervisor import ProcessState, Supervisor, restarts
 from schemas.connection import ClickHouseSettings, KafkaSettings
 from schemas.errors import FatalError
@@ -23,6 +24,7 @@ _EVERY_SEC = 0.2
 _CRASHES = 4
 _TAIL_LINES = 12
 _TAIL_BYTES = 65_536
+AWAY = "it answers, but has no Kafka"
 QUIET_SEC = 15.0
 """Rating and burn speak each second even on an empty log; longer silence means that they hang or are down."""
 
@@ -71,6 +73,22 @@ def clickhouse_check(settings: ClickHouseSettings) -> Check:
     return check
 
 
+def collector_check(port: int) -> Check:
+    """A check that the collector on this port answers, and reaches Kafka."""
+
+    def check() -> str | None:
+        connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2)
+        try:
+            connection.request("GET", "/health")
+            return None if connection.getresponse().status == 200 else AWAY
+        except (OSError, http.client.HTTPException):
+            return f"waiting for {LOOPBACK}:{port} to answer"
+        finally:
+            connection.close()
+
+    return check
+
+
 def program_check(supervisor: Supervisor, name: str) -> Check:
     """A check that a program has been running for some seconds."""
 
@@ -104,13 +122,19 @@ def stage_reason(
         return None
     for topic in SPEAKS[stage]:
         for partition in range(partitions):
-            found = said.get((stage, topic, partition))
-            if found is None:
-                return f"has said nothing on {topic}/{partition} yet"
-            silent_sec = (now_us - found.said_at_us) / 1e6
-            if silent_sec > QUIET_SEC:
-                return f"has said nothing on {topic}/{partition} for {silent_sec:.0f} s"
+            silent = silent_reason(said.get((stage, topic, partition)), (topic, partition), now_us=now_us)
+            if silent is not None:
+                return silent
     return None
+
+
+def silent_reason(found: Said | None, place: Place, *, now_us: int) -> str | None:
+    """Why somebody who must speak at a place is not healthy: it has said nothing there for a while."""
+    topic, partition = place
+    if found is None:
+        return f"has said nothing on {topic}/{partition} yet"
+    silent_sec = (now_us - found.said_at_us) / 1e6
+    return f"has said nothing on {topic}/{partition} for {silent_sec:.0f} s" if silent_sec > QUIET_SEC else None
 
 
 def restart_counts(layout: Layout) -> dict[str, int]:

@@ -63,6 +63,16 @@ class Layout:
         """The password of ClickHouse's user `analyst`, who may only read."""
         return self.root / "secrets" / "clickhouse-analyst"
 
+    @property
+    def collector_tokens(self) -> Path:
+        """Who may send to the collector: hashes of tokens."""
+        return self.root / "secrets" / "collector-tokens.toml"
+
+    @property
+    def route_secrets(self) -> Path:
+        """A file for each secret that a route of the policies names."""
+        return self.root / "route-secrets"
+
     def log(self, program: str) -> Path:
         """The log of one process."""
         return self.logs / f"{program}.log"
@@ -101,7 +111,8 @@ def claim(layout: Layout) -> None:
 
 def furnish(layout: Layout) -> None:
     """Every directory of a claimed state directory exists, with mode 0700."""
-    for directory in (layout.logs, layout.kafka, layout.clickhouse, layout.writer_password.parent):
+    secrets = (layout.writer_password.parent, layout.route_secrets)
+    for directory in (layout.logs, layout.kafka, layout.clickhouse, *secrets):
         directory.mkdir(mode=0o700, exist_ok=True)
 
 

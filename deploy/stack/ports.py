@@ -12,6 +12,7 @@ from schemas.errors import SettingsError
 LOOPBACK = "127.0.0.1"
 KAFKA_PORT = 9092
 CLICKHOUSE_PORT = 8123
+COLLECTOR_PORT = 8126
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Wanted:
 
     kafka: int | None = None
     clickhouse: int | None = None
+    collector: int | None = None
+    collects: bool | None = None  # whether there is a collector; None: as last time
     offset: int = 0
 
 

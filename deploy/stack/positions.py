@@ -1,6 +1,6 @@
 """How far each stage is and how far it could be: the one door to progress and end offsets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -124,6 +124,20 @@ class Positions:
         self._reader.assign([TopicPartition(self._settings.topic(topic), partition, offset)])
         message = self._poll(self._reader)
         return None if message.error() is not None else int(message.timestamp()[1]) * 1000
+
+    def values(self, place: Place, offset: int, end: int) -> Iterator[bytes]:
+        """The values of the committed records from an offset on, up to an end that was asked for before.
+
+        Raises: KafkaUnavailableError: no answer in time.
+        """
+        topic, partition = place
+        self._reader.assign([TopicPartition(self._settings.topic(topic), partition, offset)])
+        while offset < end:
+            message = self._poll(self._reader)
+            if message.error() is not None:
+                return
+            offset = message.offset() + 1
+            yield message.value() or b""
 
     def _poll(self, consumer: Consumer) -> Message:
         """The next record, or the end of the partition, which is a message with an error."""

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.stack.layout import Layout
+from deploy.stack.ports import LOOPBACK
 from deploy.stack.record import StackRecord
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STAGES = ("rating", "burn", "sink")
 """Workers, in the order in which events pass them."""
-STOP_ORDER = ("watchdog", *STAGES, "clickhouse", "kafka")
-"""Nobody is stopped before those who send to it."""
+DRAINED = (*STAGES, "clickhouse", "kafka")
+"""Who must run so that everything can be stored."""
+STOP_ORDER = ("watchdog", *STAGES, "notifier", "clickhouse", "kafka")
+"""Nobody is stopped before those who send to it; a collector is stopped first of all, before the drain."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +35,21 @@ def programs_of(record: StackRecord, layout: Layout, *, kafka_command: tuple[str
         Program("rating", (*python, "streams", "rating", "--instance", "0"), stop_sec=30),
         Program("burn", (*python, "streams", "burn", "--instance", "0"), stop_sec=60),
         Program("sink", (*python, "sinks"), stop_sec=60),
+        Program("notifier", (*python, "sinks.notifier"), stop_sec=30),
     ]
+    if record.collector_port:
+        found.append(Program("collector", (*python, *collector_words(record, layout)), stop_sec=30))
     if record.clickhouse == "own":
         found.append(Program("clickhouse", clickhouse_command(record, layout), stop_sec=60, first=True))
     if record.kafka == "own":
         found.append(Program("kafka", kafka_command, stop_sec=60, first=True))
     return tuple(found)
+
+
+def collector_words(record: StackRecord, layout: Layout) -> tuple[str, ...]:
+    """How the collector is started; who may send stands in its file of tokens."""
+    listen = f"{LOOPBACK}:{record.collector_port}"
+    return ("deploy", "collector", "--listen", listen, "--tokens", str(layout.collector_tokens))
 
 
 def clickhouse_command(record: StackRecord, layout: Layout) -> tuple[str, ...]:

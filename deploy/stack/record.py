@@ -15,10 +15,14 @@ Part = Literal["own", "external"]
 KAFKA_SETTING = "BURNLINE_KAFKA_BOOTSTRAP_SERVERS"
 CLICKHOUSE_SETTING = "BURNLINE_CLICKHOUSE_URL"
 CONNECTION_PREFIXES = ("BURNLINE_KAFKA_", "BURNLINE_CLICKHOUSE_")
+NOTIFIER_PREFIX = "BURNLINE_NOTIFIER_"
 
 
 class StackRecord(BaseModel):
-    """One stack. `settings` are the connection settings that it was started with; passwords stay in their files."""
+    """One stack. `settings` are those of connections and of the notifier that it was started with, without secrets.
+
+    `collector_port` is 0 where it has no collector.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,6 +33,7 @@ class StackRecord(BaseModel):
     kafka_port: int
     clickhouse_port: int
     controller_port: int
+    collector_port: int = 0
     free_ports: tuple[str, ...] = ()
     kafka_bootstrap_servers: str
     clickhouse_url: str
@@ -43,6 +48,11 @@ def new_stack_id() -> str:
 def connection_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """The `BURNLINE_*` settings that say where Kafka and ClickHouse are."""
     return {name: value for name, value in sorted(environment.items()) if name.startswith(CONNECTION_PREFIXES)}
+
+
+def notifier_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings that say where alerts may go; none of them is a secret."""
+    return {name: value for name, value in sorted(environment.items()) if name.startswith(NOTIFIER_PREFIX)}
 
 
 def read_record(layout: Layout) -> StackRecord | None:
@@ -85,3 +95,9 @@ def ensure_secrets(layout: Layout) -> None:
     for path in (layout.writer_password, layout.analyst_password):
         if not path.exists():
             write_private(path, secrets.token_urlsafe(32) + "\n")
+
+
+def ensure_tokens(layout: Layout) -> None:
+    """The collector's file of tokens is there, with nobody in it at first."""
+    if not layout.collector_tokens.exists():
+        write_private(layout.collector_tokens, "# burnline collector token --org ORG --credential NAME adds one\n")

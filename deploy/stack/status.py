@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from deploy.stack.find import Stack
-from deploy.stack.health import clickhouse_check, kafka_check, restart_counts
+from deploy.stack.health import clickhouse_check, collector_check, kafka_check, restart_counts
 from deploy.stack.position_rules import READS
 from deploy.stack.positions import Positions
 from deploy.stack.processes import lives
 from deploy.stack.status_rules import Seen, Status, lagging, status_of
 from deploy.stack.supervisor import ProcessState, Supervisor
+from deploy.stack.telling import ALERTS, LOG, MOST_SAID, NOTIFIER, DeadRoute, dead_routes
 from schemas.errors import FatalError, KafkaUnavailableError
 
 
@@ -35,6 +36,10 @@ def see(stack: Stack) -> Seen:
         ),
         said=None,
         ends=None,
+        collects=bool(record.collector_port),
+        collector_reason=_reason(collector_check(record.collector_port)(), running=running)
+        if record.collector_port
+        else None,
     )
     found = seen if seen.kafka_reason else _with_positions(stack, seen)
     return replace(found, processes=_processes(supervisor))
@@ -68,7 +73,8 @@ def _with_positions(stack: Stack, seen: Seen) -> Seen:
     try:
         with Positions(stack.kafka()) as positions:
             said = positions.progress()
-            ends = positions.ends({topic for topics in READS.values() for topic in topics})
+            topics = {topic for topics in READS.values() for topic in topics}
+            ends = positions.ends(topics | {topic for topic, _ in (*ALERTS, LOG)})
             found = replace(seen, said=said, ends=ends, now_us=time.time_ns() // 1000)
             oldest = {}
             for stage in READS:
@@ -77,6 +83,14 @@ def _with_positions(stack: Stack, seen: Seen) -> Seen:
                     appended_us = positions.append_time_us(place[1:], next_offset)
                     if appended_us is not None:
                         oldest[place] = appended_us
-            return replace(found, oldest_us=oldest)
+            return replace(found, oldest_us=oldest, dead_routes=_dead_routes(positions, found))
     except KafkaUnavailableError as error:
         return replace(seen, kafka_reason=str(error))
+
+
+def _dead_routes(positions: Positions, seen: Seen) -> list[DeadRoute]:
+    """The routes that take nothing; what the notifier said before its position is settled."""
+    word, end = (seen.said or {}).get((NOTIFIER, *LOG)), (seen.ends or {}).get(LOG, 0)
+    if word is None or word.progress.next_offset >= end:
+        return []
+    return dead_routes(positions.values(LOG, max(word.progress.next_offset, end - MOST_SAID), end))

@@ -1,12 +1,13 @@
 """How a stack stands, from what was seen of it: pure, so that every degraded state has a test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from deploy.stack.health import QUIET_SEC, stage_reason
+from deploy.stack.health import QUIET_SEC, silent_reason, stage_reason
 from deploy.stack.position_rules import OPENED, READS, SPEAKS, Place, Said, StagePlace, position
 from deploy.stack.supervisor import ProcessState
+from deploy.stack.telling import ALERTS, LOG, NOTIFIER, DeadRoute
 from schemas.topics import PARTITIONS
 
 Health = Literal["ok", "degraded", "down"]
@@ -29,6 +30,9 @@ class Seen:
     said: Mapping[StagePlace, Said] | None
     ends: Mapping[Place, int] | None
     oldest_us: Mapping[StagePlace, int] = field(default_factory=dict)
+    dead_routes: Sequence[DeadRoute] = ()
+    collector_reason: str | None = None
+    collects: bool = False  # the stack has a collector
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Component:
     policy_offset: int | None
     why: str
     lost_records: int = 0  # that retention took before they were read, ever
+    dead_routes: int | None = None  # of the notifier: how many take nothing
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ def status_of(seen: Seen) -> Status:
         _part("kafka", seen, seen.kafka_reason),
         _part("clickhouse", seen, seen.clickhouse_reason),
         *(_stage(stage, seen) for stage in READS),
+        _notifier(seen),
+        *([_part("collector", seen, seen.collector_reason)] if seen.collects else []),
     )
     worst: Health = "ok"
     if any(component.health == "down" for component in components):
@@ -128,15 +135,41 @@ def _stage(stage: str, seen: Seen) -> Component:
     )
 
 
+def _notifier(seen: Seen) -> Component:
+    """What no route waits for is done; a route that takes nothing is a fault, though nobody else waits for it."""
+    state = (seen.processes or {}).get(NOTIFIER)
+    known = seen.said is not None and seen.ends is not None
+    said = {place: found for place, found in (seen.said or {}).items() if place[0] == NOTIFIER}
+    ends = {(NOTIFIER, *place): end for place, end in (seen.ends or {}).items() if place in ALERTS}
+    health, why = _runs(state, seen) or _tells(seen)
+    return Component(
+        name=NOTIFIER,
+        health=health,
+        state=_state(state),
+        pid=state.pid if state else None,
+        restarts=seen.restarts.get(NOTIFIER, 0),
+        up_sec=_up_sec(state, seen),
+        position=sum(said[place].progress.next_offset for place in ends if place in said) if known else None,
+        lag=sum(max(end - position(said, place), 0) for place, end in ends.items() if place in said) if known else None,
+        oldest_unprocessed_sec=None,
+        policy_offset=None,
+        why=why,
+        dead_routes=len(seen.dead_routes) if known else None,
+    )
+
+
+def _tells(seen: Seen) -> tuple[Health, str]:
+    silent = silent_reason((seen.said or {}).get((NOTIFIER, *LOG)), LOG, now_us=seen.now_us)
+    reasons = [silent] if silent is not None else [str(route) for route in seen.dead_routes]
+    return ("degraded", "; ".join(reasons)) if reasons else ("ok", "")
+
+
 def _judge(stage: str, state: ProcessState | None, seen: Seen, oldest_sec: float | None) -> tuple[Health, str]:
-    if state is None or state.state != _RUNNING:
-        reason = f": {state.reason}" if state is not None and state.reason else ""
-        return ("degraded" if state is not None and state.state == "STARTING" else "down"), f"{_state(state)}{reason}"
-    if seen.said is None:
-        return "degraded", "its position is not known while Kafka does not answer"
-    if (died := _died(stage, seen.said)) is not None:
+    if (stopped := _runs(state, seen)) is not None:
+        return stopped
+    if (died := _died(stage, seen.said or {})) is not None:
         return "degraded", died
-    silent = stage_reason(stage, state, seen.said, PARTITIONS, now_us=seen.now_us)
+    silent = stage_reason(stage, state, seen.said or {}, PARTITIONS, now_us=seen.now_us)
     if silent is not None:
         return "degraded", silent
     still = _stands_still(stage, seen)
@@ -145,6 +178,16 @@ def _judge(stage: str, state: ProcessState | None, seen: Seen, oldest_sec: float
     if oldest_sec is not None and oldest_sec > LATE_SEC:
         return "degraded", f"the oldest record that it has not done has waited for {oldest_sec:.0f} s"
     return "ok", ""
+
+
+def _runs(state: ProcessState | None, seen: Seen) -> tuple[Health, str] | None:
+    """Why nothing more can be said of a process; None where it runs and positions are known."""
+    if state is None or state.state != _RUNNING:
+        reason = f": {state.reason}" if state is not None and state.reason else ""
+        return ("degraded" if state is not None and state.state == "STARTING" else "down"), f"{_state(state)}{reason}"
+    if seen.said is None:
+        return "degraded", "its position is not known while Kafka does not answer"
+    return None
 
 
 def _stands_still(stage: str, seen: Seen) -> str | None:

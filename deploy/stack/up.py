@@ -19,7 +19,7 @@ from deploy.stack.layout import Layout, claim, furnish
 from deploy.stack.lock import locked
 from deploy.stack.ports import Wanted
 from deploy.stack.programs import REPOSITORY, programs_of
-from deploy.stack.record import ensure_secrets, read_record, write_private, write_record
+from deploy.stack.record import ensure_secrets, ensure_tokens, read_record, write_private, write_record
 from deploy.stack.supervisor import launch, prepare_socket_directory, socket_path
 from deploy.stack.supervisor_config import render
 from streams.rating.prices import PriceBook
@@ -52,6 +52,9 @@ def start_stack(
         before = Stack(layout, record) if record is not None else None
         if before is not None and before.supervisor().answers():
             idle = [name for name, state in before.supervisor().processes().items() if state.state != "RUNNING"]
+            if wanted.collects is not None and wanted.collects != bool(before.record.collector_port):
+                now = "without" if wanted.collects else "with"
+                say(f"the stack runs {now} a collector; to change that: burnline down, then this again")
             BringUp(before, timeout_sec=timeout_sec, say=say).run()
             return Started(before, was_running=not idle)
         if before is not None:
@@ -75,6 +78,8 @@ def _write_files(stack: Stack) -> None:
     furnish(layout)
     keep_book(layout.root / FOLDER, PriceBook())
     ensure_secrets(layout)
+    if record.collector_port:
+        ensure_tokens(layout)
     kafka: tuple[str, ...] = ()
     if record.kafka == "own":
         installation = find_kafka(default_directory(Path(sys.prefix)))

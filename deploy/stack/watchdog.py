@@ -17,10 +17,11 @@ import structlog
 
 from deploy.settings import read_watchdog_settings
 from deploy.stack.find import Stack, find_stack
-from deploy.stack.health import clickhouse_check, kafka_check
+from deploy.stack.health import AWAY, clickhouse_check, collector_check, kafka_check
 from deploy.stack.position_rules import READS, Place, Said, StagePlace, behind
 from deploy.stack.positions import PROGRESS, Positions
 from deploy.stack.processes import STACK_DIR_VARIABLE
+from deploy.stack.telling import LOG, NOTIFIER
 from deploy.stack.watchdog_rules import Held, Look, Watched, held, step
 from schemas.errors import BurnlineError, FatalError, KafkaUnavailableError, SettingsError
 
@@ -37,6 +38,8 @@ class Watchdog:
         self._stack = stack
         self._supervisor = stack.supervisor()
         self._checks = {"kafka": kafka_check(stack.kafka()), "clickhouse": clickhouse_check(stack.clickhouse())}
+        if stack.record.collector_port:
+            self._checks["collector"] = collector_check(stack.record.collector_port)
         self._positions = Positions(stack.kafka(), timeout_sec=5)
         self._watched: dict[str, Watched] = {}
         self._held: Held | None = None
@@ -45,7 +48,7 @@ class Watchdog:
 
     def look(self, hang_sec: float) -> list[str]:
         """Who was hung at this look, and was killed for it. Raises: FatalError: the supervisor is gone."""
-        signs = {name: None if check() is None else _UNANSWERED for name, check in self._checks.items()}
+        signs = {name: None if check() in {None, AWAY} else _UNANSWERED for name, check in self._checks.items()}
         if signs["kafka"] is None:
             self._look_for_held()
         well = frozenset(name for name, sign in signs.items() if sign is None)
@@ -90,6 +93,8 @@ class Watchdog:
             said = self._positions.progress()
             ends = self._positions.readable_ends({topic for topics in READS.values() for topic in topics})
             signs = {stage: self._stage_sign(stage, said, ends) for stage in READS}
+            word = said.get((NOTIFIER, *LOG))  # a route that takes nothing holds its positions, not its word there
+            signs[NOTIFIER] = str(word.offset if word is not None else -1)
         except KafkaUnavailableError as error:
             if not self._unread:
                 _LOG.warning("positions cannot be read, though Kafka answers", reason=str(error))

@@ -17,6 +17,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "rating": ("kafka",),
     "burn": ("kafka",),
     "sink": ("kafka", "clickhouse"),
+    "notifier": ("kafka",),
+    "collector": (),
 }
 HELD_SEC = 90.0
 """No transaction of ours stays open for longer: after at most 60 s a broker ends it, looking every second or ten."""

@@ -25,7 +25,7 @@ def run(kafka: KafkaSettings, settings: NotifierSettings, *, stop: threading.Eve
         return datetime.now(UTC)
 
     courier = Courier(settings, now=now)
-    with LogReader(kafka, name=NAME, queued_bytes=8 * 2**20) as reader:
+    with LogReader(kafka, name=NAME, queued_bytes=8 * 2**20, idle_ms=500) as reader:
         doors = NotifierDoors(
             reader=reader,
             open_reader=lambda: LogReader(kafka, name=f"{NAME}-again", queued_bytes=2**20),

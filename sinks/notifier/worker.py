@@ -9,7 +9,7 @@ Who opens the log fences the notifier before it, so that two never deliver side 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from msgspec.structs import replace
@@ -37,6 +37,8 @@ ALERTS = tuple(topic.name for topic in TOPICS if topic.name.startswith("alerts."
 POLICIES = "usage.policies"
 LOG: Place = (DELIVERIES, 0)
 MOST_FACTS = 500
+SPEAKS = timedelta(seconds=5)
+"""It says its position in its own log at least that often."""
 _IDLE_SEC = 0.1
 _BUSY_SEC = 0.02
 
@@ -70,6 +72,7 @@ class NotifierWorker:
         self._read: dict[Place, int] = {}  # next offset to read
         self._said: dict[Place, Progress] = {}
         self._log_end = 0
+        self._spoken_at = datetime.min.replace(tzinfo=UTC)
 
     def run(self) -> None:
         """Ends only by an error or StopRequested. Raises: FencedError."""
@@ -202,14 +205,19 @@ class NotifierWorker:
         """What came of deliveries and the positions that are free now, together; nothing waits on what is not there."""
         entries = self._entries()
         until_done = self._patience.until_done
+        now = self._doors.now()
+        if LOG not in {(entry.topic, entry.partition) for entry in entries} and now - self._spoken_at >= SPEAKS:
+            # A sign of life, also where a route that takes nothing holds every position; and being fenced is heard.
+            entries.append(self._word(LOG, self._said[LOG].next_offset))
         if not statuses and not entries:
-            until_done(lambda: self._doors.log.assure(self._said[LOG]))
             return
         records = [
             (LOG, status.delivery_id.encode(), Said(data=status).model_dump_json().encode()) for status in statuses
         ]
         until_done(lambda: self._doors.log.commit(group=None, progress=entries, records=records))
         self._said |= {(entry.topic, entry.partition): entry for entry in entries}
+        if any(entry.topic == DELIVERIES for entry in entries):
+            self._spoken_at = now
         self._desk.forget()
         for status in statuses:
             tell = self._log.info if status.status == "delivered" else self._log.warning

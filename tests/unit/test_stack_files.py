@@ -23,9 +23,10 @@ from deploy.stack.lock import locked
 from deploy.stack.ports import Wanted, free_port, require_free
 from deploy.stack.processes import STACK_ID_VARIABLE, end_processes, processes_of
 from deploy.stack.programs import REPOSITORY, Program, programs_of
-from deploy.stack.record import StackRecord, ensure_secrets, read_record, write_record
+from deploy.stack.record import StackRecord, ensure_secrets, ensure_tokens, read_record, write_record
 from deploy.stack.supervisor import socket_path
 from deploy.stack.supervisor_config import render
+from producers.collector.grants import read_grants
 from schemas.errors import SettingsError
 
 PORTS = Wanted(kafka=0, clickhouse=0)
@@ -158,6 +159,42 @@ def test_external_parts_are_used_and_remembered(layout: Layout, tmp_path: Path) 
     assert record.settings["BURNLINE_KAFKA_SASL_PASSWORD_FILE"] == str(tmp_path / "password")
     assert Stack(layout, record).kafka().topic("usage.events") == "team-a.usage.events"
     assert "kafka" not in {program.name for program in programs_of(record, layout, kafka_command=())}
+
+
+def test_where_alerts_may_go_is_remembered(layout: Layout, tmp_path: Path) -> None:
+    """Settings of the notifier outlive the shell that started the stack; secrets of routes have a place of theirs."""
+    given = {
+        "BURNLINE_NOTIFIER_ALLOWED_DESTINATIONS": "alerts.example.com",
+        "BURNLINE_NOTIFIER_SMTP_PASSWORD_FILE": os.path.relpath(tmp_path / "smtp"),
+    }
+    again = configure(layout, configure(layout, None, given, PORTS), {}, Wanted())
+    environment = Stack(layout, again).environment(
+        {"BURNLINE_NOTIFIER_SMTP_HOST": "stray", "BURNLINE_SECRET_HOOK": "s"}
+    )
+    told = {
+        name: value for name, value in environment.items() if name.startswith(("BURNLINE_NOTIFIER_", "BURNLINE_SE"))
+    }
+    assert told == {
+        "BURNLINE_NOTIFIER_ALLOWED_DESTINATIONS": "alerts.example.com",
+        "BURNLINE_NOTIFIER_SMTP_PASSWORD_FILE": str(tmp_path / "smtp"),
+        "BURNLINE_NOTIFIER_SECRETS_DIR": str(layout.route_secrets),
+        "BURNLINE_SECRET_HOOK": "s",
+    }
+    assert "BURNLINE_SECRET_HOOK" not in again.settings
+
+
+def test_a_collector_is_there_once_it_was_asked_for(layout: Layout) -> None:
+    """Off at first, on when asked, as last time when not, off when said; its file of tokens lets nobody in."""
+    first = configure(layout, None, {}, PORTS)
+    asked = configure(layout, first, {}, Wanted(collects=True, collector=0))
+    again = configure(layout, asked, {}, Wanted())
+    off = configure(layout, again, {}, Wanted(collects=False))
+    assert (first.collector_port, off.collector_port) == (0, 0)
+    assert again.collector_port == asked.collector_port > 0
+    names = [{program.name for program in programs_of(one, layout, kafka_command=())} for one in (again, off)]
+    assert names[0] - names[1] == {"collector"}
+    ensure_tokens(layout)
+    assert read_grants(layout.collector_tokens) == {}
 
 
 def test_own_stack_does_not_become_external(layout: Layout) -> None:

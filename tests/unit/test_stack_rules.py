@@ -17,6 +17,7 @@ from deploy.stack.position_rules import (
 )
 from deploy.stack.status_rules import Seen, status_of
 from deploy.stack.supervisor import ProcessState, restarts
+from deploy.stack.telling import ALERTS, LOG
 from schemas.progress import Progress
 from schemas.topics import PARTITIONS
 
@@ -35,8 +36,8 @@ def said(place: StagePlace, next_offset: int, *, ago_sec: float = 0, policy: int
 
 def healthy() -> Seen:
     """A stack in which every stage has done all ten records of each partition it reads."""
-    names = ("kafka", "clickhouse", "rating", "burn", "sink")
-    spoken = {}
+    names = ("kafka", "clickhouse", "rating", "burn", "sink", "notifier")
+    spoken = {("notifier", *place): said(("notifier", *place), 10) for place in (LOG, *ALERTS)}
     for stage, topic in (("rating", "usage.events"), ("burn", "internal.deltas"), ("sink", "internal.rated")):
         for partition in range(PARTITIONS):
             spoken[(stage, topic, partition)] = said((stage, topic, partition), 10)
