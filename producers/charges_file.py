@@ -1,141 +1,35 @@
-"""Charges as a table (CSV with a header) or as JSON: objects, one per line or in an array. Pure.
+"""Charges as a table or as JSON (`record_files`); one that says no time is of its first day. Pure."""
 
-Columns are the fields of the contract (`schemas/charges.py`) beside `id`, `source` and `time`; an empty cell says
-nothing. A column that is none of them is refused, so that no misspelt one is lost; `x_...` is left out.
-A charge without an id is told from others by what it says and the how-maniest of its like it is (`content`), whatever
-row it stands in: rows may be moved and added. A correction needs an id that the first one had, and a higher revision.
-"""
-
-import csv
-import difflib
-import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import chain
-from typing import Any
 
-from producers.dialect import Dialect, Draft, Lines, Row, Skipped
-from producers.dialects.documents import documents
+from producers.dialect import Dialect, Lines, Row
+from producers.record_files import Kind, Said, records
 from schemas.charges import CHARGE_TYPE, ChargeData
-from schemas.errors import InputError, Reason
 
-COLUMNS = ("id", "source", "time", *(name for name in ChargeData.model_fields if name != "import_id"))
-REQUIRED = ("kind", "amount_usd", "service_from", "service_until")
-_ENVELOPE = ("id", "source", "time")
-_DIGITS = 20
-"""Longer numbers are no revision, and Python refuses to read one of thousands of digits."""
+
+def _first_day(said: Said) -> datetime | str:
+    first = said.get("service_from")
+    try:
+        return datetime.fromisoformat(f"{first}T00:00:00Z").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return f"service_from is {first!r:.60}, not a date like 2026-11-01"
+
+
+KIND = Kind(
+    format="charges",
+    noun="a charge",
+    event_type=CHARGE_TYPE,
+    fields=tuple(name for name in ChargeData.model_fields if name != "import_id"),
+    required=("kind", "amount_usd", "service_from", "service_until"),
+    typed=lambda _name, cell: cell,
+    default_time=_first_day,
+)
 
 
 def read(lines: Lines) -> Iterator[Row]:
-    """One row per line of a table that is not blank, or per JSON document.
-
-    Raises: InputError: the header has a column that is none of ours, or lacks one that is required.
-    """
-    waiting = iter(lines)
-    first = list(_up_to_content(waiting))
-    is_json = bool(first) and first[-1].strip().removeprefix("\ufeff")[:1] in {"{", "["}
-    rows = _objects(chain(first, waiting)) if is_json else _table(chain(first, waiting))
-    seen: Counter[str] = Counter()
-    for row in rows:
-        yield row if isinstance(row, Skipped) else _draft(*row, seen)
-
-
-def _up_to_content(lines: Iterator[str]) -> Iterator[str]:
-    for line in lines:
-        yield line
-        if line.strip().removeprefix("\ufeff"):
-            return
-
-
-def _table(lines: Lines) -> Iterator[tuple[int, dict[str, Any]] | Skipped]:
-    reader = csv.reader(lines, strict=True)
-    header: list[str] | None = None
-    while True:
-        row = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            through = f", through line {reader.line_num}" if reader.line_num > row else ""
-            yield Skipped(row, "broken_row", f"the row{through} cannot be read as CSV: {error}")
-            continue
-        if not any(cell.strip("\ufeff \t") for cell in cells):
-            continue
-        if header is None:
-            header = _header(cells)
-        elif len(cells) != len(header):
-            yield Skipped(row, "broken_row", f"the row has {len(cells)} of {len(header)} columns")
-        else:
-            said = zip(header, (cell.strip() for cell in cells), strict=True)
-            yield row, {name: _typed(name, cell) for name, cell in said if cell and not name.startswith("x_")}
-
-
-def _typed(name: str, cell: str) -> str | int:
-    return int(cell) if name == "revision" and cell.isascii() and cell.isdigit() and len(cell) <= _DIGITS else cell
-
-
-def _header(cells: list[str]) -> list[str]:
-    names = [cell.strip("\ufeff \t") for cell in cells]
-    for name in names:
-        if name not in COLUMNS and not name.startswith("x_"):
-            near = difflib.get_close_matches(name, COLUMNS, n=1, cutoff=0.6)
-            meant = f"did you mean {near[0]}? " if near else ""
-            raise InputError(
-                f"column {name[:60]!r} is not known; {meant}known are {', '.join(COLUMNS)};"
-                " to leave a column out, begin its name with x_"
-            )
-        if names.count(name) > 1:
-            raise InputError(f"column {name!r} stands there twice")
-    missing = [name for name in REQUIRED if name not in names]
-    if missing:
-        raise InputError(f"format charges needs the columns {', '.join(REQUIRED)}; missing: {', '.join(missing)}")
-    return names
-
-
-def _objects(lines: Lines) -> Iterator[tuple[int, dict[str, Any]] | Skipped]:
-    for found in documents(lines):
-        if isinstance(found, Skipped):
-            yield found
-        elif not isinstance(found.value, dict):
-            yield Skipped(found.row, Reason.NOT_AN_EVENT, "the document is no JSON object")
-        else:
-            yield _object(found.row, found.value)
-
-
-def _object(row: int, value: Mapping[str, Any]) -> tuple[int, dict[str, Any]] | Skipped:
-    if "specversion" not in value:
-        return row, dict(value)
-    if value["specversion"] != "1.0" or value.get("type") != CHARGE_TYPE or not isinstance(value.get("data"), dict):
-        return Skipped(row, Reason.NOT_AN_EVENT, f"not a CloudEvent 1.0 of type {CHARGE_TYPE} with data")
-    return row, {**value["data"], **{name: value[name] for name in _ENVELOPE if name in value}}
-
-
-def _draft(row: int, said: dict[str, Any], seen: Counter[str]) -> Row:
-    content = json.dumps(said, sort_keys=True, ensure_ascii=False)
-    data = {name: value for name, value in said.items() if name not in _ENVELOPE and not name.startswith("x_")}
-    unknown = sorted(data.keys() - set(COLUMNS))
-    if unknown:
-        return Skipped(row, "unknown_field", f"{unknown[0][:60]!r} is no field of a charge; x_... is left out")
-    for name in ("id", "source"):
-        if not isinstance(said.get(name), str | None):
-            return Skipped(row, Reason.WRONG_TYPE, f"{name} must be a string")
-    at = _time(said.get("time", f"{said.get('service_from')}T00:00:00Z"))
-    if at is None:
-        what = "time" if "time" in said else "service_from"
-        wanted = "RFC 3339 with an offset" if "time" in said else "a date like 2026-11-01"
-        return Skipped(row, Reason.WRONG_TYPE, f"{what} is {said.get(what)!r:.60}, not {wanted}")
-    seen[content] += 1
-    return Draft(row, f"{seen[content]}\n{content}", at, data, said.get("source"), said.get("id") or None)
-
-
-def _time(text: object) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(text) if isinstance(text, str) else None
-        return None if at is None or at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    """One row per charge. Raises: InputError: the header has a column that is none of ours, or lacks one."""
+    return records(KIND, lines)
 
 
 DIALECT = Dialect(

@@ -50,7 +50,7 @@ class Dialect:
     """A format by its name on the command line; `needs` are the fields that it cannot know and `--set` has to give.
 
     `files` are patterns of the names that count in a folder, at any depth; without them every file directly in it does.
-    `topic`: what the rows are: `usage.events`, or `usage.charges`.
+    `topic`: what the rows are: `usage.events`, `usage.charges`, or `usage.outcomes`.
     `beside`: a file whose name ends in the first has one beside it that ends in the second; both are read together, as
     `producers.files` says.
     `thinned`: of formats whose events are drawn, the same format with this share of them.

@@ -1,6 +1,6 @@
 """Every format that `burnline replay` reads, by name."""
 
-from producers import azure_llm, burnline_lines, charges_file
+from producers import azure_llm, burnline_lines, charges_file, outcomes_file
 from producers.dialect import Dialect
 from producers.dialects import (
     anthropic,
@@ -15,12 +15,13 @@ from producers.dialects import (
     openmeter,
     otel,
 )
+from producers.outcome_dialects import feedback, github, gitlab, sarif
 from producers.servegen import requests as servegen
 from schemas.errors import InputError
 
 _DIALECTS = (
     burnline_lines, azure_llm, openai, anthropic, gemini, bedrock, cohere, litellm, openmeter, otel, claude_code, codex,
-    mooncake, servegen, charges_file,
+    mooncake, servegen, charges_file, outcomes_file, github, gitlab, sarif, feedback,
 )  # fmt: skip
 
 FORMATS: dict[str, Dialect] = {module.DIALECT.name: module.DIALECT for module in _DIALECTS}

@@ -6,7 +6,7 @@ Laws
 3. Of formats whose files hold copies of each other's calls, each call is sent once: the others are skipped, `repeated`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -17,11 +17,16 @@ from producers.charge_stamp import check_charge_set, stamp_charge
 from producers.dialect import Dialect, Row, Skipped
 from producers.files import Digested, TextLines, find
 from producers.formats import dialect
+from producers.outcome_stamp import TOPIC as OUTCOMES
+from producers.outcome_stamp import check_outcome_set, stamp_outcome
 from producers.shift import shift_text, shift_to_now
 from producers.stamp import Event, Stamping, check_needs, default_time, import_id, stamp
 from schemas.errors import InputError, InvalidMessage, Reason
 
 FUTURE = timedelta(minutes=5)
+SET_CHECKS: Mapping[str, Callable[[str, str], None]] = {CHARGES: check_charge_set, OUTCOMES: check_outcome_set}
+"""What `--set` may say of topics that are not usage events."""
+_STAMPS = {CHARGES: stamp_charge, OUTCOMES: stamp_outcome}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +73,9 @@ def prepare(  # noqa: PLR0913  the arguments of one command, all but two by name
     check_needs(chosen.needs, given, format_name=format_name)
     if chosen.topic == CHARGES and (shift is not None or at == "now"):
         raise InputError("charges have service periods: their time is never moved; leave out --at now and --shift")
-    if chosen.topic == CHARGES:
+    if (check := SET_CHECKS.get(chosen.topic)) is not None:
         for name, value in given.items():
-            check_charge_set(name, value)
+            check(name, value)
     files = find(paths, chosen.files, beside=chosen.beside)
     default = default_time(given)
     rows, digests = 0, [] if share is None else [repr(share).encode()]
@@ -108,7 +113,8 @@ def read(plan: Plan, *, now: datetime) -> Iterator[Event | Skipped]:
     Raises: InputError: a file has changed so that it cannot be read any more.
     """
     salt = plan.stamping.salt()
-    make, latest = (stamp_charge, None) if plan.dialect.topic == CHARGES else (stamp, now + FUTURE)
+    make = _STAMPS.get(plan.dialect.topic, stamp)
+    latest = None if plan.dialect.topic == CHARGES else now + FUTURE
     read_before: set[bytes] = set()
     for file in plan.files:
         for item in rows_of(plan.dialect, file.lines(), file.name):

@@ -12,7 +12,6 @@ Source: CloudEvents 1.0 (envelope).
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
 from hashlib import blake2b
 from typing import Annotated, Literal, Self
 
@@ -29,7 +28,11 @@ STAGES = ("suggested", "accepted", "merged", "released", "reverted")
 """The stages of a change on its way to production, in their order; what is reverted was released or merged before."""
 METRIC, FINDING = "metric", "security_finding"
 CORRELATED_BY = ("task", "run", "session", "call")
-"""What joins an outcome to usage: fields of the same name, `call` to the id of a usage event."""
+"""What joins an outcome to usage: fields of the same name; `call` to the id or the `operation_id` of usage events."""
+FLAGS = ("void", "accepted", "intervention", "exception")
+NOT_TEXT = frozenset({*FLAGS, "revision", "quality_score", "period_from", "period_until"})
+"""Fields of `data` that are no names or decimal text."""
+DECIMALS = ("value_usd", "minutes_claimed", "minutes_captured", "metric_value")
 
 TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 DecimalText = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,18}(\.[0-9]{1,12})?$")]
@@ -61,7 +64,7 @@ class OutcomeData(BaseModel):
     task: Name | None = Field(None, description="of the usage that led to it; likewise run and session")
     run: Name | None = None
     session: Name | None = None
-    call: Name | None = Field(None, description="the id of the usage event that it judges")
+    call: Name | None = Field(None, description="the id or operation_id of the usage events that it judges")
     artifact: Name | None = Field(
         None, description="what was made (a change, a ticket): the same at each of its stages"
     )
@@ -156,7 +159,7 @@ def decode_outcome(raw: bytes, headers: Mapping[str, bytes] | None = None) -> Ou
     return decoded(OutcomeEvent, raw, headers, event_type=OUTCOME_TYPE, own=_own_verdict)
 
 
-_DECIMALS = frozenset(f"data.{name}" for name in ("value_usd", "minutes_claimed", "minutes_captured", "metric_value"))
+_DECIMALS = frozenset(f"data.{name}" for name in DECIMALS)
 
 
 def _own_verdict(kind: str, path: str, said: str) -> InvalidMessage | None:
@@ -171,12 +174,6 @@ def _own_verdict(kind: str, path: str, said: str) -> InvalidMessage | None:
     if kind == "not_of_kind":
         return InvalidMessage(Reason.OUT_OF_RANGE, path, said)
     return None
-
-
-@cache
-def decimal_fields() -> tuple[str, ...]:
-    """The fields that are exact decimal text."""
-    return tuple(sorted(path.removeprefix("data.") for path in _DECIMALS))
 
 
 def as_decimal(text: str | None) -> Decimal | None:

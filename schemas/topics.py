@@ -36,12 +36,14 @@ class Topic:
         }
 
 
+_ALSO = {"budgets": ("rating",), "governance": ("sink",)}
+"""Who writes alerts beside burn: rating of contracts, the notifier of heartbeats that stay away."""
 TOPICS: tuple[Topic, ...] = (
     Topic(
         name="usage.events",
         partitions=PARTITIONS,
         doc="usage events as CloudEvents, keyed by credential, else team, else org",
-        writers=("emitters",),
+        writers=("emitters", "sink"),  # the notifier sends heartbeats
         readers=("rating",),
         max_message_bytes=_MIB + 4096,
     ),
@@ -49,7 +51,7 @@ TOPICS: tuple[Topic, ...] = (
         name="usage.dead_letters",
         partitions=1,
         doc="what could not be counted: the reason and the original bytes",
-        writers=("rating",),
+        writers=("rating", "sink"),
         readers=("sink", "operators"),
         retention_ms=30 * _DAY_MS,
         max_message_bytes=4 * _MIB,
@@ -57,7 +59,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         name="usage.outcomes",
         partitions=PARTITIONS,
-        doc="what the tokens bought",
+        doc="what usage led to, as CloudEvents keyed by org",
         writers=("emitters",),
         readers=("sink",),
     ),
@@ -100,7 +102,7 @@ TOPICS: tuple[Topic, ...] = (
             name=f"alerts.{name}",
             partitions=1,
             doc=doc,
-            writers=("burn", "rating") if name == "budgets" else ("burn",),
+            writers=("burn", *_ALSO.get(name, ())),
             readers=("sink", "operators"),
             retention_ms=90 * _DAY_MS,
         )
@@ -200,6 +202,14 @@ TOPICS: tuple[Topic, ...] = (
         doc="what operators ask of the sink: to reconcile some days",
         writers=("operators",),
         readers=("sink",),
+        public=False,
+    ),
+    Topic(
+        name="internal.heartbeats",
+        partitions=1,
+        doc="heartbeats that went the way of an event, through every lane",
+        writers=("burn",),
+        readers=("sink", "operators"),
         public=False,
     ),
     Topic(

@@ -67,6 +67,7 @@ def register(app: typer.Typer) -> None:
             "burnline replay burnline events.jsonl --dry-run | head",
             "burnline replay servegen m-small --share 0.001 --set org=acme provider=openai model=gpt-4o",
             "burnline replay charges contracts.csv --set org=acme --dry-run",
+            "burnline replay github deliveries.jsonl --set org=acme team=code",
         ),
     )(replay)
     app.command("simulate", epilog=examples("burnline simulate --out day --events 20000 --seed 7"))(simulate)
@@ -90,13 +91,12 @@ def replay(
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send usage or charges from files into Burnline. A second replay of the same files changes nothing.
+    """Send usage, charges or outcomes from files into Burnline. A second replay of the same files changes nothing.
 
     Ids come from content, row, --set and shift. Exit code 1 when rows were not acknowledged, or every row was skipped.
     """
-    from producers.charge_stamp import TOPIC as CHARGES
-    from producers.charge_stamp import check_charge_set
     from producers.formats import dialect
+    from producers.plan import SET_CHECKS
     from producers.replay import parse_sets, parse_shift, parse_speed, prepare, run
     from schemas.errors import InputError
 
@@ -104,12 +104,11 @@ def replay(
         raise InputError(f"--at {at}: write original or now")
     now = datetime.now(UTC)
     factor = parse_speed(speed)
-    is_charges = dialect(format_name).topic == CHARGES
     plan = prepare(
         format_name,
         paths,
         now=now,
-        sets=parse_sets(sets or [], check=check_charge_set if is_charges else None),
+        sets=parse_sets(sets or [], check=SET_CHECKS.get(dialect(format_name).topic)),
         at="now" if at == "now" else "original",
         shift=parse_shift(shift) if shift is not None else None,
         share=share,
@@ -142,7 +141,6 @@ def _nothing_was_usable(*, sent: int, skipped: int) -> bool:
 
 def _dry_run(plan: "Plan", now: datetime) -> None:
     """Every event on a line as rating would price it, or spread it; rows to be skipped go to standard error."""
-    from producers.charge_stamp import TOPIC as CHARGES
     from producers.dialect import Skipped
     from producers.plan import read
     from streams.rating.charge_preview import charge_lines
@@ -159,12 +157,16 @@ def _dry_run(plan: "Plan", now: datetime) -> None:
             else:
                 yield item.value
 
-    count, is_charges = 0, plan.dialect.topic == CHARGES
-    at_us = int(now.timestamp() * 1_000_000)
-    for line in charge_lines(values()) if is_charges else priced_lines(values(), append_time_us=at_us):
+    count, noun = 0, plan.dialect.topic.removeprefix("usage.")
+    lines: Iterator[Any]
+    if noun == "events":
+        lines = priced_lines(values(), append_time_us=int(now.timestamp() * 1_000_000))
+    else:
+        lines = charge_lines(values()) if noun == "charges" else map(json.loads, values())
+    for line in lines:
         count += 1
         put(json.dumps(line, default=json_value, ensure_ascii=False))
-    say(f"{count:,} {'charges' if is_charges else 'events'} would be sent, {skipped:,} rows skipped; nothing was sent")
+    say(f"{count:,} {noun} would be sent, {skipped:,} rows skipped; nothing was sent")
     if _nothing_was_usable(sent=count, skipped=skipped):
         raise typer.Exit(1)
 

@@ -21,7 +21,9 @@ from schemas.usage_codec import decode
 EXAMPLES = int(os.environ.get("BURNLINE_LAW_EXAMPLES", "30"))
 """Cases per law; 100000 of them take some minutes."""
 
-READ = sorted(FORMATS.keys() - {"burnline", "azure-llm", "charges"})
+READ = sorted(
+    {name for name, one in FORMATS.items() if one.topic != "usage.outcomes"} - {"burnline", "azure-llm", "charges"}
+)
 _LENGTHS = json.dumps({"0": {"input_tokens": "{1: 0.25, 2: 0.75}", "output_tokens": "{3: 1.0}"}})
 BEFORE = {"servegen": [json.dumps({"file": "m/chunk-0-trace.csv", "beside": _LENGTHS})]}
 """Lines that a format's files begin with, whatever people wrote behind them."""

@@ -1,0 +1,1 @@
+"""Formats that tell what usage led to: webhooks of code hosts, scan results, feedback."""
