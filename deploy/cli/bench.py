@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploy.cli import bench_burn
 from deploy.cli.output import AsJson, examples, put, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def register(app: typer.Typer) -> None:
             "burnline bench forecast --series data/servegen/language/m-small --clients 1,5,38",
         ),
     )(forecast)
+    bench_burn.register(bench)
     app.add_typer(bench, name="bench")
 
 
