@@ -21,11 +21,11 @@ Money = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
 Unit = Literal["usd", "tokens", "requests", "usd_per_hour", "count"]
 Why = Literal[
     "period_over", "calmed_down", "late_events", "limit_changed", "limit_reached", "budget_changed", "budget_removed",
-    "budget_added",
+    "budget_added", "heartbeat_back",
 ]  # fmt: skip
 """Why an episode is over. `budget_changed`: the budget matches something else now and was opened anew.
 
-`limit_reached`: what was forecast has come true, and thresholds say so.
+`heartbeat_back`: Burnline itself works again. `limit_reached`: what was forecast has come true, and thresholds say so.
 """
 
 

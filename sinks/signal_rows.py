@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from schemas.charge_states import KEPT_TYPE, RENEWAL_TYPE, WORD_TYPE
 from schemas.deliveries import DELIVERY_TYPE, RESEND_TYPE, DeliveryStatus
 from schemas.errors import InvalidMessage, Reason
+from schemas.heartbeats import HEARTBEAT_TYPE, Beat
+from schemas.periods import instant
 from schemas.signals import (
     ALERT_TYPE,
     BUDGET_STATES_TYPE,
@@ -145,6 +147,21 @@ TABLES: Mapping[str, pa.Schema] = {
             *_PLACE,
         ]
     ),
+    "alert_times_store": pa.schema(
+        [
+            *((name, pa.string()) for name in ("alert_id", "org", "topic", "rule", "status")),
+            ("seq", pa.uint32()),
+            ("at", _TIME),
+            ("published_at", _TIME),
+        ]
+    ),
+    "heartbeats_store": pa.schema(
+        [
+            ("lane", pa.uint16()),
+            ("beat_id", pa.string()),
+            *((name, _TIME) for name in ("sent_at", "received_at", "rated_at", "published_at")),
+        ]
+    ),
     CHARGES_TABLE: CHARGES_SCHEMA,
 }
 _MONTH = "%Y%m"
@@ -170,8 +187,11 @@ class _Envelope(msgspec.Struct):
     data: msgspec.Raw
 
 
-def signal_rows(raw: bytes, *, partition: int, offset: int) -> list[SignalRow]:
-    """The rows of one signal. Raises: InvalidMessage: it is none that this version can read."""
+def signal_rows(raw: bytes, *, partition: int, offset: int, append_time_us: int | None = None) -> list[SignalRow]:
+    """The rows of one signal; with its append time, also when it was published.
+
+    Raises: InvalidMessage: it is none that this version can read.
+    """
     try:
         envelope = msgspec.json.decode(raw, type=_Envelope)
         rows = _READERS[envelope.type](bytes(envelope.data))
@@ -179,6 +199,8 @@ def signal_rows(raw: bytes, *, partition: int, offset: int) -> list[SignalRow]:
         raise InvalidMessage(Reason.NOT_AN_EVENT, "type", f"no signal of ours has the type {error}") from error
     except (msgspec.MsgspecError, ValidationError) as error:
         raise InvalidMessage(Reason.NOT_AN_EVENT, "", str(error)) from error
+    if append_time_us is not None:
+        rows += _published(rows, instant(append_time_us))
     place = {"src_partition": partition, "src_offset": offset}
     return [
         SignalRow(row.table, row.values | place) if "src_offset" in TABLES[row.table].names else row for row in rows
@@ -219,6 +241,27 @@ def _alert(data: bytes) -> list[SignalRow]:
     return [SignalRow("alert_events_store", dict(alert) | {"bridge": bridge})]
 
 
+def _heartbeat(data: bytes) -> list[SignalRow]:
+    beat = msgspec.json.decode(data, type=Beat)
+    times = {"sent_at": beat.sent_us, "received_at": beat.received_us, "rated_at": beat.rated_us}
+    values = {"lane": beat.lane, "beat_id": beat.beat_id} | {name: instant(us) for name, us in times.items()}
+    return [SignalRow("heartbeats_store", values | {"published_at": values["rated_at"]})]
+
+
+def _published(rows: list[SignalRow], at: datetime) -> list[SignalRow]:
+    """When the signal stood on its topic: of a heartbeat in its row, of an alert as a row of its own."""
+    found = []
+    for row in rows:
+        if row.table == "heartbeats_store":
+            row.values["published_at"] = at
+        elif row.table == "alert_events_store":
+            names = set(TABLES["alert_times_store"].names) & row.values.keys()
+            found.append(
+                SignalRow("alert_times_store", {name: row.values[name] for name in names} | {"published_at": at})
+            )
+    return found
+
+
 def _dead_letter(data: bytes) -> list[SignalRow]:
     letter = dict(DeadLetter.model_validate_json(data))
     letter.pop("dead_letter_id")
@@ -244,6 +287,7 @@ _READERS: Mapping[str, Callable[[bytes], list[SignalRow]]] = {
     ALERT_TYPE: _alert,
     DEAD_LETTER_TYPE: _dead_letter,
     DELIVERY_TYPE: _delivery,
+    HEARTBEAT_TYPE: _heartbeat,
     RESEND_TYPE: _request,
     KEPT_TYPE: _charge,
     RENEWAL_TYPE: _request,

@@ -28,6 +28,7 @@ TOPICS = (
     "alerts.value",
     "internal.deliveries",
     "internal.charges",
+    "internal.heartbeats",
 )
 MOST_ROWS = 20_000
 MOST_BYTES = 32 * 2**20
@@ -113,7 +114,9 @@ class SignalWorker:
 
     def _read(self, record: Record) -> None:
         try:
-            self._rows += signal_rows(record.value, partition=record.partition, offset=record.offset)
+            self._rows += signal_rows(
+                record.value, partition=record.partition, offset=record.offset, append_time_us=record.append_time_us
+            )
             self._nbytes += len(record.value)
         except InvalidMessage as error:
             self.unreadable += 1

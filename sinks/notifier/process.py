@@ -1,7 +1,7 @@
 """The notifier's process put together: doors, worker, clock."""
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from structlog.typing import FilteringBoundLogger
 
@@ -10,6 +10,7 @@ from sinks.group_log import GroupLog
 from sinks.log_reader import LogReader
 from sinks.notifier.courier import Courier
 from sinks.notifier.flights import Flights
+from sinks.notifier.heart import Beats, Heart
 from sinks.notifier.settings import NotifierSettings
 from sinks.notifier.worker import NotifierDoors, NotifierWorker
 from sinks.patience import Patience
@@ -25,6 +26,8 @@ def run(kafka: KafkaSettings, settings: NotifierSettings, *, stop: threading.Eve
         return datetime.now(UTC)
 
     courier = Courier(settings, now=now)
+    every = timedelta(seconds=settings.heartbeat_sec)
+    heart = Heart(Beats(kafka), log, every=every) if every else None
     with LogReader(kafka, name=NAME, queued_bytes=8 * 2**20, idle_ms=500) as reader:
         doors = NotifierDoors(
             reader=reader,
@@ -33,6 +36,7 @@ def run(kafka: KafkaSettings, settings: NotifierSettings, *, stop: threading.Eve
             flights=Flights(courier.deliver, log),
             patience=Patience(stop, log),
             now=now,
+            heart=heart,
         )
         worker = NotifierWorker(
             doors,

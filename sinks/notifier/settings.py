@@ -40,6 +40,12 @@ class NotifierSettings(BaseSettings):
     start_back_sec: float = Field(
         3600.0, ge=0, le=604_800, description="how old alerts are told at the very first start, and not older ones"
     )
+    heartbeat_sec: float = Field(
+        60.0,
+        ge=0,
+        le=3600,
+        description="between two heartbeats; none for 2.5 times as long is an alert; 0: no heartbeats",
+    )
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
 
     def limits(self) -> Limits:

@@ -5,6 +5,7 @@
 3. What came of it and the positions that it frees are recorded in one transaction. Only then is the route's next
    delivery sent, so a crash repeats at most one delivery of each route.
 Who opens the log fences the notifier before it, so that two never deliver side by side for long.
+Long because one loop joins what is read, sent and recorded.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,8 @@ from sinks.log_reader import End, LogReader, Place, Record
 from sinks.notifier.alerts import alert_at, alert_in
 from sinks.notifier.desk import Desk
 from sinks.notifier.flights import Flights
+from sinks.notifier.heart import PLACE as HEARTBEATS
+from sinks.notifier.heart import Heart, alert_record
 from sinks.notifier.queues import Limits
 from sinks.notifier.routing import routes_in
 from sinks.notifier.standing import said_in, standing
@@ -53,6 +56,7 @@ class NotifierDoors:
     flights: Flights
     patience: Patience
     now: Callable[[], datetime]
+    heart: Heart | None = None
 
 
 class NotifierWorker:
@@ -72,6 +76,7 @@ class NotifierWorker:
         self._read: dict[Place, int] = {}  # next offset to read
         self._said: dict[Place, Progress] = {}
         self._log_end = 0
+        self._full = False
         self._spoken_at = datetime.min.replace(tzinfo=UTC)
 
     def run(self) -> None:
@@ -81,7 +86,7 @@ class NotifierWorker:
         try:
             while True:
                 self._patience.check()
-                full = self._desk.is_full(now=self._doors.now())
+                full = self._full = self._desk.is_full(now=self._doors.now())
                 statuses += self._gather() if not full else []
                 statuses += self._landed(wait_sec=_BUSY_SEC if full else 0.0)
                 self._record(statuses)
@@ -117,8 +122,10 @@ class NotifierWorker:
         self._log_end = past[-1].offset + 1 if past else at
         asked = [status for request in found.open for status in self._ask(request)]
         self._record(asked)
-        here = dict(self._read) | {LOG: self._log_end, (POLICIES, 0): policies[-1].offset + 1 if policies else 0}
-        reader.assign(here)
+        heart = self._doors.heart
+        beating = {} if heart is None else {HEARTBEATS: until_done(lambda: heart.begin(reader, now=self._doors.now()))}
+        here = {LOG: self._log_end, (POLICIES, 0): policies[-1].offset + 1 if policies else 0}
+        reader.assign(beating | self._read | here)
 
     def _first(self, place: Place, entry: Progress | None) -> int:
         """Where reading begins: where the last life was; at the very first start, with alerts of the last hour."""
@@ -162,6 +169,10 @@ class NotifierWorker:
             self._take_policy(record)
             self._desk.use(routes_in(self._policies))
             return []
+        if (record.topic, record.partition) == HEARTBEATS:
+            if self._doors.heart is not None:
+                self._doors.heart.take(record, now=now)
+            return []
         if record.topic == DELIVERIES:
             said = said_in(record.value)
             return self._ask(said) if isinstance(said, Resend) else []
@@ -204,16 +215,18 @@ class NotifierWorker:
     def _record(self, statuses: list[DeliveryStatus]) -> None:
         """What came of deliveries and the positions that are free now, together; nothing waits on what is not there."""
         entries = self._entries()
-        until_done = self._patience.until_done
-        now = self._doors.now()
+        now, until_done = self._doors.now(), self._patience.until_done
         if LOG not in {(entry.topic, entry.partition) for entry in entries} and now - self._spoken_at >= SPEAKS:
             # A sign of life, also where a route that takes nothing holds every position; and being fenced is heard.
             entries.append(self._word(LOG, self._said[LOG].next_offset))
-        if not statuses and not entries:
+        heart = None if self._full else self._doors.heart  # who does not read does not miss heartbeats
+        alert = heart.look(now=now) if heart is not None else None
+        if not statuses and not entries and alert is None:
             return
         records = [
             (LOG, status.delivery_id.encode(), Said(data=status).model_dump_json().encode()) for status in statuses
         ]
+        records += [alert_record(alert)] if alert is not None else []
         until_done(lambda: self._doors.log.commit(group=None, progress=entries, records=records))
         self._said |= {(entry.topic, entry.partition): entry for entry in entries}
         if any(entry.topic == DELIVERIES for entry in entries):

@@ -6,6 +6,7 @@ from streams.burn import checkpoint, publishing
 from streams.burn.checkpoint import Rounds
 from streams.burn.deltas import deltas_of, header_of
 from streams.burn.engine import advance
+from streams.burn.heartbeats import heartbeat
 from streams.burn.state import BurnState
 from streams.ports import LaneLogic, Output, PartitionReader, PolicyLog, SourceBatch, StepResult
 
@@ -46,8 +47,12 @@ class BurnLane:
         """
         outputs: list[Output] = []
         for record in batch.records:
-            deltas = deltas_of(record)
             silent = record.offset < self._live_from
+            if (beat := heartbeat(record)) is not None:
+                outputs.append(beat)
+                self._last_offset = record.offset
+                continue
+            deltas = deltas_of(record)
             outputs += advance(self.state, header_of(record), deltas, self._policy_log, silent=silent)
             self._last_offset = record.offset
             if deltas is not None:

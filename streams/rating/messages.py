@@ -17,7 +17,7 @@ DELTAS_TOPIC = "internal.deltas"
 STEPS_TOPIC = "internal.steps"
 MOST_DELTA_BYTES = 8 * 2**20
 """Arrow bytes of one message of sums, before compression: each row of a batch is in a sum for each budget it meets."""
-_NO_DELTAS = to_arrow_bytes(empty_deltas())
+NO_DELTAS = to_arrow_bytes(empty_deltas())
 _NO_STEPS = b""
 
 
@@ -73,7 +73,7 @@ def sum_messages(batch: Batch, deltas: pa.RecordBatch | None) -> list[Output]:
     for partition, part in enumerate(parts):
         pieces = [None] if part is None else _pieces(part, batch)
         for number, piece in enumerate(pieces):
-            value, rows = (_NO_DELTAS, 0) if piece is None else (to_arrow_bytes(piece), piece.num_rows)
+            value, rows = (NO_DELTAS, 0) if piece is None else (to_arrow_bytes(piece), piece.num_rows)
             heading = batch if number == len(pieces) - 1 else batch._replace(clock=False)
             headers = heading.headers(rows=rows, piece=number)
             outputs.append(Output(topic=DELTAS_TOPIC, value=value, partition=partition, headers=headers))

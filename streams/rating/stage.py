@@ -10,7 +10,7 @@ Steps of a batch, all of them in one transaction of the lane; a crash before its
    has what it replaces, publishes the difference.
 
 Laws
-1. Dead letters + dropped copies + rows = records.
+1. Dead letters + dropped copies + rows + heartbeats = records.
 2. The same records, policies and window give the same bytes.
 3. However records are cut into batches: the same rows, and deltas that merge to the same.
 4. No bytes make a step raise.
@@ -38,6 +38,7 @@ from streams.rating.decoding import decode_all
 from streams.rating.deltas import counted, deltas_of
 from streams.rating.duplicates import Known, Verdict, Window
 from streams.rating.groups import Ints
+from streams.rating.heartbeats import without_heartbeats
 from streams.rating.identity import content_hashes, event_identities
 from streams.rating.judging import MAX_AHEAD_US, judge
 from streams.rating.matching import DEFAULT_HORIZON_US, Matcher
@@ -140,8 +141,7 @@ class RatingLane:
         heading = self._batch(first_offset=batch.records[0].offset, next_offset=self._next_offset, tick=False)
 
         decoded = decode_all(batch.records)
-        refused = decoded.refused
-        outputs: list[Output] = []
+        refused, outputs = without_heartbeats(decoded.refused, heading)
         if decoded.events:
             columns = Columns(decoded, self._aliases, self._directory)
             charges = charge(columns, self._prices)

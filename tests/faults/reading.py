@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from deploy.stack.positions import Positions
 from schemas.connection import KafkaSettings
 from schemas.errors import KafkaUnavailableError
+from schemas.heartbeats import is_beat
 from schemas.topics import BY_NAME
 from streams.ports import SourceRecord
 from tests.faults.emitting import OP_HEADER
@@ -99,10 +100,12 @@ def _record(message: Any) -> SourceRecord:
 
 
 def read_log(kafka: KafkaSettings) -> list[LogRecord]:
-    """Every record of `usage.events` and which operation it is."""
+    """Every record of `usage.events` that is no heartbeat, and which operation it is."""
     found: list[LogRecord] = []
     for partition in range(BY_NAME["usage.events"].partitions):
         for record in read_partition(kafka, "usage.events", partition):
+            if is_beat(record.headers):
+                continue  # no operation of ours, and counted nowhere
             op = int(dict(record.headers)[OP_HEADER])
             found.append(LogRecord(partition, record.offset, record.append_time_us, op, record.value))
     return found

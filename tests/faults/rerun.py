@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from schemas.connection import KafkaSettings
+from schemas.heartbeats import OWN_ORG
 from schemas.keys import partition_for
 from schemas.signals import Alert, BudgetStates, CloudSignal, Rates
 from schemas.topics import BY_NAME, PARTITIONS
@@ -41,7 +42,7 @@ def said_by_lane(concluded: Concluded) -> dict[tuple[str, int], list[bytes]]:
         for records in partitions:
             for record in records:
                 data = CloudSignal.model_validate_json(record.value or b"").data
-                if isinstance(data, Alert | Rates | BudgetStates):
+                if isinstance(data, Alert | Rates | BudgetStates) and data.org != OWN_ORG:  # of heartbeats, not burn's
                     found[topic, partition_for(data.org.encode(), deltas)].append(record.value or b"")
     return found
 
