@@ -1,15 +1,8 @@
-"""FOCUS rows as a file: CSV that no spreadsheet runs, JSON lines, or Parquet; whole or not there at all.
-
-Steps: 1. rows to a file beside the target; 2. its bytes are on disk; 3. one rename. A crash or Ctrl-C before 3 leaves
-the target as it was; Ctrl-C also removes the file beside it.
-"""
+"""FOCUS rows as a file: CSV that no spreadsheet runs, JSON lines, or Parquet; whole or not there at all."""
 
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -18,6 +11,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from deploy.csv_safe import to_csv
+from deploy.whole_files import whole_file
 from schemas.errors import InputError
 from sinks.focus import cell
 from sinks.focus_columns import COLUMNS, NAMES
@@ -39,32 +33,10 @@ def write_focus(rows: Iterable[Mapping[str, Any]], chosen: Format, target: Path 
         sys.stdout.buffer.flush()
         return count
     try:
-        with _aside(target) as file:
+        with whole_file(target) as file:
             return writers[chosen](rows, file)
     except OSError as error:
         raise InputError(f"{target}: {error.strerror or error}") from error
-
-
-@contextmanager
-def _aside(target: Path) -> Iterator[IO[bytes]]:
-    """A file that becomes `target` when the block is left, and nothing when it is left by an error."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _batches(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:

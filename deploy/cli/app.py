@@ -4,6 +4,7 @@ import typer
 
 from deploy.cli import (
     alerts,
+    backtest,
     bench,
     collector,
     corrections,
@@ -57,6 +58,7 @@ for module in (
     export,
     forget,
     key_id,
+    backtest,
     bench,
 ):
     module.register(app)
