@@ -97,6 +97,11 @@ NAMINGS = (
         "gone",
     ),
     Naming("directory_store", "org = {org:String} AND owner = {user:String}", (_named("owner"),)),
+    Naming(
+        "outcome_revisions_store",
+        "org = {org:String} AND (user = {user:String} OR reviewer = {user:String})",
+        (_named("user"), _named("reviewer")),
+    ),
     Naming("charges_store", "org = {org:String} AND user = {user:String}", (_named("user"),)),
     Naming(
         "dead_letters_store",

@@ -29,6 +29,7 @@ from schemas.signals import (
     Rates,
 )
 from sinks.charge_rows import CHARGES_SCHEMA, CHARGES_TABLE, charge_row
+from sinks.outcome_rows import OUTCOMES_SCHEMA, OUTCOMES_TABLE
 from sinks.rows import MAX_PARTITIONS
 
 _TIME = pa.timestamp("us", tz="UTC")
@@ -163,6 +164,7 @@ TABLES: Mapping[str, pa.Schema] = {
         ]
     ),
     CHARGES_TABLE: CHARGES_SCHEMA,
+    OUTCOMES_TABLE: OUTCOMES_SCHEMA,
 }
 _MONTH = "%Y%m"
 _PARTITIONED: Mapping[str, tuple[str, str]] = {
@@ -170,6 +172,7 @@ _PARTITIONED: Mapping[str, tuple[str, str]] = {
     "budget_states_store": ("period_start", _MONTH),
     "dead_letters_store": ("append_time", _MONTH),
     CHARGES_TABLE: ("ts", _MONTH),
+    OUTCOMES_TABLE: ("ts", _MONTH),
 }
 """The column of each table's partition key, and how a time names its partition."""
 

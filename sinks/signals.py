@@ -1,8 +1,9 @@
-"""The worker that stores conclusions and dead letters: read, insert, say the progress. Storing twice changes nothing.
+"""The worker that stores conclusions, outcomes and dead letters: read, insert, say the progress. Twice changes nothing.
 
 1. Insert. A crash before the progress is said: the next life inserts the same again, which the natural keys absorb.
 2. Say the progress. It never runs ahead of what is stored.
-A signal that cannot be read is logged and counted, and blocks nobody.
+A signal that cannot be read is logged and counted, and blocks nobody. An outcome that cannot is a dead letter, sent in
+the transaction of the progress.
 """
 
 import time
@@ -15,6 +16,8 @@ from schemas.errors import InvalidMessage, KafkaUnavailableError
 from schemas.progress import Progress
 from sinks.group_log import GroupLog, stored_progress, word
 from sinks.log_reader import End, LogReader, Place, Record
+from sinks.outcome_rows import TOPIC as OUTCOMES
+from sinks.outcomes import Outcomes
 from sinks.patience import Patience
 from sinks.signal_rows import SignalRow, signal_rows, tables
 from sinks.store import Store
@@ -22,6 +25,7 @@ from sinks.store import Store
 TOPICS = (
     "usage.rates",
     "usage.dead_letters",
+    OUTCOMES,
     "alerts.budgets",
     "alerts.anomalies",
     "alerts.governance",
@@ -59,6 +63,8 @@ class SignalWorker:
         self._words: dict[Place, Progress] = {}  # what was said of each partition
         self._ends: dict[Place, tuple[int, int]] = {}  # next offset, append time of the newest record
         self._rows: list[SignalRow] = []
+        self._outcomes = Outcomes()
+        self._letters: list[tuple[Place, bytes, bytes]] = []
         self._nbytes = 0
         self.unreadable = 0
 
@@ -68,6 +74,8 @@ class SignalWorker:
         while True:
             self._patience.check()
             self._gather()
+            rows, self._letters = self._patience.until_done(lambda: self._outcomes.settle(self._store))
+            self._rows += rows
             for name, table in tables(self._rows):
                 self._patience.until_done(lambda name=name, table=table: self._store.insert(name, table))  # type: ignore[misc]  # mypy does not infer defaults of lambdas
             self._rows.clear()
@@ -95,7 +103,11 @@ class SignalWorker:
         """Rows of what came within the wait, or until there are enough of them."""
         until = time.monotonic() + self._wait_sec
         try:
-            while len(self._rows) < MOST_ROWS and self._nbytes < MOST_BYTES and time.monotonic() < until:
+            while (
+                len(self._rows) + len(self._outcomes) < MOST_ROWS
+                and self._nbytes < MOST_BYTES
+                and time.monotonic() < until
+            ):
                 fact = self._reader.take(wait_sec=_IDLE_SEC)
                 if fact is None:
                     continue
@@ -113,6 +125,10 @@ class SignalWorker:
             self._patience.gone(error)
 
     def _read(self, record: Record) -> None:
+        if record.topic == OUTCOMES:
+            self._outcomes.read(record)
+            self._nbytes += len(record.value)
+            return
         try:
             self._rows += signal_rows(
                 record.value, partition=record.partition, offset=record.offset, append_time_us=record.append_time_us
@@ -135,7 +151,7 @@ class SignalWorker:
             until_done(lambda: self._progress_log.assure(next(iter(self._words.values()))))
             return
         entries = [self._word(place, next_offset, newest) for place, (next_offset, newest) in self._ends.items()]
-        until_done(lambda: self._progress_log.commit(group=None, progress=entries))
+        until_done(lambda: self._progress_log.commit(group=None, progress=entries, records=self._letters))
         self._words |= {(entry.topic, entry.partition): entry for entry in entries}
         self._ends.clear()
 

@@ -14,7 +14,7 @@ SIGNALS = ("usage.rates", "alerts.budgets", "alerts.anomalies", "alerts.governan
 READS: dict[str, tuple[str, ...]] = {
     "rating": ("usage.events", "usage.adjustments", "usage.charges"),
     "burn": ("internal.deltas",),
-    "sink": ("internal.rated", "internal.charges", "usage.dead_letters", *SIGNALS),
+    "sink": ("internal.rated", "internal.charges", "usage.outcomes", "usage.dead_letters", *SIGNALS),
 }
 """What each stage reads and says its progress on, as fast as it can."""
 SPEAKS: dict[str, tuple[str, ...]] = {"rating": ("usage.events",), "burn": ("internal.deltas",)}
@@ -23,7 +23,7 @@ OPENED = "usage.policies"
 """What the sink is through with when every budget there is opened from the ledger; it waits for rating to know them."""
 Wave = tuple[tuple[str, tuple[str, ...]], ...]
 WAVES: tuple[Wave, ...] = (
-    (("rating", ("usage.events", "usage.charges")),),
+    (("rating", ("usage.events", "usage.charges")), ("sink", ("usage.outcomes",))),
     (("rating", ("usage.charges",)),),
     (("sink", ("internal.rated", "internal.charges", "usage.dead_letters", OPENED)),),
     (("rating", ("usage.adjustments",)),),
@@ -31,8 +31,8 @@ WAVES: tuple[Wave, ...] = (
     (("sink", SIGNALS),),
 )
 """In which order stages can be through with everything that was produced before a moment: each wave ends what the wave
-before it wrote. Rating may send a charge on to its org's partition; what the ledger takes back or opens goes through
-rating once more, so burn comes after that."""
+before it wrote. Rating and, of outcomes, the sink write dead letters, which the sink stores. Rating may send a charge
+on to its org's partition; what the ledger takes back or opens goes through rating again, so burn comes after."""
 HELD_BACK_US = 7_000_000
 """Burn publishes every 5 s of log time; a little more, because lanes tick once a second."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from producers.dialect import Dialect, Lines, Row
 from producers.dialects.values import Json, first_moment, name
-from producers.outcome_dialects.telling import Told, read_documents
+from producers.outcome_dialects.telling import Told, nameless, read_documents
 
 _ABOUT = {"litellm_call_id": "call", "trace_id": "run", "session_id": "session"}
 """What feedback may be about, the narrowest first: only that is joined to usage."""
@@ -32,7 +32,7 @@ def _tell(value: Json) -> list[Told] | str:
         return "no feedback: it names no call, trace or session, or does not say how it was"
     accepted, score = judged
     by = name(value.get("user_id") or value.get("user"))
-    told_id = name(value.get("id")) or f"{about}/{name(value.get('name')) or 'feedback'}/{by or ''}"
+    told_id = name(value.get("id")) or f"{about}/{name(value.get('name')) or 'feedback'}/{nameless(by)}"
     said = {
         "outcome_type": "feedback",
         kind: about,

@@ -10,7 +10,7 @@ from typing import Any
 
 from producers.dialect import Dialect, Lines, Row
 from producers.dialects.values import Json, name, within
-from producers.outcome_dialects.telling import Told, as_number, at_time, labelled, read_documents, trailers
+from producers.outcome_dialects.telling import Told, as_number, at_time, labelled, nameless, read_documents, trailers
 
 _REVERTS = re.compile(r"^This reverts merge request (?:([\w.\-/]+))?!(\d{1,9})\b", re.MULTILINE)
 _MENTION = re.compile(r"(?:/merge_requests/|(?<![\w/])!)(\d{1,9})\b")
@@ -51,7 +51,7 @@ def _changed(payload: Any, project: str) -> Iterator[Told]:  # noqa: ANN401  for
         taken_back = True if str(action).startswith("un") else None
         approved = {**said, "outcome_type": "accepted", "accepted": None if taken_back else True}
         approved |= {"reviewer": actor, "void": taken_back}
-        yield Told(source, f"merge_request/{number}/approved/{actor}", at, approved)
+        yield Told(source, f"merge_request/{number}/approved/{nameless(actor)}", at, approved)
     elif action in {"merge", "close"}:
         merged = action == "merge"
         commit = name(change.get("merge_commit_sha")) if merged else None

@@ -6,6 +6,7 @@ Texts (descriptions, release notes) are looked through for references and traile
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from producers.dialect import Draft, Lines, Row, Skipped
@@ -72,6 +73,11 @@ def at_time(value: object) -> datetime | None:
         value = value.removesuffix(" UTC").replace(" ", "T") + "+00:00"
     at = moment(value)
     return None if at is None else at.astimezone(UTC)
+
+
+def nameless(person: str | None) -> str:
+    """What tells people apart in an id that does not name them; '' for nobody."""
+    return "" if person is None else blake2b(person.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def as_number(value: object) -> int | None:

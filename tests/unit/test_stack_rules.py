@@ -153,7 +153,7 @@ def test_what_retention_took_is_not_waited_for() -> None:
 def test_waves_follow_the_way_of_an_event() -> None:
     """Each stage is waited for after the one whose output it reads."""
     assert [[stage for stage, _topics in wave] for wave in WAVES] == [
-        ["rating"],
+        ["rating", "sink"],
         ["rating"],
         ["sink"],
         ["rating"],
