@@ -50,7 +50,7 @@ def subject_of(alert: Json, budget: Budget | None) -> Subject | None:
     if not alert["budget_id"] and alert["entity_type"] not in SCOPE_KEYS:
         return None
     filters = filters_of(alert)
-    if alert["rule"] in {"threshold", "commitment"}:
+    if alert["rule"] in {"threshold", "commitment", "exhaustion", "under_use"}:
         if alert["period_start"] is not None:
             span, baseline = _of_period(alert, at, budget)
             return Subject(filters, span, (baseline,), with_charges=True)

@@ -22,7 +22,7 @@ from schemas.money import plain
 from schemas.periods import Calendar
 from schemas.prices import Discount, PriceCeiling, PriceOverride
 from schemas.routes import Route
-from schemas.terms import check_anchor, check_days, check_rolling, check_shares, check_whole
+from schemas.terms import check_anchor, check_days, check_forecast, check_rolling, check_shares, check_whole
 from schemas.usage import Name
 
 POLICY_TYPE = "burnline.policy.v1"
@@ -81,6 +81,17 @@ class Budget(Policy):
         (), description="thresholds as amounts of the unit, beside those that are shares of the limit"
     )
     burn_alerts: bool = Field(default=True, description="also alert when it burns too fast for its period")
+    forecast_alerts: bool | None = Field(
+        None,
+        description="also alert when it will likely be used up before its period ends, or a commitment not be used; "
+        "left out: yes, but of `each` and of periods below a week",
+    )
+    forecast_chance: Annotated[Decimal, Field(ge=Decimal("0.5"), le=Decimal("0.99"), decimal_places=2)] = Field(
+        Decimal("0.9"), description="how likely that must be: 0.9 is P10 of what will be spent (of a commitment P90)"
+    )
+    forecast_after: Annotated[Decimal, Field(ge=0, le=Decimal("0.99"), decimal_places=2)] = Field(
+        Decimal("0.2"), description="which share of the period must be over first"
+    )
     owner: Name | None = None
     escalate_to: tuple[Name, ...] = Field((), description="who is told in turn while nobody acknowledges an alert")
     escalate_after_sec: Annotated[int, Field(ge=60, le=604_800)] = 1800
@@ -130,6 +141,7 @@ class Budget(Policy):
         check_days(self.period, self.starts, self.ends)
         check_rolling(self.period, self.days, self.starts, self.ends, commitment=self.commitment)
         check_shares(self.period, self.starts, self.ends, prorate=self.prorate, roll_over=self.roll_over)
+        check_forecast(self.period, wanted=self.forecast_alerts is True)
         if self.roll_over_most is not None and not self.roll_over:
             raise ValueError("roll_over_most says how much roll_over carries over; write roll_over = true, too")
         return self
@@ -138,6 +150,10 @@ class Budget(Policy):
     def _plain_limit(self, limit: Decimal | None) -> str | None:
         return None if limit is None else plain(limit)
 
+    @field_serializer("forecast_chance", "forecast_after")
+    def _plain_share(self, share: Decimal) -> str:
+        return plain(share)
+
     @field_serializer("thresholds", "threshold_amounts")
     def _plain_thresholds(self, thresholds: tuple[Decimal, ...]) -> list[str]:
         return [plain(threshold) for threshold in thresholds]
@@ -145,6 +161,12 @@ class Budget(Policy):
     def zone(self) -> ZoneInfo:
         """The time zone in which periods begin and end."""
         return ZoneInfo(self.timezone)
+
+    def is_forecast(self) -> bool:
+        """Whether it has alerts by forecast."""
+        if self.forecast_alerts is not None:
+            return self.forecast_alerts
+        return self.each is None and self.period not in {"hour", "day", "rolling"}
 
     def calendar(self) -> Calendar:
         """How its periods follow each other."""

@@ -64,3 +64,9 @@ def check_shares(period: Kind, starts: date | None, ends: date | None, *, prorat
         raise ValueError(f"roll_over of period {period!r}: no period follows another; leave it out")
     if roll_over and starts is None:
         raise ValueError("roll_over needs starts: the first day from which on something can be left over")
+
+
+def check_forecast(period: Kind, *, wanted: bool) -> None:
+    """There is a period whose end can be forecast. Raises: ValueError: there is none, or it is too short."""
+    if wanted and period in ("hour", "rolling"):
+        raise ValueError(f"forecast_alerts of period {period!r}: it needs a period of at least a day with an end")

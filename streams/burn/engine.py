@@ -9,7 +9,8 @@ Order within a message, which is the order of what it says:
    opening are in periods only, and then the budgets that it opens are judged;
 4. when the lead has reached a new second, or a floor that lies behind has reached new cells: what is unjudged, at the
    lead and, where it sees other cells, at the floor;
-5. when the floor has reached a new second: period ends; a new minute: what has calmed down; a new hour: housekeeping;
+5. when the floor has moved: period ends, and forecasts of budgets whose turn it is; when it has reached a new minute:
+   what has calmed down; a new hour: housekeeping;
 6. when the lead has reached a new 5 s: rates and budget states.
 All of it is decided by the log alone, so cutting the log into other batches changes nothing.
 """
@@ -28,6 +29,7 @@ from streams.burn import (
     counting,
     escalation,
     messages,
+    outlook,
     period_table,
     publishing,
     rejudging,
@@ -43,6 +45,7 @@ from streams.burn import (
 from streams.burn.crossing import Crossing
 from streams.burn.days import count_days, forget_days
 from streams.burn.deltas import Deltas
+from streams.burn.hours import count_hours, forget_hours
 from streams.burn.in_force import InForceHere, compiled
 from streams.burn.limits import BudgetKey, Plan
 from streams.burn.period_table import PeriodKey
@@ -98,7 +101,8 @@ def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> tuple
     kept = {key: plan for key, plan in after.plans.items() if key in before.plans and key not in gone}
     edited = {key for key, plan in kept.items() if _terms(plan) != _terms(before.plans[key])}
     closings = standing.closings(state, {key: before.plans[key] for key in gone})
-    alerts = _forget(state, gone, after) + relimiting.edited(state, edited)
+    alerts = _forget(state, gone, after) + relimiting.edited(state, edited) + outlook.switched_off(state)
+    outlook.at_once(state.hours, edited)
     return alerts + escalation.acknowledged(state, before, after), closings
 
 
@@ -117,6 +121,7 @@ def _forget(state: BurnState, gone: set[BudgetKey], after: InForceHere) -> list[
         return []
     period_table.forget(state.periods, gone)
     state.days.remove([slot for key, slot in sorted(state.days.slots.items()) if key[:2] in gone])
+    state.hours.remove([slot for key, slot in sorted(state.hours.slots.items()) if key[:2] in gone])
     members = state.members
     members.remove([slot for key, slot in sorted(members.slots.items()) if key[:2] in gone])
     state.ahead = [row for row in state.ahead if row.table != "members" or row.key[:2] not in gone]
@@ -132,8 +137,10 @@ def _take_rows(state: BurnState, header: BatchHeaders, deltas: Deltas | None) ->
     if state.policies is None or deltas is None:
         return []
     of_budgets, of_entities = counting.budget_rows(deltas)
-    crossings, carrying = _count(state, deltas, of_budgets, _under(state, state.policies, header.policy_offset))
+    under = _under(state, state.policies, header.policy_offset)
+    crossings, carrying = _count(state, deltas, of_budgets, under)
     windowed = of_budgets if header.windows else of_budgets[:0]
+    count_hours(state.hours, deltas, windowed, under)
     counting.take_windows(state, deltas, budgets=windowed, entities=of_entities, rated_under=header.policy_offset)
     counting.take_sketches(state, deltas, of_entities)
     alerts = relimiting.fired(state, crossings) + relimiting.carried(state, carrying)
@@ -196,6 +203,7 @@ def _resolve(state: BurnState, *, before_us: int | None) -> list[Alert]:
     ended = state.episodes.ended(instant(floor_us))
     alerts = [state.episodes.resolve(key, at=at, why="period_over") for key in ended]
     alerts += commitments.judge(state, before_us=before_us, floor_us=floor_us)
+    alerts += outlook.judge(state, floor_us=floor_us)
     if floor_us // _MINUTE > done.resolved_us // _MINUTE:
         done.resolved_us = floor_us
         alerts += burning.resolve(state, floor_us=floor_us)
@@ -216,6 +224,7 @@ def _sweep(state: BurnState, *, floor_us: int) -> None:
     period_table.forget_old(state.periods, floor_us=floor_us)
     if state.policies is not None:
         forget_days(state.days, state.policies, now_us=state.done.limits_us)
+        forget_hours(state.hours, set(state.policies.forecast), floor_us=floor_us)
     oldest = (floor_us - rings.SPAN_US) // BUCKET_US
     for table in (state.entities, state.members):
         idle = table.column("newest") < oldest

@@ -25,6 +25,7 @@ IN_WORDS: Mapping[Why, str] = {
     "calmed_down": "back to normal",
     "late_events": "late events have changed it",
     "limit_changed": "its limit was changed",
+    "limit_reached": "its limit is reached",
     "budget_changed": "the budget was opened anew",
     "budget_removed": "the budget was removed",
     "budget_added": "a budget covers it",

@@ -33,6 +33,7 @@ class InForceHere:
     plans: Mapping[BudgetKey, Plan]
     turns: tuple[tuple[BudgetKey, int], ...]  # when increases begin and end
     rolling: Mapping[BudgetKey, Plan]
+    forecast: Mapping[BudgetKey, Plan]  # those that have alerts by forecast
     named: Named
     acknowledged: Mapping[tuple[str, str], Acknowledgement]  # by org and alert id
     escalating: bool  # a budget has somebody to escalate to
@@ -72,6 +73,7 @@ def compiled(policies: Policies, *, offset: int) -> InForceHere:
         offset=offset,
         plans=plans,
         rolling={key: plan for key, plan in plans.items() if plan.is_rolling},
+        forecast={key: plan for key, plan in plans.items() if plan.budget.is_forecast()},
         named=named_in(plan.budget for plan in plans.values()),
         acknowledged={(p.org, p.id): p for entry in inside if isinstance(p := entry.policy, Acknowledgement)},
         escalating=any(plan.budget.escalate_to for plan in plans.values()),

@@ -117,7 +117,7 @@ def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated:
         owner=budget.owner,
         labels=labels_of(budget, member),
         evidence={"limit": plain(budget.limit), "spent_to_limit_ratio": ratio},
-        message=f"{subject} {has_spent} {spends} budget {budget.id}, {_period_from(budget, crossing.period)}{of_which}",
+        message=f"{subject} {has_spent} {spends} budget {budget.id}, {period_from(budget, crossing.period)}{of_which}",
         runbook_url=budget.runbook_url,
     )
 
@@ -131,7 +131,7 @@ def _bounds(budget: Budget, period: Period) -> dict[str, datetime | None]:
     }
 
 
-def _period_from(budget: Budget, period: Period) -> str:
+def period_from(budget: Budget, period: Period) -> str:
     """A period as a person says it."""
     if budget.period == "rolling":
         return f"the last {budget.days} days ({budget.timezone})"
@@ -184,7 +184,7 @@ def commitment_alert(plan: Plan, member: str, period: Period, spent: Decimal, *,
         labels=labels_of(budget, member),
         evidence={"limit": plain(budget.limit), "unused": plain(left)},
         message=f"{entity_type} {entity_id} has used {shown(spent, budget.unit)} of {shown_limit(budget)} {unit} that "
-        f"budget {budget.id} commits to, {_period_from(budget, period)}: {shown(left, budget.unit)} {unit} are unused",
+        f"budget {budget.id} commits to, {period_from(budget, period)}: {shown(left, budget.unit)} {unit} are unused",
         runbook_url=budget.runbook_url,
     )
 

@@ -8,6 +8,7 @@ from streams.burn import period_table, shared_credential
 from streams.burn.clock import Clock
 from streams.burn.days import Days, new_days
 from streams.burn.episodes import EpisodeBytes, Episodes
+from streams.burn.hours import Hours, new_hours
 from streams.burn.in_force import InForceHere
 from streams.burn.limits import Plan
 from streams.burn.period_table import Periods
@@ -110,6 +111,7 @@ class BurnState:
     periods: Periods = field(default_factory=period_table.new_table)
     credentials: Credentials = field(default_factory=shared_credential.new_table)
     days: Days = field(default_factory=new_days)
+    hours: Hours = field(default_factory=new_hours)
 
     def is_open(self, plan: Plan) -> bool:
         """Whether the budget holds what it had spent before rating knew it, so that it can be judged."""
@@ -127,6 +129,7 @@ class BurnState:
             "periods": self.periods,
             "credentials": self.credentials,
             "days": self.days,
+            "hours": self.hours,
         }
 
     def cross(self) -> bytes:

@@ -56,13 +56,11 @@ def forecast(  # noqa: PLR0913  all that a budget is, by name
     is reached.
     Raises: InputError: the history does not end with the last whole bucket before `now`.
     """
-    begin, end = history.position(now), history.position(period_end)
-    if len(history.amounts) != int(begin):
-        raise InputError(f"a history of {len(history.amounts)} buckets from {history.start} does not end before {now}")
-    if not (history.amounts > 0).any():
-        return None
     chosen = rule or ForecastRule()
-    past = past_of(history, until=max(end, begin), rule=chosen.shape)
+    known = _known(history, now=now, period_end=period_end, rule=chosen)
+    if known is None:
+        return None
+    past, begin, end = known
     if end <= begin:
         rest, chance = np.zeros(len(SHARES)), 0.0
     else:
@@ -90,6 +88,43 @@ def forecast(  # noqa: PLR0913  all that a budget is, by name
         median=dates[1],
         latest=dates[2],
     )
+
+
+def chance_to_reach(  # noqa: PLR0913  all that a budget is, by name
+    history: History,
+    *,
+    now: datetime,
+    period_end: datetime,
+    spent: Decimal,
+    limit: Decimal,
+    rule: ForecastRule | None = None,
+) -> float | None:
+    """`reaches_limit_ratio` of `forecast` without the dates, which cost most of it; None while nothing is known.
+
+    Raises: InputError: as `forecast`.
+    """
+    chosen = rule or ForecastRule()
+    known = _known(history, now=now, period_end=period_end, rule=chosen)
+    if known is None:
+        return None
+    past, begin, end = known
+    if spent >= limit and spent > 0:
+        return 1.0
+    if end <= begin:
+        return 0.0
+    return remaining(past, begin=begin, end=end, rule=chosen).share_from(_left(limit, spent))
+
+
+def _known(
+    history: History, *, now: datetime, period_end: datetime, rule: ForecastRule
+) -> tuple[Past, float, float] | None:
+    """The past, where now is and where the period ends; None while nothing is known."""
+    begin, end = history.position(now), history.position(period_end)
+    if len(history.amounts) != int(begin):
+        raise InputError(f"a history of {len(history.amounts)} buckets from {history.start} does not end before {now}")
+    if not (history.amounts > 0).any():
+        return None
+    return past_of(history, until=max(end, begin), rule=rule.shape), begin, end
 
 
 def _left(limit: Decimal, spent: Decimal) -> float:

@@ -1,6 +1,7 @@
 """Each rule's alert is the golden example of the contract, field by field; only the id is of its own making."""
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from streams.burn.crossing import Crossing
 from streams.burn.episodes import Episodes
 from streams.burn.limits import plan_of
 from streams.burn.messages import TooFast
+from streams.burn.outlook_messages import Outlook, outlook_alert
 from streams.burn.spent import Spent
+from streams.forecast import Forecast
 from tests.scenarios.burn_log import us
 
 EXAMPLES = Path(schemas.__file__).parent / "examples"
@@ -111,3 +114,36 @@ def test_uncapped_alert_is_the_example() -> None:
     key = ("acme", "team", "ops")
     draft = messages.uncapped_alert(key, Decimal("12.30"), Decimal(1), others=2, at=instant(AT_US))
     assert example("uncapped") == said(draft)
+
+
+def forecast_of(p10: str, p50: str, p90: str, *, limit: int, reaches: float) -> Forecast:
+    """What will have been spent of a limit at the end of the month, and that it is reached in two to six days."""
+    days = (None, None, None) if reaches < 0.1 else (2, 4, 6)
+    dates = [None if day is None else instant(AT_US) + timedelta(days=day) for day in days]
+    return Forecast(
+        now=instant(AT_US),
+        period_end=instant(PERIOD.end_us),
+        spent=Decimal("640.5"),
+        p10=Decimal(p10),
+        p50=Decimal(p50),
+        p90=Decimal(p90),
+        limit=Decimal(limit),
+        reaches_limit_ratio=reaches,
+        earliest=dates[0],
+        median=dates[1],
+        latest=dates[2],
+    )
+
+
+def test_exhaustion_alert_is_the_example() -> None:
+    """640.50 of 1000 USD are spent on the 22nd; with nine chances in ten the month ends above 1000."""
+    told = forecast_of("1012.123456", "1130.98765", "1400.5", limit=1000, reaches=0.9312)
+    outlook = Outlook(plan=PLAN, member="", period=PERIOD, told=told, known_hours=840)
+    assert example("exhaustion") == said(outlook_alert("exhaustion", outlook, at=instant(AT_US)))
+
+
+def test_under_use_alert_is_the_example() -> None:
+    """Of 1000 USD that are committed to, 790 will be used."""
+    told = forecast_of("760", "790.004", "831.115", limit=1000, reaches=0.012)
+    outlook = Outlook(plan=PLAN, member="", period=PERIOD, told=told, known_hours=60)
+    assert example("under_use") == said(outlook_alert("under_use", outlook, at=instant(AT_US)))

@@ -18,6 +18,7 @@ from streams.ports import SourceRecord
 from tests.laws.burn_deaths import Recorded, fingerprint, run_plainly, run_with_kills, write_logs
 from tests.laws.test_adjustments import CHANGES, lived
 from tests.scenarios.burn_log import (
+    DAY,
     HOUR,
     MINUTE,
     SEC,
@@ -50,6 +51,8 @@ def changes() -> list[dict[str, Any]]:
     """Budgets of each unit and period; the second change edits one, the third removes one and matches one anew."""
     team: dict[str, Any] = {"kind": "budget", "id": "team", "org": "acme", "scope": {"team": "code"}, "limit": "40"}
     team |= {"escalate_to": ["kim", "lee"], "escalate_after_sec": 120}
+    coming: dict[str, Any] = {**team, "id": "coming", "period": "quarter", "commitment": True}
+    coming |= {"forecast_chance": "0.5", "forecast_after": "0"}
     each = {"kind": "budget", "id": "each", "org": "acme", "each": "user", "limit": "3", "period": "hour"}
     calls = {"kind": "budget", "id": "calls", "org": "acme", "limit": "90", "unit": "requests", "period": "day"}
     left: dict[str, Any] = {"kind": "budget", "id": "left", "org": "acme", "each": "user", "limit": "5"}
@@ -61,9 +64,9 @@ def changes() -> list[dict[str, Any]]:
     more |= {"starts": "2026-11-30T22:00:00Z", "ends": "2026-12-01T00:10:00Z"}
     spike = {"kind": "spike_rule", "org": "acme", "min_excess_usd_per_hour": "1", "min_history_buckets": 3}
     return [
-        {"sets": [team, each, calls, left, rolls, spike]},
-        {"sets": [{**team, "limit": "20"}, {**rolls, "limit": "9"}, more]},
-        {"sets": [{**each, "period": "day"}], "removes": [("budget", "acme", "calls")]},
+        {"sets": [team, each, calls, left, rolls, spike, coming]},
+        {"sets": [{**team, "limit": "20"}, {**rolls, "limit": "9"}, more, {**coming, "limit": "50"}]},
+        {"sets": [{**each, "period": "day"}, {**coming, "limit": "45"}], "removes": [("budget", "acme", "calls")]},
     ]
 
 
@@ -89,7 +92,8 @@ def make_log(seed: int, *, batches: int = 40) -> list[SourceRecord]:
 
 def event(dice: random.Random, now_us: int) -> list[Row]:
     """What one event adds everywhere."""
-    ago = dice.choice([0, dice.randrange(60 * SEC), -dice.randrange(240 * SEC), dice.randrange(30 * HOUR)])
+    late = dice.randrange(30 * HOUR), dice.randrange(12 * DAY)
+    ago = dice.choice([0, dice.randrange(60 * SEC), -dice.randrange(240 * SEC), *late])
     at_us, live = now_us - ago, ago < HOUR or dice.random() < 0.3
     team, user = dice.choice(TEAMS), dice.choice(USERS)
     cost, tokens = int(dice.lognormvariate(26, 1.5)), dice.randrange(5000)
@@ -98,7 +102,7 @@ def event(dice: random.Random, now_us: int) -> list[Row]:
     who.append(("model", "m-unknown" if unpriced else "m", None))
     who.append(("credential", f"key-{team}", None))
     if team == "code":
-        who.append(("budget", "team", None))
+        who += [("budget", "team", None), ("budget", "coming", None)]
     who += [("budget", "each", user), ("budget", "calls", None), ("budget", "left", user), ("budget", "rolls", user)]
     return [
         Row(

@@ -34,6 +34,7 @@ LAYOUT_BEFORE_OPENINGS = "a956b0fe55fb70f7"
 LAYOUT_BEFORE_ESTIMATES = "03c397e01778aad5"
 LAYOUT_BEFORE_LIMITS_VARIED = "58e047e63bbf0acf"
 LAYOUT_BEFORE_ROLLING_DAYS = "2a904a947bfd85a3"
+LAYOUT_BEFORE_HOURS = "a3d4070f1390ade3"
 
 
 @pytest.mark.parametrize("end", ["removed", "matched anew"])
@@ -115,7 +116,11 @@ def test_checkpoint_of_before_estimates_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("layout", "lacking"),
-    [(LAYOUT_BEFORE_LIMITS_VARIED, checkpoint.OLDER[2]), (LAYOUT_BEFORE_ROLLING_DAYS, checkpoint.OLDER[3])],
+    [
+        (LAYOUT_BEFORE_LIMITS_VARIED, checkpoint.OLDER[2]),
+        (LAYOUT_BEFORE_ROLLING_DAYS, checkpoint.OLDER[3]),
+        (LAYOUT_BEFORE_HOURS, checkpoint.OLDER[4]),
+    ],
 )
 def test_checkpoint_of_before_limits_varied_is_read(layout: str, lacking: Mapping[str, frozenset[str]]) -> None:
     """Its budgets keep what they counted and crossed; the first edit knows what still holds."""
