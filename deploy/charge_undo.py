@@ -28,16 +28,20 @@ def charges_of_import(import_id: str, *, org: str | None) -> Query:
 
     Raises: InputError: a name is empty: '' stands for all that came without an import, and for every organisation.
     """
+    where, parameters = of_import(import_id, org=org)
+    sql = f"SELECT v.source, v.id, v.ts, v.revision, v.amount_usd, {', '.join(f'v.{name}' for name in _FIELDS)}"
+    return Query(f"{sql} FROM charges AS v WHERE {where} AND v.amount_usd != 0 ORDER BY v.org, v.charge_id", parameters)
+
+
+def of_import(import_id: str, *, org: str | None) -> tuple[str, dict[str, Any]]:
+    """Condition and parameters of what stands with this import's id. Raises: InputError: a name is empty."""
     if not import_id.strip():
         raise InputError("IMPORT_ID is empty; write the id that burnline replay printed")
     if org is not None and not org.strip():
         raise InputError("--org is empty; leave it out to undo the import of every organisation")
-    where = "c.import_id = {import_id:String} AND c.amount_usd != 0"
-    parameters = {"import_id": import_id}
-    if org is not None:
-        where, parameters["org"] = f"{where} AND c.org = {{org:String}}", org
-    sql = f"SELECT c.source, c.id, c.ts, c.revision, c.amount_usd, {', '.join(f'c.{name}' for name in _FIELDS)}"
-    return Query(f"{sql} FROM charges AS c WHERE {where} ORDER BY c.org, c.charge_id", parameters)
+    if org is None:
+        return "v.import_id = {import_id:String}", {"import_id": import_id}
+    return "v.import_id = {import_id:String} AND v.org = {org:String}", {"import_id": import_id, "org": org}
 
 
 def taken_back(rows: Iterable[Mapping[str, Any]]) -> list[tuple[bytes, bytes]]:
@@ -45,9 +49,9 @@ def taken_back(rows: Iterable[Mapping[str, Any]]) -> list[tuple[bytes, bytes]]:
     return [(charge_key(row["org"]), msgspec.json.encode(_event(row))) for row in rows]
 
 
-def send(kafka: KafkaSettings, records: Sequence[tuple[bytes, bytes]]) -> None:
+def send(kafka: KafkaSettings, records: Sequence[tuple[bytes, bytes]], *, topic: str = TOPIC) -> None:
     """All records are acknowledged. Raises: KafkaUnavailableError, SettingsError, FatalError."""
-    with Sender(kafka, TOPIC) as sender:
+    with Sender(kafka, topic) as sender:
         for key, value in records:
             sender.send(key, value, lambda _why: None)
         while sender.flush(1.0):

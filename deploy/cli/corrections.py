@@ -53,7 +53,7 @@ def undo(
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take back an import: none of its events (or charges) counts any more, in views, rollups and budgets.
+    """Take back an import: none of its events (or charges, or outcomes) counts any more, in views, rollups and budgets.
 
     The rows stay, deleted, with a row each in the view `corrections`. Sending the same files again in the same way does
     not bring them back (they are copies of what was undone); with another --set or --shift they are other events.
@@ -61,7 +61,7 @@ def undo(
     yet is not undone: run burnline drain first. Ctrl-C ends the watching only: what was asked for goes on.
     """
     from deploy.budget_changes import Moved, budget_changes, fields_of
-    from deploy.cli.charges import undo_charges
+    from deploy.cli.charges import undo_charges, undo_outcomes
     from deploy.moments import in_utc
     from deploy.policy_log import in_force, read_log
     from deploy.stack.find import connections
@@ -70,7 +70,7 @@ def undo(
     from sinks.correction_questions import import_budget_sums, import_summary
 
     found, now = connections(state_dir, os.environ), datetime.now(UTC)
-    if undo_charges(found, import_id, org=org, dry_run=dry_run, as_json=as_json):
+    if any(one(found, import_id, org=org, dry_run=dry_run, as_json=as_json) for one in (undo_charges, undo_outcomes)):
         return
     asked = import_summary(import_id, org=org)
     lines = rows(found.clickhouse, asked.sql, asked.parameters)
