@@ -10,7 +10,6 @@ from deploy.outcome_undo import outcomes_of_import, taken_back
 from schemas.errors import InputError
 from schemas.outcomes import decode_outcome
 
-
 AT = datetime(2026, 11, 20, 14, 3, tzinfo=UTC)
 
 
