@@ -34,6 +34,7 @@ def up(
         typer.Option("--collector/--no-collector", help="Also take usage over HTTP; remembered. Off unless asked for."),
     ] = None,
     collector_port: Annotated[int | None, typer.Option(help="8126 unless given; 0 = any free port.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Any free one at first, unless given; remembered.")] = None,
     port_offset: Annotated[int, typer.Option(help="Added to the usual ports.")] = 0,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for each part.")] = _UP_SEC,
     as_json: AsJson = False,
@@ -43,6 +44,7 @@ def up(
     Everything lies in the state directory. A stack that runs already is left as it is.
     Kafka or ClickHouse of your own: set BURNLINE_KAFKA_BOOTSTRAP_SERVERS or BURNLINE_CLICKHOUSE_URL.
     """
+    from deploy.metrics.server import metrics_url
     from deploy.stack.find import state_dir_for_up
     from deploy.stack.ports import Wanted
     from deploy.stack.up import start_stack
@@ -52,6 +54,7 @@ def up(
         kafka=kafka_port,
         clickhouse=clickhouse_port,
         collector=collector_port,
+        metrics=metrics_port,
         collects=True if collector is None and collector_port is not None else collector,
         offset=port_offset,
     )
@@ -65,6 +68,7 @@ def up(
     put(f"  ClickHouse  {record.clickhouse_url}{' (external)' if record.clickhouse == 'external' else ''}")
     if record.collector_port:
         put(f"  Collector   http://127.0.0.1:{record.collector_port}")
+    put(f"  Metrics     {metrics_url(record.metrics_port)}")
 
 
 def down(
@@ -97,6 +101,7 @@ def status(state_dir: StateDir = None, as_json: AsJson = False) -> None:
 
     Exit code 0 when all is healthy, 1 when something is degraded or down.
     """
+    from deploy.metrics.server import metrics_url
     from deploy.stack.find import find_stack
     from deploy.stack.status import look
     from schemas.errors import SettingsError
@@ -106,7 +111,8 @@ def status(state_dir: StateDir = None, as_json: AsJson = False) -> None:
         raise SettingsError("no stack found here; start one with: burnline up, or name one with --state-dir")
     found = look(stack)
     if as_json:
-        put_json({"state_dir": str(stack.layout.root), **found.to_json()})
+        urls = {"metrics_url": metrics_url(stack.record.metrics_port)} if stack.record.metrics_port else {}
+        put_json({"state_dir": str(stack.layout.root), **urls, **found.to_json()})
     else:
         head = ["part", "health", "state", "pid", "up", "restarts", "position", "lag", "oldest waits", "why"]
         rows = [

@@ -74,14 +74,13 @@ def configure(
         require_free(clickhouse_port, of="ClickHouse", flag="--clickhouse-port")
     if kafka == clickhouse == "own" and kafka_port == clickhouse_port:
         raise SettingsError(f"port {kafka_port} is asked for twice; Kafka and ClickHouse need one each")
-    collector_port = 0
-    if collects:
-        last = (before.collector_port if before else 0) or None
-        collector_port = _port(asked["collector"], last, COLLECTOR_PORT, "collector" in free)
-        require_free(collector_port, of="the collector", flag="--collector-port")
+    collector_port = _collector_port(asked.get("collector"), before, free="collector" in free) if collects else 0
+    metrics_port = _metrics_port(wanted, before)
     taken = [port for port, own in ((kafka_port, kafka), (clickhouse_port, clickhouse)) if own == "own"]
-    if collector_port in taken:
-        raise SettingsError(f"port {collector_port} is asked for twice; the collector needs one of its own")
+    for port, what in ((collector_port, "the collector"), (metrics_port, "the page of metrics")):
+        if port in taken:
+            raise SettingsError(f"port {port} is asked for twice; {what} needs one of its own")
+        taken.append(port)
     controller_port = before.controller_port if before else 0
     return StackRecord(
         stack_id=before.stack_id if before else new_stack_id(),
@@ -91,6 +90,7 @@ def configure(
         clickhouse_port=clickhouse_port,
         controller_port=controller_port if controller_port and is_free(controller_port) else free_port(),
         collector_port=collector_port,
+        metrics_port=metrics_port,
         free_ports=tuple(sorted(free)),
         kafka_bootstrap_servers=settings.get(KAFKA_SETTING, f"{LOOPBACK}:{kafka_port}"),
         clickhouse_url=settings.get(CLICKHOUSE_SETTING, f"http://{LOOPBACK}:{clickhouse_port}"),
@@ -110,6 +110,23 @@ def _port(asked: int | None, before: int | None, usual: int, free: bool) -> int:
     if before is not None and (not free or is_free(before)):
         return before
     return free_port() if free else usual
+
+
+def _collector_port(asked: int | None, before: StackRecord | None, *, free: bool) -> int:
+    """Raises: SettingsError: it is taken."""
+    last = (before.collector_port if before else 0) or None
+    port = _port(asked, last, COLLECTOR_PORT, free)
+    require_free(port, of="the collector", flag="--collector-port")
+    return port
+
+
+def _metrics_port(wanted: Wanted, before: StackRecord | None) -> int:
+    """The asked one, else the one of last time while it is free, else any. Raises: SettingsError: it is taken."""
+    if wanted.metrics:
+        require_free(wanted.metrics, of="metrics", flag="--metrics-port")
+        return wanted.metrics
+    last = before.metrics_port if before else 0
+    return last if last and is_free(last) else free_port()
 
 
 def _absolute(settings: Mapping[str, str]) -> dict[str, str]:

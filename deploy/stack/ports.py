@@ -22,6 +22,7 @@ class Wanted:
     kafka: int | None = None
     clickhouse: int | None = None
     collector: int | None = None
+    metrics: int | None = None  # None: as last time, at first any free one
     collects: bool | None = None  # whether there is a collector; None: as last time
     offset: int = 0
 

@@ -21,7 +21,7 @@ NOTIFIER_PREFIX = "BURNLINE_NOTIFIER_"
 class StackRecord(BaseModel):
     """One stack. `settings` are those of connections and of the notifier that it was started with, without secrets.
 
-    `collector_port` is 0 where it has no collector.
+    `collector_port` is 0 where it has no collector, `metrics_port` where an earlier version made the record.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +34,7 @@ class StackRecord(BaseModel):
     clickhouse_port: int
     controller_port: int
     collector_port: int = 0
+    metrics_port: int = 0
     free_ports: tuple[str, ...] = ()
     kafka_bootstrap_servers: str
     clickhouse_url: str

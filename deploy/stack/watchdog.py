@@ -15,6 +15,8 @@ from pathlib import Path
 
 import structlog
 
+from deploy.metrics.gathering import Gathering
+from deploy.metrics.server import serve_metrics
 from deploy.settings import read_watchdog_settings
 from deploy.stack.find import Stack, find_stack
 from deploy.stack.health import AWAY, clickhouse_check, collector_check, kafka_check
@@ -35,7 +37,7 @@ class Watchdog:
     """Looks at one stack again and again."""
 
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+        self.stack = stack
         self._supervisor = stack.supervisor()
         self._checks = {"kafka": kafka_check(stack.kafka()), "clickhouse": clickhouse_check(stack.clickhouse())}
         if stack.record.collector_port:
@@ -146,12 +148,24 @@ def main() -> int:
         settings = read_watchdog_settings()
         watchdog = Watchdog(_own_stack())
         _LOG.info("watching", hang_sec=settings.hang_sec)
+        _serve_metrics(watchdog.stack)
         while not stop.wait(settings.look_sec):
             watchdog.look(settings.hang_sec)
     except BurnlineError as error:
         _LOG.critical("ends", reason=str(error))
         return 1
     return 0
+
+
+def _serve_metrics(stack: Stack) -> None:
+    """The page of numbers is there; without its port the watchdog does its other work."""
+    port = stack.record.metrics_port
+    if not port:
+        return
+    try:
+        serve_metrics(port, Gathering(stack).text)
+    except OSError as error:
+        _LOG.error("no metrics", port=port, reason=str(error))
 
 
 def _own_stack() -> Stack:

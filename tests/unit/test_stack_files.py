@@ -197,6 +197,16 @@ def test_a_collector_is_there_once_it_was_asked_for(layout: Layout) -> None:
     assert read_grants(layout.collector_tokens) == {}
 
 
+def test_the_port_of_metrics_is_any_free_one_and_stays(layout: Layout) -> None:
+    """Nobody has to choose it, a scrape finds it where it was, and who wants another says so."""
+    first = configure(layout, None, {}, PORTS)
+    assert configure(layout, first, {}, Wanted()).metrics_port == first.metrics_port > 0
+    other = free_port()
+    assert configure(layout, first, {}, Wanted(metrics=other)).metrics_port == other
+    with pytest.raises(SettingsError, match="asked for twice"):
+        configure(layout, None, {}, Wanted(kafka=other, clickhouse=0, metrics=other))
+
+
 def test_own_stack_does_not_become_external(layout: Layout) -> None:
     """A state directory with its own Kafka is not pointed elsewhere by a variable."""
     own = configure(layout, None, {}, PORTS)

@@ -1,0 +1,1 @@
+"""How a stack does in numbers that Prometheus reads."""

@@ -1,0 +1,71 @@
+"""Numbers for Prometheus: the format, what is told of a stack, and rules that name only what there is."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from deploy.metrics.exposition import Family, Sample, to_text
+from deploy.metrics.families import FAMILIES, Vitals, families_of
+from schemas.heartbeats import Beat
+from tests.unit.test_stack_rules import NOW_US, healthy
+
+RULES = (Path(__file__).parents[2] / "deploy" / "prometheus" / "burnline.rules.yml").read_text()
+LABELS = {"part", "stage", "topic", "lane"}
+_LINE = re.compile(r'[a-z_]+(\{[a-z]+="(?:[^"\\\n]|\\.)*"(,[a-z]+="(?:[^"\\\n]|\\.)*")*\})? -?[0-9.e+-]+')
+
+
+def full() -> dict[str, Family]:
+    """Every family of a healthy stack of which everything is known."""
+    beat = Beat(lane=1, beat_id="b", sent_us=NOW_US - 5_000_000, received_us=0, rated_us=NOW_US - 4_500_000)
+    vitals = Vitals({"rating": 10**8}, {"rating": 2.5}, [beat], {0: NOW_US - 60_000_000}, 10**10)
+    return {family.name: family for family in families_of(healthy(), vitals)}
+
+
+def test_each_line_is_one_number_with_its_labels() -> None:
+    """Whole numbers are whole, quotes and line ends are escaped, and a family without a sample is not told."""
+    some = Family("a", "gauge", "b\nc", (Sample(1.0, {"x": 'q"\n\\'}), Sample(0.25, {})))
+    assert to_text([some, Family("none", "gauge", "x", ())]) == (
+        '# HELP a b\\nc\n# TYPE a gauge\na{x="q\\"\\n\\\\"} 1\na 0.25\n'
+    )
+
+
+def test_every_family_is_told_of_a_stack_that_is_known() -> None:
+    """No family is declared and never filled; labels are of a fixed few kinds."""
+    found = full()
+    assert {name for name, family in found.items() if family.samples} == set(FAMILIES)
+    assert {label for family in found.values() for sample in family.samples for label in sample.labels} == LABELS
+    lines = to_text(found.values()).splitlines()
+    assert [line for line in lines if not line.startswith("# ") and _LINE.fullmatch(line) is None] == []
+
+
+def test_ages_of_heartbeats_are_told_by_lane() -> None:
+    """Sent 5 s ago, through after half a second."""
+    found = full()
+    ages = [found[f"burnline_heartbeat_{name}_seconds"].samples for name in ("age", "delay")]
+    assert ages == [(Sample(5.0, {"lane": "1"}),), (Sample(0.5, {"lane": "1"}),)]
+
+
+def test_what_is_not_known_is_not_zero() -> None:
+    """Without Kafka nothing is told of positions, and parts are told to be down or degraded."""
+    away = replace(healthy(), said=None, ends=None, kafka_reason="no answer")
+    found = {family.name: family.samples for family in families_of(away, Vitals())}
+    told = {name for name, samples in found.items() if samples}
+    assert told == {f"burnline_part_{name}" for name in ("up", "healthy", "restarts_total", "uptime_seconds")}
+    assert Sample(0.0, {"part": "kafka"}) in found["burnline_part_up"]
+
+
+def test_rules_name_only_what_is_told() -> None:
+    """Each rule has an expression, a severity and a sentence; its numbers and labels are those of the page."""
+    rules = re.split(r"^ +- alert: ", RULES, flags=re.MULTILINE)[1:]
+    names = [rule.splitlines()[0] for rule in rules]
+    assert len(set(names)) == len(names) >= 12
+    found = full()
+    for rule in rules:
+        [expression] = re.findall(r"^ +expr: (.+)$", rule, flags=re.MULTILINE)
+        assert re.search(r"labels: \{severity: (critical|warning|none)\}", rule), rule
+        assert re.search(r"summary: .{20,}", rule), rule
+        metrics = re.findall(r"burnline_[a-z_]+", expression)
+        assert set(metrics) <= set(FAMILIES), rule
+        labels = {label for name in metrics for sample in found[name].samples for label in sample.labels}
+        assert set(re.findall(r"\$labels\.([a-z]+)", rule)) <= labels, rule
+        assert set(re.findall(r"([a-z]+)=\"", expression)) <= labels, rule
