@@ -47,6 +47,7 @@ CHARGES_SCHEMA = pa.schema(
         ("item", pa.string()),
         ("quantity", _MONEY),
         ("unit_price_usd", _MONEY),
+        ("asserted", pa.map_(pa.string(), pa.string())),  # what it said itself of whom it belongs to, and is not so
     ]
 )
 _NAMES = ("import_id", *SCOPE_KEYS, "timezone", "contract", "vendor", "item")
@@ -72,4 +73,5 @@ def charge_row(raw: bytes) -> dict[str, Any]:
         "service_from": date.fromisoformat(data["service_from"]),
         "service_until": date.fromisoformat(data["service_until"]),
         **{name: None if data.get(name) is None else Decimal(data[name]) for name in _NUMBERS},
+        "asserted": data.get("asserted") or {},
     }

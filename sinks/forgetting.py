@@ -102,7 +102,11 @@ NAMINGS = (
         "org = {org:String} AND (user = {user:String} OR reviewer = {user:String})",
         (_named("user"), _named("reviewer")),
     ),
-    Naming("charges_store", "org = {org:String} AND user = {user:String}", (_named("user"),)),
+    Naming(
+        "charges_store",
+        "org = {org:String} AND (user = {user:String} OR has(mapValues(asserted), {user:String}))",
+        (_named("user"), _named_in("asserted")),
+    ),
     Naming(
         "dead_letters_store",
         f"(position({_BYTES}, {{quoted:String}}) > 0 OR position({_BYTES}, {{escaped:String}}) > 0)"

@@ -38,6 +38,7 @@ from schemas.internal import batch_from_headers
 from schemas.keys import partition_for
 from schemas.topics import BY_NAME
 from streams.ports import Output, PartitionReader, PolicyLog, SourceBatch, SourceRecord, StepResult
+from streams.rating.attribution import NO_DIRECTORY
 from streams.rating.charge_deltas import Days, charge_deltas, debited, first_day_of_terms
 from streams.rating.dead_letters import dead_letter
 from streams.rating.decoding import binary_attributes
@@ -72,6 +73,7 @@ class AccruingLane:
         self._matcher_offset = -1
         self._terms_from: int | None = None
         self._aliases = NO_ALIASES
+        self._directory = NO_DIRECTORY
         self._renewals = RenewalWatch()
         self._renewals_at = (-1, -1)  # quarter of an hour of log time, and policy offset, of the last look
         self._silent = TICK_EVERY
@@ -150,7 +152,7 @@ class AccruingLane:
 
     def _take(self, event: ChargeEvent, received_us: int) -> tuple[Charge | None, Charge | None]:
         """(what stood, what stands from now on; None where nothing changes). Raises: InvalidMessage."""
-        new = charge_of(kept_of(event, received_us=received_us, aliases=self._aliases))
+        new = charge_of(kept_of(event, received_us=received_us, aliases=self._aliases, directory=self._directory))
         before = self._charges.get(new.kept.charge_id)
         return before, replacing(before, new)
 
@@ -161,6 +163,7 @@ class AccruingLane:
         if offset > self._matcher_offset:
             self._matcher, self._matcher_offset = debited(policies), offset
             self._aliases = Aliases(entry.policy for entry in policies.values())
+            self._directory = self._directory.under(policies)
             self._terms_from = first_day_of_terms(policies)
         if offset > self._policy_offset:
             new, self._policy_offset = debited(policies, since_after=self._policy_offset), offset

@@ -4,7 +4,9 @@ Laws
 1. Of a charge only its highest revision stands, wherever and how often its messages come.
 2. A copy and a lower revision change nothing; the same revision with other content is refused.
 3. An organisation's ids are its own: what another one sends under the same source and id is another charge.
-4. Nothing that looks like a secret is kept: a credential becomes its pseudonym, in other names it is taken out.
+4. Whom it belongs to is what the directory says at noon of its first day, as for events; what it said itself and is not
+   so is kept in `asserted`. A later move changes nothing: a revision resolves anew.
+5. Nothing that looks like a secret is kept: a credential becomes its pseudonym, in other names it is taken out.
 """
 
 from dataclasses import dataclass
@@ -22,9 +24,12 @@ from schemas.errors import InvalidMessage, Reason
 from schemas.money import pico_usd
 from schemas.policies import SCOPE_KEYS
 from schemas.secrets import holds_secret, named_without_secrets, pseudonym
-from streams.rating.spreading import ServiceDays
+from streams.rating.attribution import LEVELS, NO_DIRECTORY, Directory, Said
+from streams.rating.spreading import ServiceDays, noon_us
 
 _NO_CONTENT = {"revision", "import_id"}
+ATTRIBUTED = ("user", "agent", *LEVELS)
+"""What the directory has a word on."""
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
@@ -65,7 +70,9 @@ def charge_of(kept: KeptCharge) -> Charge:
     )
 
 
-def kept_of(event: ChargeEvent, *, received_us: int, aliases: Aliases = NO_ALIASES) -> KeptCharge:
+def kept_of(
+    event: ChargeEvent, *, received_us: int, aliases: Aliases = NO_ALIASES, directory: Directory = NO_DIRECTORY
+) -> KeptCharge:
     """What is kept of a message; a rotated key is the first one, as of the time when the message came."""
     data: dict[str, Any] = event.data.model_dump(mode="json", exclude_none=True)
     names = {"source": event.source, "id": event.id}
@@ -76,6 +83,7 @@ def kept_of(event: ChargeEvent, *, received_us: int, aliases: Aliases = NO_ALIAS
     content = _ENCODER.encode({**same, "amount_usd": event.data.amount_pico_usd})
     if aliases and "credential" in data:
         data["credential"] = aliases.first(org=data["org"], credential=data["credential"], event_us=received_us)
+    data = _attributed(data, event.source, directory)
     identity = f"{event.data.org}\0{event.source}\0{event.id}".encode()
     return KeptCharge(
         charge_id=blake2b(identity, digest_size=16).hexdigest(),
@@ -85,6 +93,17 @@ def kept_of(event: ChargeEvent, *, received_us: int, aliases: Aliases = NO_ALIAS
         content=blake2b(content, digest_size=8).hexdigest(),
         data=msgspec.Raw(_ENCODER.encode(data)),
     )
+
+
+def _attributed(data: dict[str, Any], source: str, directory: Directory) -> dict[str, Any]:
+    """The data with whom the directory names."""
+    if not directory.knows_any([data["org"]]):
+        return data
+    first = date.fromisoformat(data["service_from"])
+    said = Said(org=data["org"], source=source, **{name: data.get(name) for name in ("credential", *ATTRIBUTED)})
+    found = directory.attributed(said, noon_us(first.toordinal(), data["timezone"]))
+    named = {name: getattr(found, name) for name in (*ATTRIBUTED, "asserted")}
+    return {name: value for name, value in {**data, **named}.items() if value is not None}
 
 
 def replacing(before: Charge | None, new: Charge) -> Charge | None:

@@ -68,5 +68,5 @@ if __name__ == "__main__":
     cost = forecast_cost(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
     sys.stdout.write(
         f"{cost.judged_cpu_sec:.2f} CPU s an hour of log time (without forecasts {cost.idle_cpu_sec:.2f}), slowest "
-        f"tick {cost.slowest_tick_ms:.0f} ms\n{cost.row_bytes} bytes a budget, {cost.checkpoint_bytes} in a checkpoint\n"
+        f"tick {cost.slowest_tick_ms:.0f} ms\n{cost.row_bytes} bytes each, {cost.checkpoint_bytes} in checkpoints\n"
     )

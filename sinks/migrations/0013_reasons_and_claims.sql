@@ -1,5 +1,6 @@
 -- Alerts say why they are over (reason), how often they have changed (transitions), and what burn's own sums say of the
 -- change of spend behind them (bridge, JSON). '' where nobody said it, or an older version wrote the row.
+-- Charges are attributed as events are: `asserted` has what they said themselves and is not so.
 -- Every statement may be repeated.
 
 ALTER TABLE alert_events_store
@@ -48,3 +49,14 @@ SELECT
   argMax(a.bridge, a.seq) AS bridge
 FROM alert_events_store AS a
 GROUP BY a.alert_id;
+
+ALTER TABLE charges_store
+  ADD COLUMN IF NOT EXISTS asserted Map(LowCardinality(String), String);
+
+-- One row per charge, as its highest revision says.
+CREATE OR REPLACE VIEW charges AS
+SELECT c.charge_id, c.ts, c.received_at, c.source, c.id, c.revision, c.import_id, c.org, c.business_unit,
+  c.cost_center, c.team, c.project, c.user, c.credential, c.agent, c.model, c.use_case, c.provider, c.environment,
+  c.service, c.pool, c.spend_class, c.purpose, c.kind, c.charge_category, c.charge_class, c.amount_usd, c.service_from,
+  c.service_until, c.timezone, c.contract, c.vendor, c.item, c.quantity, c.unit_price_usd, c.asserted
+FROM charges_store AS c FINAL;
