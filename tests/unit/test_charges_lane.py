@@ -3,7 +3,7 @@
 import asyncio
 import json
 from base64 import b64decode
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,6 @@ import pytest
 
 from schemas.aliases import Alias
 from schemas.charge_states import KEPT_TYPE, record_from_bytes
-from schemas.directory import CostCenter, Team, User
 from schemas.errors import CorruptStateError
 from schemas.internal import batch_from_headers, from_arrow_bytes
 from schemas.policies import Budget
@@ -74,30 +73,6 @@ def test_a_term_of_many_years_holds_all_its_days() -> None:
     assert debited_usd(lane, "term") == (date(2026, 11, 22) - date(2020, 11, 30)).days
     lane.send([message(service_from="2020-12-01", service_until="2027-12-01", amount_usd="0", revision=2)])
     assert debited_usd(lane, "term") == 0
-
-
-def test_charge_belongs_to_whom_the_directory_says() -> None:
-    """By who was where on its first day; its own word stands apart where it is wrong; a later move changes nothing."""
-    moved = datetime(2026, 11, 15, tzinfo=UTC)
-    policies = ChangingPolicies()
-    policies.set(
-        Budget(id="web", org="acme", scope={"team": "web"}, limit=Decimal(900)),
-        Budget(id="rest", org="acme", scope={"team": "unattributed"}, limit=Decimal(900)),
-        CostCenter(id="4711", org="acme"),
-        Team(id="web", org="acme", cost_center="4711"),
-        Team(id="code", org="acme"),
-        User(id="ana", org="acme", team="web"),
-        User(id="ana", org="acme", team="code", valid_from=moved),
-    )
-    lane = Lane(policies)
-    result = lane.send([message("a", user="ana"), message("b", user="ana", team=None), message("c", team=None)])
-    said = [(one.get("team"), one.get("cost_center"), one.get("asserted")) for one in kept(list(result.outputs))]
-    web = ("web", "4711")
-    assert said == [(*web, {"team": "code"}), (*web, None), ("unattributed", "unattributed", None)]
-    assert (debited_usd(lane, "web"), debited_usd(lane, "rest")) == (440, 220)
-    assert {output.topic for output in lane.send([message("a", user="ana")]).outputs} == {"internal.charges"}  # a copy
-    revised = lane.send([message("b", user="ana", team=None, service_from="2026-11-16", revision=2)])
-    assert [one.get("team") for one in kept(list(revised.outputs))] == ["code"]
 
 
 def test_charge_of_the_future_debits_nothing_yet() -> None:
