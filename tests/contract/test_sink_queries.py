@@ -1,4 +1,7 @@
-"""The questions on the real engine: rollups and events give one answer, and it is what was stored."""
+"""The questions on the real engine: rollups and events give one answer, and it is what was stored.
+
+Long because all questions are asked of the same rows.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,12 +14,19 @@ from uuid import uuid4
 import pyarrow as pa
 import pytest
 
+from deploy.backfill.answer import Missed, missed, missed_by_import
+from deploy.backfill.rules import rules_now
+from deploy.policy_log import Logged
 from deploy.top.amounts import usd_of_hour, usd_per_hour
 from deploy.top.picture import Piece
 from deploy.top.reading import Wanted, read
 from schemas.connection import ClickHouseSettings
 from schemas.internal import RATED_SCHEMA, BatchHeaders
+from schemas.money import plain
+from schemas.periods import instant, micros, period_in
+from schemas.policies import Budget, PolicyChange
 from sinks import queries
+from sinks.backfill_questions import Span
 from sinks.groups import RatedMessage
 from sinks.migrate import ensure_database, migrate, migrations
 from sinks.queries import Query
@@ -35,6 +45,8 @@ HEADER = BatchHeaders(
 ROWS = [rated_row(number, ts=DAY + timedelta(minutes=37 * number), session=f"s{number % 3}") for number in range(200)]
 for unpriced in ROWS[::8]:
     unpriced |= {"cost_usd": None, "pricing_status": "unpriced_model"}
+for imported in ROWS[::9]:
+    imported |= {"import_id": "imported", "pool": "low"}
 
 
 NOW = DAY + timedelta(hours=9, minutes=15, seconds=7)
@@ -248,3 +260,56 @@ def test_calls_without_a_price_are_marked_where_they_fall(settings: ClickHouseSe
     [model] = section.burners
     assert (model.entity_id, model.unpriced_requests, model.cost_usd) == (ROWS[24]["model"], 1, Decimal(0))
     assert (usd_per_hour(model), usd_of_hour(model)) == ("0.00", "?")
+
+
+def test_a_look_back_counts_what_budgets_count_to_the_event(client: Any) -> None:
+    """What each member crossed stands at the event, with the exact sum; an import is what it takes for some of it."""
+    told: dict[str, Any] = {"org": "acme", "period": "day", "timezone": "Asia/Kathmandu", "thresholds": ("0.5", "1")}
+    budget = Budget(id="each", each="team", scope={"provider": "openai"}, limit=Decimal("1.7"), **told)
+    weighed = Budget(id="pools", multipliers={"low": 3}, limit=Decimal(40), **told)
+    change = PolicyChange(change_id="c", actor="a", at="", files=(), sets=(budget, weighed))
+    rules = rules_now([Logged(0, NOW, change)])
+
+    def asked(query: Query) -> list[dict[str, Any]]:
+        return ask(client, query)
+
+    first, last = min(row["ts"] for row in ROWS), max(row["ts"] for row in ROWS) + timedelta(days=2)
+    found = missed(asked, rules, Span(first - timedelta(days=2), last))
+    expected = [*crossings(budget, ROWS), *crossings(weighed, ROWS)]
+    assert len(expected) > 10
+    assert sorted(map(crossing_of, found)) == sorted(expected)
+    assert all(one.said == () for one in found)
+    without = [row for row in ROWS if row["import_id"] != "imported"]
+    kept = {crossing[:4]: crossing for crossing in [*crossings(budget, without), *crossings(weighed, without)]}
+    by_import = missed_by_import(asked, rules, "imported", now=last)
+    assert {crossing_of(one) for one in by_import} == {one for one in expected if kept.get(one[:4]) != one}
+    later = {crossing_of(one)[:4]: one.without_import for one in by_import if one.without_import is not None}
+    assert later
+    assert all(at > first for at in later.values())
+
+
+def crossing_of(one: Missed) -> tuple[Any, ...]:
+    """Budget, member, start of the period, level; the event and the sum with it."""
+    alert = one.alert
+    assert one.crossed.event is not None
+    return (
+        alert.budget_id, alert.member or "", alert.period_start, alert.level, one.crossed.event.id, one.crossed.value,
+    )  # fmt: skip
+
+
+def crossings(budget: Budget, rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """The same by counting each event."""
+    spent: dict[Any, Decimal] = defaultdict(Decimal)
+    found = []
+    for row in sorted(rows, key=lambda row: (row["ts"], row["source"], row["id"])):
+        period = period_in(budget.calendar(), micros(row["ts"]))
+        assert period is not None
+        key = (budget.id, row[budget.each] if budget.each else "", instant(period.start_us))
+        before = spent[key]
+        spent[key] += (row["cost_usd"] or 0) * budget.multipliers.get(row["pool"] or "", 1)
+        found += [
+            (*key, plain(share), row["id"], spent[key])
+            for share in budget.thresholds
+            if before < share * budget.limit <= spent[key]
+        ]
+    return found
