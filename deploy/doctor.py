@@ -126,8 +126,14 @@ def _up(stack: Stack) -> str:
 
 
 def _ports(stack: Stack) -> Iterator[Finding]:
-    for name, port in (("kafka", stack.record.kafka_port), ("clickhouse", stack.record.clickhouse_port)):
-        if getattr(stack.record, name) == "own" and not is_free(port):
+    ports = [
+        (name, port)
+        for name, port in (("kafka", stack.record.kafka_port), ("clickhouse", stack.record.clickhouse_port))
+        if getattr(stack.record, name) == "own"
+    ]
+    ports += [("collector", stack.record.collector_port)] if stack.record.collector_port else []
+    for name, port in ports:
+        if not is_free(port):
             mend = f"end it, or: {_up(stack)} --{name}-port 0"
             yield Finding("ports", "wrong", f"port {port} for {name} is taken by {holder_of(port)}", mend)
 
