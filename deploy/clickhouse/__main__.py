@@ -13,9 +13,10 @@ from pathlib import Path
 import structlog
 
 from deploy.clickhouse.config import GIB, Limits, StorageConfig
+from deploy.clickhouse.cut_parts import LOOK_SEC, cut_parts
 from deploy.clickhouse.directory import prepare
 from deploy.clickhouse.engine import Engine, open_engine
-from deploy.clickhouse.passwords import Accounts, read_accounts
+from deploy.clickhouse.passwords import Accounts, Role, read_accounts
 from deploy.clickhouse.rights import view_names
 from deploy.clickhouse.server import Door
 from deploy.clickhouse.service import Service
@@ -27,7 +28,10 @@ _STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit code: 0 after a clean end, 2 where it could not start, 3 where running statements would not end."""
+    """The exit code: 0 after a clean end, 2 where it could not start, 3 where running statements would not end.
+
+    4: a part is cut (`cut_parts.py`); the next start puts that right.
+    """
     options = _options(arguments)
     config = StorageConfig(
         path=options.path.absolute(),
@@ -61,10 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
     except BurnlineError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    return _serve(door, engine, config)
+    return _serve(door, engine, config, look_sec=options.look_sec)
 
 
-def _serve(door: Door, engine: Engine, config: StorageConfig) -> int:
+def _serve(door: Door, engine: Engine, config: StorageConfig, *, look_sec: float) -> int:
     service = Service(engine, config, now_sec=time.monotonic)
     door.service = service
     door.server_activate()
@@ -72,7 +76,7 @@ def _serve(door: Door, engine: Engine, config: StorageConfig) -> int:
     listening.start()
     host, port = door.server_address[:2]
     _LOG.info("storage started", host=host, port=port, path=str(config.path), version=engine.version, pid=os.getpid())
-    signal.sigwait(_STOP_SIGNALS)
+    is_cut = _watched(engine, look_sec=look_sec)
     # 1. No new request is taken. 2. Running ones may end. 3. What is left is killed; no cut insert was acknowledged.
     door.stopping.set()
     door.shutdown()
@@ -90,7 +94,21 @@ def _serve(door: Door, engine: Engine, config: StorageConfig) -> int:
     if not idle:
         sys.stdout.flush()
         os._exit(3)  # the engine cannot be closed under a running statement
-    return 0
+    return 4 if is_cut else 0
+
+
+def _watched(engine: Engine, *, look_sec: float) -> bool:
+    """Returns when a signal asks to stop; or when a part is cut, which is then True."""
+    while signal.sigtimedwait(_STOP_SIGNALS, look_sec) is None:
+        with engine.handle(Role.WRITER) as handle:
+            found = cut_parts(handle)
+        if found:
+            _LOG.error(
+                "a full disk cut parts short; ending, so that the next start takes what they were merged of",
+                parts=[f"{part.table} {part.name}" for part in found],
+            )
+            return True
+    return False
 
 
 def _bound_door(config: StorageConfig, accounts: Accounts) -> Door:
@@ -123,6 +141,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--analyst-password-file", type=Path, help="mode 0600; without it analysts need no password")
     parser.add_argument("--memory-bytes", type=int, default=4 * GIB, help="what the engine may use (default 4 GiB)")
     parser.add_argument("--query-log", action="store_true", help="keep system.query_log")
+    parser.add_argument(
+        "--look-sec", type=float, default=LOOK_SEC, help="between two looks for parts that are cut short"
+    )
     parser.add_argument("--stop-sec", type=float, default=30.0, help="what runs may end in this time after SIGTERM")
     return parser.parse_args(arguments)
 

@@ -15,7 +15,7 @@ from deploy.clickhouse.guard import KnownFunctions, known_functions
 from deploy.clickhouse.handle import Handle, quoted_name
 from deploy.clickhouse.passwords import Role
 from deploy.clickhouse.rights import WRITER_SETTINGS, analyst_settings, to_config_xml, to_users_xml
-from schemas.errors import CorruptStateError
+from schemas.errors import CorruptStateError, SettingsError
 
 _PLAIN = re.compile(r"[\w-]+")
 
@@ -60,7 +60,10 @@ def open_engine(config: StorageConfig, directory: Directory) -> Engine:
 
     binding = chdb._chdb  # noqa: SLF001  the typed classes add result formats that we do not need
 
-    version, functions = _write_configuration(config, directory, binding)
+    try:
+        version, functions = _write_configuration(config, directory, binding)
+    except OSError as error:
+        raise SettingsError(f"--path {config.path}: cannot write there: {error.strerror}") from error
     with captured_stderr() as lines:
         try:
             first = binding.connect(_address(config, {"config-file": str(directory.config_file)}))

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from deploy.clickhouse.errors import SYNTAX_ERROR, StatementError
+from deploy.clickhouse.errors import MEMORY_LIMIT_EXCEEDED, SYNTAX_ERROR, StatementError
 from deploy.clickhouse.reply import from_engine_message
 from deploy.clickhouse.rights import WRITER_SETTINGS
+from deploy.clickhouse.statement import InsertHead
+
+_HELD = "rows_to_insert"
+"""What an insert reads stands in a temporary table of this name until the engine has all of it."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +131,27 @@ class Handle:
             if running is not None:
                 self._connection.streaming_cancel_query(running)
 
-    def insert(self, sql: str, input_format: str, chunks: Iterable[bytes]) -> Result:
-        """The rows of all chunks are stored; if the chunks raise, the insert is cancelled and the error goes on.
+    def insert(self, head: InsertHead, chunks: Iterable[bytes]) -> Result:
+        """The rows of all chunks are stored, one block where the settings allow it; if the chunks raise, none is.
 
-        Raises: StatementError: the engine refused the insert or the data.
+        Raises: StatementError: the engine refused the insert or the data, or could not store them.
         """
+        self.query(f"CREATE TEMPORARY TABLE {_HELD} ENGINE = Memory AS {head.table}", "Null")
         try:
-            insert = self._connection.send_insert(_to_bytes(sql), input_format)
+            self._hold(head, chunks)
+            return self.query(f"{head.sql} SELECT {head.columns} FROM {_HELD}", "Null")  # noqa: S608  the caller's own
+        finally:
+            self.query(f"DROP TEMPORARY TABLE {_HELD}", "Null")
+
+    def _hold(self, head: InsertHead, chunks: Iterable[bytes]) -> None:
+        """The rows of all chunks are in memory, as this session's alone.
+
+        The engine's streamed insert says nothing of what fails once its data have ended (a full disk, too little
+        memory, a view that raises), so it never writes where rows are to stay; what is held is counted.
+        """
+        columns = "" if head.columns == "*" else f" ({head.columns})"
+        try:
+            insert = self._connection.send_insert(_to_bytes(f"INSERT INTO {_HELD}{columns}"), head.format)
         except RuntimeError as error:
             raise from_engine_message(str(error)) from error
         done = False
@@ -141,14 +159,16 @@ class Handle:
             for chunk in chunks:
                 if chunk:
                     self._connection.insert_append(insert, chunk)
-            result = self._connection.insert_done(insert)
+            read = self._connection.insert_done(insert).rows_written()
             done = True
         except RuntimeError as error:
             raise from_engine_message(str(error)) from error
         finally:
             if not done:
                 _cancel(self._connection, insert)
-        return Result(b"", {"written_rows": result.rows_written(), "written_bytes": result.bytes_written()})
+        held = int(self.query(f"SELECT count() FROM {_HELD}", "TSV").data)  # noqa: S608  a name of ours
+        if held != read:
+            raise StatementError(MEMORY_LIMIT_EXCEEDED, f"of the insert's {read} rows the engine could hold {held}")
 
     def set(self, settings: Mapping[str, str]) -> None:
         """The settings are in force on this handle.

@@ -120,6 +120,8 @@ def to_config_xml(
     <non_replicated_deduplication_window>10000</non_replicated_deduplication_window>
     <fsync_after_insert>{fsync}</fsync_after_insert>
     <fsync_part_directory>{fsync}</fsync_part_directory>
+    <min_rows_to_fsync_after_merge>{fsync}</min_rows_to_fsync_after_merge>
+    <min_compressed_bytes_to_fsync_after_merge>{fsync}</min_compressed_bytes_to_fsync_after_merge>
   </merge_tree>
   {log}
 </clickhouse>

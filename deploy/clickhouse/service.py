@@ -138,7 +138,7 @@ class Service:
             handle.use(request.database)
         head, text, rest = read_statement(request.query, body, limit=self._config.limits.writer_max_query_bytes)
         if head is not None and not reads_only:
-            result = handle.insert(head.sql, head.format, chain([text[head.data_at :]], rest))
+            result = handle.insert(head, chain([text[head.data_at :]], rest))
             self.tally.add("inserts")
             return Answer(None, _once(b""), result.counts)
         sql = _to_sql(text)

@@ -32,7 +32,7 @@ _NAME = rb"(?:[A-Za-z_]\w*|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\")"
 _COLUMNS = rb"\((?:[^()'`\"]|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"|\([^()]*\))*\)"
 _SETTINGS = rb"SETTINGS\s+(?:[^';]|'(?:[^'\\]|\\.)*')*?"
 _INSERT = re.compile(
-    rb"\A%b(?P<sql>INSERT\s+INTO\s+(?:TABLE\s+)?%b(?:\s*\.\s*%b)?\s*(?:%b)?\s*(?:%b\s)?)\s*"
+    rb"\A%b(?P<sql>INSERT\s+INTO\s+(?:TABLE\s+)?(?P<table>%b(?:\s*\.\s*%b)?)\s*(?P<columns>%b)?\s*(?:%b\s)?)\s*"
     rb"FORMAT\s+(?P<format>\w+)[ \t\f]*;?[ \t\f]*\r?\n?" % (_BLANK, _NAME, _NAME, _COLUMNS, _SETTINGS),
     re.IGNORECASE | re.DOTALL,
 )
@@ -43,9 +43,14 @@ _ANY_FORMAT = re.compile(r"\bFORMAT\b(?:\s+(\w+))?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class InsertHead:
-    """An `INSERT ... FORMAT f`: `sql` is the part before FORMAT, the data begin at byte `data_at`."""
+    """An `INSERT INTO table (columns) ... FORMAT f`: the data begin at byte `data_at`.
+
+    `sql` is the part before FORMAT; `columns` is what stands in the parentheses, `*` where there are none.
+    """
 
     sql: str
+    table: str
+    columns: str
     format: str
     data_at: int
 
@@ -69,7 +74,12 @@ def insert_head(text: bytes) -> InsertHead | None:
     match = _INSERT.match(text)
     if match is None:
         return None
-    return InsertHead(match["sql"].decode("utf-8", "surrogateescape").strip(), match["format"].decode(), match.end())
+    sql, table, columns = (_text(match[name] or b"") for name in ("sql", "table", "columns"))
+    return InsertHead(sql, table, columns[1:-1].strip() or "*", match["format"].decode(), match.end())
+
+
+def _text(part: bytes) -> str:
+    return part.decode("utf-8", "surrogateescape").strip()
 
 
 def output(sql: str, default_format: str) -> Output:

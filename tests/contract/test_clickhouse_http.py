@@ -169,6 +169,20 @@ def test_the_same_token_twice_counts_once(client: Any) -> None:
     assert client.query(f"SELECT (SELECT sum(a) FROM {table}), (SELECT sum(a) FROM {rollup})").result_rows == [(7, 7)]
 
 
+def test_an_insert_that_fails_behind_its_last_row_is_an_error(client: Any) -> None:
+    """Neither a view that raises nor too little memory is told as success; the next insert is as good as ever."""
+    table, target = new_table(client, "a UInt64"), new_table(client, "a UInt64")
+    client.command(f"CREATE MATERIALIZED VIEW {target}_mv TO {target} AS SELECT throwIf(a = 7) AS a FROM {table}")
+    client.insert(table, [[1]], column_names=["a"])
+    with pytest.raises(DatabaseError, match="throwIf"):
+        client.insert(table, [[6], [7]], column_names=["a"])
+    other = new_table(client, "a UInt64")
+    with pytest.raises(DatabaseError, match=r"(?i)memory"):
+        client.insert(other, [[number] for number in range(300_000)], settings={"max_memory_usage": 1_000_000})
+    client.insert(other, [[2]])
+    assert client.query(f"SELECT sum(a) FROM {other}").result_rows == [(2,)]
+
+
 @pytest.mark.parametrize("value", ["it's", "a\tb\nc", "back\\slash \\t \\N", "ünï \x00", "x" * 20_000, ""])
 def test_parameters_arrive_unchanged(client: Any, value: str) -> None:
     """Also the long ones, which the client sends as a form."""

@@ -6,27 +6,33 @@ from deploy.clickhouse.statement import InsertHead, first_word, insert_head, out
 
 
 @pytest.mark.parametrize(
-    ("text", "sql", "input_format", "data"),
+    ("text", "parts", "data"),
     [
-        (b"INSERT INTO t FORMAT Native\n\x00\n", "INSERT INTO t", "Native", b"\x00\n"),
-        (b"INSERT INTO t FORMAT CSV\r\n1,2", "INSERT INTO t", "CSV", b"1,2"),
-        (b'insert into `d`.`a b` (`x`, "y") format Native\n', 'insert into `d`.`a b` (`x`, "y")', "Native", b""),
-        (b"INSERT INTO d.t(a,b)FORMAT JSONEachRow {}", "INSERT INTO d.t(a,b)", "JSONEachRow", b"{}"),
-        (b"  -- note\n/* x */ INSERT INTO t FORMAT TSV\n1", "INSERT INTO t", "TSV", b"1"),
+        (b"INSERT INTO t FORMAT Native\n\x00\n", ("INSERT INTO t", "t", "*", "Native"), b"\x00\n"),
+        (b"INSERT INTO t FORMAT CSV\r\n1,2", ("INSERT INTO t", "t", "*", "CSV"), b"1,2"),
+        (
+            b'insert into `d`.`a b` (`x`, "y") format Native\n',
+            ('insert into `d`.`a b` (`x`, "y")', "`d`.`a b`", '`x`, "y"', "Native"),
+            b"",
+        ),
+        (b"INSERT INTO d . t(a,b)FORMAT CSV {}", ("INSERT INTO d . t(a,b)", "d . t", "a,b", "CSV"), b"{}"),
+        (b"  -- note\n/* x */ INSERT INTO t FORMAT TSV\n1", ("INSERT INTO t", "t", "*", "TSV"), b"1"),
         (
             b"INSERT INTO t (a) SETTINGS insert_deduplication_token='a FORMAT b;' FORMAT TSV\n1",
-            "INSERT INTO t (a) SETTINGS insert_deduplication_token='a FORMAT b;'",
-            "TSV",
+            ("INSERT INTO t (a) SETTINGS insert_deduplication_token='a FORMAT b;'", "t", "a", "TSV"),
             b"1",
         ),
-        (b"INSERT INTO t (`FORMAT x`) FORMAT TSV\n1", "INSERT INTO t (`FORMAT x`)", "TSV", b"1"),
-        (b"INSERT INTO TABLE t (* EXCEPT(b)) FORMAT TSV\n1", "INSERT INTO TABLE t (* EXCEPT(b))", "TSV", b"1"),
+        (b"INSERT INTO t (`FORMAT x`) FORMAT TSV\n1", ("INSERT INTO t (`FORMAT x`)", "t", "`FORMAT x`", "TSV"), b"1"),
+        (
+            b"INSERT INTO TABLE t (* EXCEPT(b)) FORMAT TSV\n1",
+            ("INSERT INTO TABLE t (* EXCEPT(b))", "t", "* EXCEPT(b)", "TSV"),
+            b"1",
+        ),
     ],
 )
-def test_data_begin_behind_the_format(text: bytes, sql: str, input_format: str, data: bytes) -> None:
+def test_data_begin_behind_the_format(text: bytes, parts: tuple[str, str, str, str], data: bytes) -> None:
     """Blanks and one line end belong to the head; every byte behind them to the data."""
-    head = insert_head(text)
-    assert head == InsertHead(sql, input_format, len(text) - len(data))
+    assert insert_head(text) == InsertHead(*parts, len(text) - len(data))
 
 
 @pytest.mark.parametrize(
