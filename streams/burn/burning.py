@@ -19,7 +19,7 @@ from streams.burn.burn_rules import CLEAR_ROUNDS, PAIRINGS, Rung, rungs_of
 from streams.burn.episodes import EpisodeKey
 from streams.burn.limits import Pair, Plan
 from streams.burn.messages import TooFast
-from streams.burn.owners import fired
+from streams.burn.raising import raised
 from streams.burn.state import UNJUDGED, BurnState
 
 Ints = npt.NDArray[np.int64]
@@ -125,7 +125,7 @@ def _said(state: BurnState, found: list[TooFast]) -> list[Alert]:
         start = "" if budget.period == "rolling" else rfc3339(instant(one.period.start_us))
         if ("burn_rate", *whose, start, one.rung.level) in state.episodes.open:
             continue
-        alert = fired(state, messages.burn_rate_alert(one, at=at, notify=rank <= urgent.get(whose, rank)))
+        alert = raised(state, messages.burn_rate_alert(one, at=at, notify=rank <= urgent.get(whose, rank)))
         if alert is not None:
             urgent[whose] = min(rank, urgent.get(whose, rank))
             alerts.append(alert)

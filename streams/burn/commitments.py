@@ -13,8 +13,8 @@ from streams.burn import messages
 from streams.burn.allowances import plan_in
 from streams.burn.budgets import period_at
 from streams.burn.limits import BudgetKey, Plan, amount_of
-from streams.burn.owners import fired
 from streams.burn.period_table import KEEP_US, PeriodKey, spent_in
+from streams.burn.raising import raised
 from streams.burn.state import BurnState
 
 RULE = "commitment"
@@ -32,7 +32,7 @@ def judge(state: BurnState, *, before_us: int | None, floor_us: int) -> list[Ale
             found += [
                 draft for period in _over(plan, before_us, floor_us) for draft in _unused(state, key, plan, period)
             ]
-    said = (fired(state, draft) for draft in found)
+    said = (raised(state, draft) for draft in found)
     return [alert for alert in said if alert is not None]
 
 

@@ -50,7 +50,7 @@ from streams.burn.in_force import InForceHere, compiled
 from streams.burn.limits import BudgetKey, Plan
 from streams.burn.period_table import PeriodKey
 from streams.burn.spent import Spent
-from streams.burn.state import BurnState
+from streams.burn.state import BROUGHT_US, BurnState
 from streams.burn.table import Slots
 from streams.burn.under import Under
 from streams.ports import Output, PolicyLog
@@ -122,6 +122,7 @@ def _forget(state: BurnState, gone: set[BudgetKey], after: InForceHere) -> list[
     period_table.forget(state.periods, gone)
     state.days.remove([slot for key, slot in sorted(state.days.slots.items()) if key[:2] in gone])
     state.hours.remove([slot for key, slot in sorted(state.hours.slots.items()) if key[:2] in gone])
+    state.brought = {key: at_us for key, at_us in state.brought.items() if key[:2] not in gone}
     members = state.members
     members.remove([slot for key, slot in sorted(members.slots.items()) if key[:2] in gone])
     state.ahead = [row for row in state.ahead if row.table != "members" or row.key[:2] not in gone]
@@ -164,7 +165,9 @@ def _take_opening(state: BurnState, header: BatchHeaders, deltas: Deltas | None)
     under = _under(state, state.policies, header.policy_offset)
     crossings, carrying = _count(state, deltas, of_budgets, under)
     alerts = relimiting.fired(state, crossings) + relimiting.carried(state, carrying)
-    return alerts + _open(state, header.opened, rejudging.brought_by(deltas, of_budgets, under))
+    brought = rejudging.brought_by(deltas, of_budgets, under)
+    state.brought |= {key[:3]: state.clock.lead_us for key in brought}
+    return alerts + _open(state, header.opened, brought)
 
 
 def _open(state: BurnState, opened: int, brought: Mapping[PeriodKey, Spent]) -> list[Alert]:
@@ -225,6 +228,7 @@ def _sweep(state: BurnState, *, floor_us: int) -> None:
     if state.policies is not None:
         forget_days(state.days, state.policies, now_us=state.done.limits_us)
         forget_hours(state.hours, set(state.policies.forecast), floor_us=floor_us)
+    state.brought = {key: at_us for key, at_us in state.brought.items() if at_us > floor_us - BROUGHT_US}
     oldest = (floor_us - rings.SPAN_US) // BUCKET_US
     for table in (state.entities, state.members):
         idle = table.column("newest") < oldest

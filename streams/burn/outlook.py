@@ -26,8 +26,8 @@ from streams.burn.episodes import EpisodeKey
 from streams.burn.hours import Hours, history_of, next_due
 from streams.burn.limits import Pair, Plan, amount_of, need_of
 from streams.burn.outlook_messages import LEVEL, Outlook, Rule, outlook_alert
-from streams.burn.owners import fired
 from streams.burn.period_table import spent_in
+from streams.burn.raising import raised
 from streams.burn.state import BurnState, MemberKey
 from streams.forecast import History, chance_to_reach, forecast
 
@@ -167,7 +167,7 @@ def _opened(state: BurnState, found: _Judged, rule: Rule, *, floor_us: int) -> I
         plan=found.plan, member=found.key[2], period=found.period, told=told, known_hours=len(found.history.amounts)
     )
     draft = outlook_alert(rule, outlook, at=instant(state.clock.lead_us))
-    alert = fired(state, draft)
+    alert = raised(state, draft)
     if alert is not None:
         yield alert
 

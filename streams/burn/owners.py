@@ -17,8 +17,3 @@ def owned(state: BurnState, draft: Alert) -> Alert:
     at_us, owners = state.clock.lead_us, state.policies.owners
     found = (owners.of(draft.org, kind, name, at_us=at_us) for kind, name in named)
     return draft.model_copy(update={"owner": next((one for one in found if one is not None), None)})
-
-
-def fired(state: BurnState, draft: Alert) -> Alert | None:
-    """The opening alert of a budget's new episode, with its owner; None where that was said (episodes.py)."""
-    return state.episodes.fire(owned(state, draft))

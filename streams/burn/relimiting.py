@@ -16,13 +16,14 @@ import numpy as np
 
 from schemas.periods import instant, micros
 from schemas.signals import Alert
-from streams.burn import burning, messages, owners
+from streams.burn import burning, messages
 from streams.burn.allowances import plan_in
 from streams.burn.budgets import period_at
 from streams.burn.crossing import Crossing, cross, ease
 from streams.burn.episodes import EpisodeKey, Episodes
 from streams.burn.limits import BudgetKey, Plan
 from streams.burn.period_table import PeriodKey, crossed_in, limit_in, mark, slots_of, spent_in
+from streams.burn.raising import raised
 from streams.burn.spent import NOTHING, Spent
 from streams.burn.state import BurnState
 
@@ -94,7 +95,7 @@ def fired(state: BurnState, crossings: Iterable[Crossing]) -> list[Alert]:
     """The alerts of thresholds crossed, but for those that were said."""
     at = instant(state.clock.lead_us)
     drafts = (draft for crossing in crossings for draft in messages.threshold_alerts(crossing, at=at))
-    said = (owners.fired(state, draft) for draft in drafts)
+    said = (raised(state, draft) for draft in drafts)
     return [alert for alert in said if alert is not None]
 
 

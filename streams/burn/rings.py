@@ -181,8 +181,13 @@ def cells_of(newest: Ints, ring: Ring) -> Ints:
 def sums(columns: Columns, slots: Slots, *, window_sec: int, at_us: int) -> Sums:
     """What each row burnt in (at - window, at], by law 2."""
     ring = WINDOW_RING[window_sec]
-    newest = columns["newest"][slots]
     first, last = window_cells(ring, window_us=window_sec * _SEC, at_us=at_us)
+    return sums_of_cells(columns, slots, ring, first=first, last=last)
+
+
+def sums_of_cells(columns: Columns, slots: Slots, ring: Ring, *, first: int, last: int) -> Sums:
+    """What each row burnt in the cells [first, last], counted from 1970."""
+    newest = columns["newest"][slots]
     stands = cells_of(newest, ring)
     inside = (stands >= first) & (stands <= last)
     part = slice(ring.first, ring.first + ring.cells)

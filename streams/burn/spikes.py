@@ -18,6 +18,7 @@ from streams.burn import anomaly_messages, rings
 from streams.burn.amounts import short
 from streams.burn.anomaly import LONG_GAIN, Judged, Scores, Usual, newest_deviation, scores, usual
 from streams.burn.anomaly_messages import Spike
+from streams.burn.raising import raised
 from streams.burn.state import UNJUDGED, BurnState
 
 Ints = npt.NDArray[np.int64]
@@ -127,7 +128,7 @@ def _fired(state: BurnState, rule: SpikeRule, slots: Ints, *, at_us: int) -> lis
         if spike.usd_per_hour - spike.expected_usd_per_hour < rule.min_excess_usd_per_hour:
             continue
         owner = None if state.policies is None else state.policies.owners.of(*key, at_us=at_us)
-        alert = state.episodes.fire(anomaly_messages.spike_alert(spike, at=instant(state.clock.lead_us), owner=owner))
+        alert = raised(state, anomaly_messages.spike_alert(spike, at=instant(state.clock.lead_us), owner=owner))
         if alert is not None:
             alerts.append(alert)
     return alerts

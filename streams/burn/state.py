@@ -21,6 +21,8 @@ EntityKey = tuple[str, str, str]
 MemberKey = tuple[str, str, str]
 """org, budget id, member ('' where there is none)."""
 
+BROUGHT_US = 52 * 3_600_000_000
+"""Two days and two cells of windows: after that no bridge of an alert reaches back before an opening (raising.py)."""
 UNJUDGED = 1
 """A live row came since the windows were last judged."""
 UNSAID = 2
@@ -89,6 +91,7 @@ class Cross(msgspec.Struct):
     episodes: list[EpisodeBytes]
     opened: int = -1  # a checkpoint of before budgets were opened from the ledger has none
     unpriced: list[Unpriced] = msgspec.field(default_factory=list)
+    brought: list[tuple[MemberKey, int]] = msgspec.field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -106,6 +109,8 @@ class BurnState:
     ahead: list[Ahead] = field(default_factory=list)
     episodes: Episodes = field(default_factory=Episodes)
     unpriced: dict[tuple[str, str], Unpriced] = field(default_factory=dict)  # by org and model
+    brought: dict[MemberKey, int] = field(default_factory=dict)
+    """What an opening brought something to within `BROUGHT_US`, and when: windows do not hold what came before it."""
     entities: Table[EntityKey] = field(default_factory=new_entities)
     members: Table[MemberKey] = field(default_factory=new_members)
     periods: Periods = field(default_factory=period_table.new_table)
@@ -139,7 +144,8 @@ class BurnState:
         )
         held = self.episodes.to_state()
         unpriced = [one for _, one in sorted(self.unpriced.items())]
-        cross = Cross(clock, self.policy_offset, self.done, sorted(self.ahead), held, self.opened, unpriced)
+        brought = sorted(self.brought.items())
+        cross = Cross(clock, self.policy_offset, self.done, sorted(self.ahead), held, self.opened, unpriced, brought)
         return msgspec.msgpack.encode(cross)
 
     def take_cross(self, raw: bytes) -> None:
@@ -149,4 +155,5 @@ class BurnState:
         self.ahead, self.opened = found.ahead, found.opened
         self.episodes.from_state(found.episodes)
         self.unpriced = {(one.org, one.model): one for one in found.unpriced}
+        self.brought = dict(found.brought)
         self.policies = None

@@ -9,7 +9,7 @@ from typing import Any
 import schemas
 from schemas.periods import instant, period_of
 from schemas.policies import Budget, InForce, SharedCredentialRule
-from schemas.signals import Alert
+from schemas.signals import Alert, AlertBridge, Contributor
 from streams.burn import anomaly_messages, messages
 from streams.burn.anomaly_messages import Shared, Spike
 from streams.burn.burn_rules import rungs_of
@@ -27,6 +27,22 @@ AT_US = us("2026-11-22T09:15:04")
 BUDGET = Budget(id="team-code-monthly", org="acme", scope={"team": "code"}, limit=Decimal(1000), owner="dana")
 PLAN = plan_of(BUDGET, InForce(policy=BUDGET, since=3, matched_since=3))
 PERIOD = period_of(AT_US, "month", "UTC")
+
+BRIDGE = AlertBridge(
+    since=instant(us("2026-11-21T10:00:00")),
+    until=instant(AT_US),
+    baseline_since=instant(us("2026-11-20T10:00:00")),
+    unit="usd",
+    before=Decimal("18.25"),
+    after=Decimal("48.5"),
+    terms={
+        "calls": Decimal("24.75"),
+        "tokens_per_call": Decimal("6.000000000001"),
+        "cost_per_token": Decimal("-0.500000000001"),
+    },
+    contributors=[Contributor(entity_type="agent", entity_id="review-bot", after=Decimal("31.2"))],
+    left_open="models, prices, cache, retries and people are not told apart here: burnline explain 5f0a1b2c3d4e",
+)
 
 
 def without_identity(signal: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +155,8 @@ def test_exhaustion_alert_is_the_example() -> None:
     """640.50 of 1000 USD are spent on the 22nd; with nine chances in ten the month ends above 1000."""
     told = forecast_of("1012.123456", "1130.98765", "1400.5", limit=1000, reaches=0.9312)
     outlook = Outlook(plan=PLAN, member="", period=PERIOD, told=told, known_hours=840)
-    assert example("exhaustion") == said(outlook_alert("exhaustion", outlook, at=instant(AT_US)))
+    draft = outlook_alert("exhaustion", outlook, at=instant(AT_US))
+    assert example("exhaustion") == said(draft.model_copy(update={"bridge": BRIDGE}))
 
 
 def test_under_use_alert_is_the_example() -> None:
