@@ -78,6 +78,7 @@ NAMINGS = (
         "anew",
     ),
     Naming("budget_states_store", f"org = {{org:String}} AND {_OF_BUDGET}", (("member", "{to:String}"),), "anew"),
+    Naming("budget_closings_store", f"org = {{org:String}} AND {_OF_BUDGET}", (("member", "{to:String}"),), "anew"),
     Naming(
         "alert_events_store",
         "org = {org:String} AND ((entity_type = 'user' AND entity_id = {user:String}) OR (" + _OF_BUDGET + ")"

@@ -31,7 +31,7 @@ from sinks.groups import RatedMessage
 from sinks.migrate import ensure_database, migrate, migrations
 from sinks.queries import Query
 from sinks.rows import store_rows
-from sinks.signal_rows import signal_rows, tables, to_table
+from sinks.signal_rows import TABLES, signal_rows, tables, to_table
 from sinks.store import Store, connector
 from tests.sink_world import DAY, rated_row
 from tests.stack_clickhouse import ClickHouse
@@ -313,3 +313,31 @@ def crossings(budget: Budget, rows: list[dict[str, Any]]) -> list[tuple[Any, ...
             if before < share * budget.limit <= spent[key]
         ]
     return found
+
+
+def test_what_late_events_changed_stands_beside_what_was_said_when_the_period_closed(
+    clickhouse: ClickHouse, settings: ClickHouseSettings
+) -> None:
+    """The first sum after the end is kept; a period that no late event reached is not listed, nor one that was cut."""
+    end, later = DAY + timedelta(days=1), DAY + timedelta(days=2)
+    first, newest, between = (end, 1), (later, 3), (end + timedelta(hours=3), 2)
+    states = [
+        {"budget_id": budget_id, "spent": Decimal(spent), "at": at, "src_offset": offset, "requests": offset}
+        for budget_id, spent, (at, offset) in (
+            ("late", 80, first), ("late", 95, newest), ("late", 90, between), ("same", 70, first), ("same", 70, newest),
+            ("cut", 1, (DAY, 4)), ("cut", 2, (end, 5)),
+        )
+    ]  # fmt: skip
+    whole = dict.fromkeys(TABLES["budget_states_store"].names) | {
+        "org": "acme", "member": "", "period_start": DAY, "period_end": end, "unit": "usd", "limit": Decimal(100),
+        "unpriced_requests": 0, "policy_offset": 0, "owner": "", "src_partition": 0, "status": "closed",
+    }  # fmt: skip
+    store = Store(connector(settings), settings.database)
+    for number, state in enumerate(states):
+        store.insert("budget_states_store", to_table("budget_states_store", [whole | state]), token=f"s{number}")
+    store.close()
+    with clickhouse.client(database=settings.database) as client:
+        found = ask(client, Query("SELECT * FROM budget_restatements AS v ORDER BY v.budget_id", {}))
+    told = [(row["budget_id"], row["spent_at_close"], row["spent_now"], row["change"]) for row in found]
+    assert told == [("late", Decimal(80), Decimal(95), Decimal(15))]
+    assert (found[0]["closed_at"], found[0]["restated_at"], found[0]["more_requests"]) == (end, later, 2)
