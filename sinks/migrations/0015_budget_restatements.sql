@@ -26,13 +26,6 @@ SELECT s.org AS org, s.budget_id AS budget_id, s.member AS member, s.period_star
 FROM budget_states_store AS s
 WHERE s.status = 'closed' AND s.at >= s.period_end;
 
-INSERT INTO budget_closings_store
-  (org, budget_id, member, period_start, closed_at, limit, spent, estimated_usd, requests, earlier)
-SELECT s.org, s.budget_id, s.member, s.period_start, s.at, s.limit, s.spent, s.estimated_usd, s.requests,
-  bitNot(toUInt64(s.src_offset))
-FROM budget_states_store AS s FINAL
-WHERE s.status = 'closed' AND s.at >= s.period_end;
-
 -- One row per period that is over and has another sum, or another limit, than when it closed.
 CREATE OR REPLACE VIEW budget_restatements AS
 SELECT
