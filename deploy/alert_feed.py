@@ -25,9 +25,15 @@ _UNKNOWN = {
 
 
 def follow(
-    settings: KafkaSettings, *, idle_sec: float | None = None, on_state: Callable[[str], None] = lambda _why: None
+    settings: KafkaSettings,
+    *,
+    idle_sec: float | None = None,
+    on_state: Callable[[str], None] = lambda _why: None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Iterator[Alert]:
     """Each alert transition that is committed from now on; ends only after `idle_sec` without one, if given.
+
+    Ends within a second of silence once `is_over`, too.
 
     Waits where Kafka goes away, and passes over nothing. `on_state` is told '' when following begins, why when Kafka
     goes away, and '' when it answers again.
@@ -52,7 +58,7 @@ def follow(
             message = consumer.poll(idle_sec if idle_sec is not None else 1.0)
             away.look(consumer)
             if message is None:
-                if idle_sec is not None:
+                if idle_sec is not None or is_over():
                     return
                 continue
             error = message.error()

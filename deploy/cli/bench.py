@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli import bench_burn
+from deploy.cli import bench_burn, bench_latency
 from deploy.cli.output import AsJson, examples, put, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
         ),
     )(forecast)
     bench_burn.register(bench)
+    bench_latency.register(bench)
     app.add_typer(bench, name="bench")
 
 

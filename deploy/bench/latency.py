@@ -1,0 +1,214 @@
+"""`burnline bench latency`: how long after an event its alert stands on its topic, and its row can be asked for.
+
+1. A burst of events through the whole stack: the rate at which its middle was stored is the highest load.
+2. At shares of that rate (or of a stated one) events come for a while; among them probes, each the first call of a user
+   whose budget any call breaks.
+3. From the moment a probe is handed to the producer until a `read_committed` consumer has its alert, and until a
+   question finds its row. Who sends, who watches and the stack share the machine's cores.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from uuid import uuid4
+
+from deploy.apply import Request, apply_files
+from deploy.bench.latency_load import Company, Sending, company, probe
+from deploy.bench.latency_watch import Watch
+from deploy.policy_log import in_force, read_log
+from deploy.stack.down import stop_stack
+from deploy.stack.drain import drain
+from deploy.stack.find import Connections, Stack
+from deploy.stack.layout import layout_at
+from deploy.stack.ports import Wanted
+from deploy.stack.record import read_record
+from deploy.stack.up import start_stack
+from deploy.store_client import rows
+from schemas.errors import FatalError
+
+Say = Callable[[str], None]
+SHARES = (0.01, 0.5, 0.9)
+START_SEC = 120.0
+_WAIT_SEC = 60.0
+_BURST_SEC = 600.0
+_LOOK_SEC = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Seconds from an event to what it leads to, of the probes that came out in time; `missing` did not."""
+
+    probes: int
+    missing: int
+    p50_sec: float
+    p90_sec: float
+    p99_sec: float
+    most_sec: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One load: the share of the rate, what was sent per second, and how long probes took."""
+
+    share: float
+    sent_per_sec: float
+    alert: Latency
+    row: Latency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What was measured; `rate_was_stated` where it was not looked for."""
+
+    rate_per_sec: float
+    rate_was_stated: bool
+    burst_events: int
+    stages: list[Stage]
+
+
+@contextmanager
+def fresh_stack(say: Say) -> Iterator[Connections]:
+    """A stack of its own in a temporary directory; nothing of it is left, however it ends. Raises: as `start_stack`."""
+    folder = Path(tempfile.mkdtemp(prefix="burnline-latency-"))
+    layout = layout_at(folder / "stack")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BURNLINE_")}
+    try:
+        say("starting a stack of its own")
+        wanted = Wanted(kafka=0, clickhouse=0)
+        stack = start_stack(layout, environment, wanted, timeout_sec=START_SEC, say=lambda _text: None).stack
+        yield Connections(stack.kafka(), stack.clickhouse())
+    finally:
+        record = read_record(layout) if layout.root.exists() else None
+        if record is not None:
+            say("stopping it")
+            stop_stack(Stack(layout, record), drain_sec=0, say=lambda _text: None)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measured(where: Connections, *, rate_per_sec: float | None, seconds: float, burst: int, say: Say) -> Figures:
+    """The figures of a running stack; its policies are afterwards what they were.
+
+    Raises: KafkaUnavailableError, StoreUnavailableError. FatalError: it is not through in time.
+    """
+    load = company(f"bench-{uuid4().hex[:8]}")
+    with _budgets(where, load), Watch(where.kafka, where.clickhouse, load.org) as watch:
+        sending = Sending(where.kafka, load, run=uuid4().hex[:8])
+        run = _Run(where, sending, watch, load.org)
+        try:
+            run.first_alert()
+            if rate_per_sec is None:
+                say(f"a burst of {burst:,} events, to find the highest rate")
+            rate = rate_per_sec or run.highest_rate(burst)
+            stages = []
+            for share in SHARES:
+                say(f"{rate * share:,.0f} events/s ({share:.0%}) for {seconds:.0f} s")
+                stages.append(run.stage(share, rate * share, seconds=seconds))
+        finally:
+            sending.drop()
+    return Figures(
+        rate_per_sec=round(rate), rate_was_stated=rate_per_sec is not None, burst_events=burst, stages=stages
+    )
+
+
+@contextmanager
+def _budgets(where: Connections, load: Company) -> Iterator[None]:
+    """The budgets of the load are in force meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="burnline-latency-") as folder:
+        file = Path(folder, "budgets.toml")
+        file.write_text(load.budgets_toml)
+        try:
+            asked = Request((file,), actor="bench latency")
+            apply_files(where.kafka, asked, now=datetime.now(UTC), timeout_sec=START_SEC)
+            yield
+        finally:
+            left = ["/".join(key) for key in in_force(read_log(where.kafka)) if key[1] == load.org]
+            if left:
+                asked = Request((), removes=left, actor="bench latency")
+                apply_files(where.kafka, asked, now=datetime.now(UTC), timeout_sec=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A stack under load: where it is, who sends, who watches, and whose events they are."""
+
+    where: Connections
+    sending: Sending
+    watch: Watch
+    org: str
+
+    def first_alert(self) -> None:
+        """The budgets are open: a probe has led to its alert and its row. Raises: FatalError."""
+        self._probe("probe-first")
+        if not self._all_out():
+            raise FatalError("the first probe came to nothing; see burnline status")
+
+    def highest_rate(self, burst: int) -> float:
+        """Events per second at which the middle 80 % of a burst were stored. Raises: FatalError: it was not stored."""
+        looks: list[tuple[float, int]] = []
+        self.sending.burst(burst)
+        deadline = time.monotonic() + _BURST_SEC
+        while not looks or looks[-1][1] < burst:
+            looks.append((time.monotonic(), self._stored()))
+            if time.monotonic() > deadline:
+                raise FatalError(f"{looks[-1][1]:,} of {burst:,} events were stored in {_BURST_SEC:.0f} s")
+            time.sleep(_LOOK_SEC)
+        drain(self.where.kafka, timeout_sec=_WAIT_SEC)
+        middle = [(at, count) for at, count in looks if 0.1 * burst <= count <= 0.9 * burst]
+        if len(middle) < 2:
+            raise FatalError(f"{burst:,} events are too few to see a rate: --burst {4 * burst}")
+        return (middle[-1][1] - middle[0][1]) / (middle[-1][0] - middle[0][0])
+
+    def stage(self, share: float, per_sec: float, *, seconds: float) -> Stage:
+        """One load with its probes, about 300 of them; then all of it is through."""
+        self.watch.begin()
+        began, every_sec = time.monotonic(), max(0.1, seconds / 300)
+
+        def between() -> None:
+            if time.monotonic() - began >= self.watch.sent_count() * every_sec:
+                self._probe(f"probe-{share}-{self.watch.sent_count()}")
+
+        sent_per_sec = self.sending.at_rate(per_sec, seconds=seconds, between=between)
+        self.sending.flush()
+        self._all_out()
+        drain(self.where.kafka, timeout_sec=_WAIT_SEC)
+        sent = self.watch.sent_count()
+        alert, row = (latency_of(found, sent=sent) for found in (self.watch.alert_sec(), self.watch.row_sec()))
+        return Stage(share=share, sent_per_sec=round(sent_per_sec, 1), alert=alert, row=row)
+
+    def _probe(self, name: str) -> None:
+        self.watch.sent(name)
+        self.sending.send(*probe(self.org, name))
+
+    def _stored(self) -> int:
+        sql = "SELECT sum(v.requests) AS stored FROM usage_15m AS v WHERE v.org = {org:String}"
+        return int(rows(self.where.clickhouse, sql, {"org": self.org})[0]["stored"])
+
+    def _all_out(self) -> bool:
+        """Whether every probe has come out both ways within a minute. Raises: what ended the watch."""
+        deadline = time.monotonic() + _WAIT_SEC
+        while self.watch.outstanding() and time.monotonic() < deadline:
+            if self.watch.failure is not None:
+                raise self.watch.failure
+            time.sleep(_LOOK_SEC)
+        return not self.watch.outstanding()
+
+
+def latency_of(found_sec: list[float], *, sent: int) -> Latency:
+    """The spread of what came out, ascending; infinite where nothing did."""
+    order = found_sec or [float("inf")]
+    at = {share: order[min(len(order) - 1, int(share * len(order)))] for share in (0.9, 0.99)}
+    return Latency(
+        probes=sent,
+        missing=sent - len(found_sec),
+        p50_sec=round(median(order), 3),
+        p90_sec=round(at[0.9], 3),
+        p99_sec=round(at[0.99], 3),
+        most_sec=round(order[-1], 3),
+    )
