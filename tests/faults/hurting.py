@@ -24,6 +24,7 @@ from tests.faults.world import World, wait_sec, wait_until
 
 _SEEN_AFTER_SEC = {"kafka": 2.0, "clickhouse": 2.0, "rating": 17.0, "burn": 17.0, "sink": 17.0}
 """After how long `status` must see that a part does not move; stages may be silent for 15 s."""
+_FORKED_SEC = 1.0
 _END_SEC = 60.0
 HANG_SEC = 30.0
 """Who lives and does nothing is ended and started anew within this time."""
@@ -150,6 +151,8 @@ class Hurting:
 
     def _stop(self, one: Suffered) -> None:
         for process in self._processes(one):
+            # Between fork and exec a child still has its parent's handlers: the signal would be lost with them.
+            wait_until(lambda process=process: time.time() - process.create_time() > _FORKED_SEC, timeout_sec=_END_SEC)  # type: ignore[misc]  # as below
             process.terminate()
             if not wait_until(lambda process=process: not _lives(process), timeout_sec=_END_SEC):  # type: ignore[misc]  # mypy does not infer defaults of lambdas
                 one.wrong = f"{process.pid} did not end within {_END_SEC:.0f} s of SIGTERM"
