@@ -42,3 +42,11 @@ def window_name(sec: int) -> str:
 def unit_name(unit: Unit) -> str:
     """The unit after an amount."""
     return "USD" if unit == "usd" else unit
+
+
+def lasting(sec: int) -> str:
+    """A length of time as a person says it, cut: 40 min, 5 h, 12 d."""
+    for length_sec, least, name in ((86_400, 2, "d"), (3600, 2, "h"), (60, 1, "min")):
+        if sec >= least * length_sec:
+            return f"{sec // length_sec} {name}"
+    return "less than a minute"

@@ -8,6 +8,11 @@ Laws
    which is what matters for periods shorter than a month, and a long window is shorter than the period.
 3. Tiny budgets do not page: the long window holds at least `LEAST_SPEND` of the unit.
 4. A rung clears when its short window burns less than `CLEAR_SHARE` of what fires, `CLEAR_ROUNDS` evaluations in a row.
+5. A budget that lasts does not burn too fast: at the pace of the calmer of its two windows what is left must be used
+   up within `LASTS_RATIO` of what is left of the period.
+6. A burst wakes nobody: a rung is critical only once what is left lasts for `page_sec` at most, no more than
+   `PAGE_SHARE` of what is left of the period, and its long window holds `LEAST_PAGED`. Else it is a ticket.
+Laws 5 and 6 are measured: `burnline bench overspend`, docs/burn-alerts.md.
 Source: https://sre.google/workbook/alerting-on-slos/ (multiwindow, multi-burn-rate), read 2026-11-22.
 """
 
@@ -17,6 +22,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
+from schemas.money import PICO_PER_MICRO, PICO_PER_USD
 from schemas.policies import Budget
 from streams.burn.limits import Pair, Unit, need_of
 
@@ -25,6 +31,10 @@ Severity = Literal["info", "warning", "critical"]
 CLEAR_SHARE = Fraction(4, 5)
 CLEAR_ROUNDS = 2
 LEAST_SPEND: Mapping[Unit, Fraction] = {"usd": Fraction(1), "tokens": Fraction(100_000), "requests": Fraction(100)}
+LEAST_PAGED: Mapping[Unit, int] = {"usd": 10 * PICO_PER_USD, "tokens": 1_000_000, "requests": 1_000}
+"""In the smallest unit: pico-USD, tokens, requests."""
+LASTS_RATIO = Fraction(3, 2)
+PAGE_SHARE = Fraction(1, 4)
 SHORTEST_PERIOD_SEC = 86_400
 
 
@@ -35,15 +45,16 @@ class Pairing:
     percent: int
     long_sec: int
     short_sec: int
-    severity: Severity
+    severity: Severity  # of a ticket
     least_factor: Fraction
+    page_sec: int
 
 
 PAIRINGS = (
-    Pairing(2, 3_600, 300, "critical", Fraction(6)),
-    Pairing(5, 21_600, 1_800, "critical", Fraction(3)),
-    Pairing(10, 86_400, 7_200, "warning", Fraction(3, 2)),
-    Pairing(10, 259_200, 21_600, "info", Fraction(1)),
+    Pairing(2, 3_600, 300, "warning", Fraction(6), 3_600),
+    Pairing(5, 21_600, 1_800, "warning", Fraction(3), 10_800),
+    Pairing(10, 86_400, 7_200, "warning", Fraction(3, 2), 21_600),
+    Pairing(10, 259_200, 21_600, "info", Fraction(1), 43_200),
 )
 """Most urgent first. Source: the workbook's table, with sloth's 1 d pair, google-30d.yaml."""
 WINDOWS_SEC = tuple(sorted({sec for pairing in PAIRINGS for sec in (pairing.long_sec, pairing.short_sec)}))
@@ -63,6 +74,24 @@ class Rung:
     def level(self) -> str:
         """The rung's name in alerts: the factor with at most two decimals and an x."""
         return f"{float(self.factor):.2f}".rstrip("0").rstrip(".") + "x"
+
+
+def whole(amount: Pair, unit: Unit) -> int:
+    """An amount in the smallest unit: pico-USD, tokens, requests."""
+    return amount[0] * PICO_PER_MICRO + amount[1] if unit == "usd" else amount[0]
+
+
+def lasts_sec(pairing: Pairing, *, left: int, long: int, short: int) -> int:
+    """For how many whole seconds what is left lasts at the pace of the calmer window; all in the smallest unit."""
+    return max(left * pairing.long_sec // max(long, 1), left * pairing.short_sec // max(short, 1))
+
+
+def severity_of(pairing: Pairing, unit: Unit, *, lasts: int, rest: int, long: int) -> Severity | None:
+    """How urgent a reached rung is, by laws 5 and 6; None where the budget lasts. `lasts` and `rest` in seconds."""
+    if lasts > rest * LASTS_RATIO:
+        return None
+    soon = lasts <= min(Fraction(pairing.page_sec), rest * PAGE_SHARE)
+    return "critical" if soon and long >= LEAST_PAGED[unit] else pairing.severity
 
 
 @lru_cache(maxsize=4096)

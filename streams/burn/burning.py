@@ -2,7 +2,8 @@
 
 Judged are members with a live row since the last judgement, once their budget is open; a budget whose limit is spent
 is not judged, because its thresholds say so already. At most the most urgent rung of a budget notifies; the others are
-published beside it.
+published beside it. An open rung that becomes critical is said once more, and notifies unless another one of its
+budget is critical already.
 """
 
 from collections import defaultdict
@@ -15,14 +16,15 @@ from schemas.signals import Alert, rfc3339
 from streams.burn import messages, rings
 from streams.burn.allowances import plan_in
 from streams.burn.budgets import period_at
-from streams.burn.burn_rules import CLEAR_ROUNDS, PAIRINGS, Rung, rungs_of
+from streams.burn.burn_rules import CLEAR_ROUNDS, PAIRINGS, Rung, lasts_sec, rungs_of, severity_of, whole
 from streams.burn.episodes import EpisodeKey
-from streams.burn.limits import Pair, Plan
+from streams.burn.limits import Pair, Plan, Unit
 from streams.burn.messages import TooFast
 from streams.burn.raising import raised
-from streams.burn.state import UNJUDGED, BurnState
+from streams.burn.state import UNJUDGED, BurnState, MemberKey
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 ONE: Pair = (0, 1)
 
 
@@ -36,78 +38,110 @@ def judge(state: BurnState, *, moments_us: list[int]) -> list[Alert]:
     if len(unjudged) == 0:
         return []
     found: list[TooFast] = []
-    for budget_key, slots in _by_budget(state, unjudged).items():
+    seen = {at_us: _Windows(state.members.columns, unjudged, at_us) for at_us in moments_us}
+    for budget_key, places in _by_budget(state, unjudged).items():
         plan = state.policies.plans.get(budget_key) if state.policies is not None else None
         if plan is not None and not state.is_open(plan):
             continue
-        table.will_change(slots)
-        table.columns["flags"][slots] &= ~np.uint8(UNJUDGED)
+        table.will_change(unjudged[places])
+        table.columns["flags"][unjudged[places]] &= ~np.uint8(UNJUDGED)
         if plan is None or not plan.budget.burn_alerts:
             continue
-        for at_us in moments_us:
-            for some, of_them in _under_limits(state, plan, slots, at_us=at_us):
-                found.extend(_too_fast(state, of_them, some, at_us=at_us))
+        for windows in seen.values():
+            for some, of_them in _under_limits(state, plan, places, windows):
+                found.extend(_too_fast(state, of_them, some, windows))
     return _said(state, found)
 
 
-def _under_limits(state: BurnState, plan: Plan, slots: Ints, *, at_us: int) -> list[tuple[Ints, Plan]]:
+class _Windows:
+    """What some rows burnt in windows that end at one moment; each window is summed once for all of them."""
+
+    def __init__(self, columns: rings.Columns, slots: Ints, at_us: int) -> None:
+        self.slots, self.at_us = slots, at_us
+        self._columns = columns
+        self._summed: dict[tuple[int, Unit], tuple[Ints, Ints, Bools]] = {}
+
+    def of(self, places: Ints, *, window_sec: int, unit: Unit) -> tuple[Ints, Ints, Bools]:
+        """The amounts of the rows at these places, and whether the window is covered."""
+        found = self._summed.get((window_sec, unit))
+        if found is None:
+            found = rings.amounts(self._columns, self.slots, window_sec=window_sec, at_us=self.at_us, unit=unit)
+            self._summed[window_sec, unit] = found
+        high, low, covered = found
+        return high[places], low[places], covered[places]
+
+
+def _under_limits(state: BurnState, plan: Plan, places: Ints, windows: _Windows) -> list[tuple[Ints, Plan]]:
     """The members, with the plan under the limit that each has now: all together where that is the same for all."""
     if not plan.varies:
-        return [(slots, plan)]
-    period = period_at(plan, at_us)
+        return [(places, plan)]
+    period = period_at(plan, windows.at_us)
     if period is None:
         return []
-    keys = [(*(state.members.keys[slot] or ("", "", "")), period.start_us) for slot in slots.tolist()]
+    slots = windows.slots[places].tolist()
+    keys = [(*(state.members.keys[slot] or ("", "", "")), period.start_us) for slot in slots]
     plans = [plan_in(state.periods, plan, key, now_us=state.done.limits_us) for key in keys]
-    return [(slots[index : index + 1], one) for index, one in enumerate(plans)]
+    return [(places[index : index + 1], one) for index, one in enumerate(plans)]
 
 
 def _by_budget(state: BurnState, slots: Ints) -> dict[tuple[str, str], Ints]:
+    """Where the members of each budget stand among the slots."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for slot in slots.tolist():
+    for place, slot in enumerate(slots.tolist()):
         key = state.members.keys[slot]
         if key is not None:
-            groups[key[:2]].append(slot)
+            groups[key[:2]].append(place)
     return {key: np.array(group, np.int64) for key, group in groups.items()}
 
 
-def _too_fast(state: BurnState, plan: Plan, slots: Ints, *, at_us: int) -> list[TooFast]:
-    period = period_at(plan, at_us)
+def _too_fast(state: BurnState, plan: Plan, places: Ints, windows: _Windows) -> list[TooFast]:
+    period = period_at(plan, windows.at_us)
     if period is None:
         return []
     unit = plan.budget.unit
     found = []
     for rung in rungs_of(plan.budget, nominal_sec=period.nominal_sec):
-        high, low, covered = rings.amounts(
-            state.members.columns, slots, window_sec=rung.pairing.long_sec, at_us=at_us, unit=unit
-        )
+        high, low, covered = windows.of(places, window_sec=rung.pairing.long_sec, unit=unit)
         reached = covered & _at_least(high, low, rung.need_long)
         if not reached.any():
             continue
-        some, high, low = slots[reached], high[reached], low[reached]
-        short_high, short_low, covered = rings.amounts(
-            state.members.columns, some, window_sec=rung.pairing.short_sec, at_us=at_us, unit=unit
-        )
+        some, high, low = places[reached], high[reached], low[reached]
+        short_high, short_low, covered = windows.of(some, window_sec=rung.pairing.short_sec, unit=unit)
         for index in np.flatnonzero(covered & _at_least(short_high, short_low, rung.need_short)).tolist():
-            key = state.members.keys[int(some[index])]
-            if key is None or _breached(state, plan, key[2], period):
+            key = state.members.keys[int(windows.slots[some[index]])]
+            spent = (0, 0) if key is None else _spent(state, plan, key[2], period)
+            if key is None or spent >= max(plan.limit, ONE):
                 continue
             long, short = (int(high[index]), int(low[index])), (int(short_high[index]), int(short_low[index]))
-            found.append(TooFast(plan, key[2], period, rung, long, short))
+            one = _unless_it_lasts(plan, key[2], period, rung, (long, short, spent), at_us=windows.at_us)
+            found += [] if one is None else [one]
     return found
 
 
-def _at_least(high: Ints, low: Ints, need: Pair) -> npt.NDArray[np.bool_]:
-    reached: npt.NDArray[np.bool_] = (high > need[0]) | ((high == need[0]) & (low >= need[1]))
+def _unless_it_lasts(  # noqa: PLR0913  one rung of one member
+    plan: Plan, member: str, period: Period, rung: Rung, amounts: tuple[Pair, Pair, Pair], *, at_us: int
+) -> TooFast | None:
+    """What is too fast and how urgent, of amounts in the long window, in the short one and in the period."""
+    unit = plan.budget.unit
+    long, short, spent = (whole(amount, unit) for amount in amounts)
+    lasts = lasts_sec(rung.pairing, left=whole(plan.limit, unit) - spent, long=long, short=short)
+    rest = min((period.end_us - at_us) // 1_000_000, period.nominal_sec)
+    severity = severity_of(rung.pairing, unit, lasts=lasts, rest=rest, long=long)
+    if severity is None:
+        return None
+    return TooFast(plan, member, period, rung, amounts[0], amounts[1], severity=severity, lasts_sec=lasts)
+
+
+def _at_least(high: Ints, low: Ints, need: Pair) -> Bools:
+    reached: Bools = (high > need[0]) | ((high == need[0]) & (low >= need[1]))
     return reached
 
 
-def _breached(state: BurnState, plan: Plan, member: str, period: Period) -> bool:
+def _spent(state: BurnState, plan: Plan, member: str, period: Period) -> Pair:
     slot = state.periods.slots.get((plan.budget.org, plan.budget.id, member, period.start_us))
     if slot is None:
-        return False
-    spent = (int(state.periods.columns["high"][slot]), int(state.periods.columns["low"][slot]))
-    return spent >= max(plan.limit, ONE)
+        return (0, 0)
+    return (int(state.periods.columns["high"][slot]), int(state.periods.columns["low"][slot]))
 
 
 def _urgency(found: TooFast) -> tuple[str, str, str, int, int]:
@@ -118,28 +152,36 @@ def _urgency(found: TooFast) -> tuple[str, str, str, int, int]:
 def _said(state: BurnState, found: list[TooFast]) -> list[Alert]:
     at = instant(state.clock.lead_us)
     alerts = []
-    urgent: dict[tuple[str, str, str], int] = _most_urgent_open(state)
+    urgent, paged = _most_urgent_open(state)
     for one in sorted(found, key=_urgency):
         budget = one.plan.budget
         whose, rank = (budget.org, budget.id, one.member), PAIRINGS.index(one.rung.pairing)
         start = "" if budget.period == "rolling" else rfc3339(instant(one.period.start_us))
-        if ("burn_rate", *whose, start, one.rung.level) in state.episodes.open:
+        critical = one.severity == "critical"
+        held = state.episodes.open.get(("burn_rate", *whose, start, one.rung.level))
+        if held is not None and (not critical or held.alert.severity == "critical"):
             continue
-        alert = raised(state, messages.burn_rate_alert(one, at=at, notify=rank <= urgent.get(whose, rank)))
+        notify = whose not in paged if critical else rank <= urgent.get(whose, rank)
+        alert = raised(state, messages.burn_rate_alert(one, at=at, notify=notify))
         if alert is not None:
             urgent[whose] = min(rank, urgent.get(whose, rank))
+            paged |= {whose} if critical else set()
             alerts.append(alert)
     return alerts
 
 
-def _most_urgent_open(state: BurnState) -> dict[tuple[str, str, str], int]:
-    ranks: dict[tuple[str, str, str], int] = {}
+def _most_urgent_open(state: BurnState) -> tuple[dict[MemberKey, int], set[MemberKey]]:
+    """The rank of the most urgent open rung of each member, and the members of whom one is critical."""
+    ranks: dict[MemberKey, int] = {}
+    paged = set()
     by_window = {str(pairing.long_sec): rank for rank, pairing in enumerate(PAIRINGS)}
     for key in state.episodes.of_rule("burn_rate"):
-        whose = (key[1], key[2], key[3])
-        rank = by_window[state.episodes.open[key].alert.evidence["long_window_sec"]]
+        whose, alert = (key[1], key[2], key[3]), state.episodes.open[key].alert
+        rank = by_window[alert.evidence["long_window_sec"]]
         ranks[whose] = min(rank, ranks.get(whose, rank))
-    return ranks
+        if alert.severity == "critical":
+            paged.add(whose)
+    return ranks, paged
 
 
 def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:

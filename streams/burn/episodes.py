@@ -79,11 +79,11 @@ class Episodes:
         self._next_end: datetime | None = None
 
     def fire(self, draft: Alert) -> Alert | None:
-        """The opening alert of a new episode, or what was estimated and is actual now; None where that was said."""
+        """The opening alert of a new episode, or what is actual or critical now; None where that was said."""
         key = key_of(draft)
         held = self.open.get(key)
         if held is not None:
-            return self._now_actual(held, draft)
+            return self._now_more(held, draft)
         alert = draft.model_copy(
             update={"alert_id": alert_id_of(key, mode=draft.mode, opened_at=draft.opened_at), "seq": 1}
         )
@@ -91,8 +91,10 @@ class Episodes:
         return alert
 
     @staticmethod
-    def _now_actual(held: Episode, draft: Alert) -> Alert | None:
-        if (held.alert.basis, draft.basis) != ("estimated", "actual"):
+    def _now_more(held: Episode, draft: Alert) -> Alert | None:
+        now_actual = (held.alert.basis, draft.basis) == ("estimated", "actual")
+        now_critical = draft.rule == "burn_rate" and held.alert.severity != draft.severity == "critical"
+        if not now_actual and not now_critical:
             return None
         same = {"alert_id": held.alert.alert_id, "seq": held.alert.seq + 1, "opened_at": held.alert.opened_at}
         held.alert, held.said = draft.model_copy(update=same), ""

@@ -14,8 +14,8 @@ from schemas.money import plain
 from schemas.periods import Period, instant
 from schemas.policies import Budget
 from schemas.signals import ALERT_TYPE, Alert, CloudSignal
-from streams.burn.amounts import percent, short, shown, unit_name, window_name
-from streams.burn.burn_rules import Rung
+from streams.burn.amounts import lasting, percent, short, shown, unit_name, window_name
+from streams.burn.burn_rules import Rung, Severity
 from streams.burn.crossing import Crossing
 from streams.burn.limits import Pair, Plan, Step, amount_of
 from streams.ports import Output
@@ -191,7 +191,10 @@ def commitment_alert(plan: Plan, member: str, period: Period, spent: Decimal, *,
 
 @dataclass(frozen=True, slots=True)
 class TooFast:
-    """A rung that a budget (or member) has reached: what its windows hold, as amounts of its unit."""
+    """A rung that a budget (or member) has reached: what its windows hold, as amounts of its unit.
+
+    At the pace of the calmer window what is left lasts for `lasts_sec`.
+    """
 
     plan: Plan
     member: str
@@ -199,6 +202,8 @@ class TooFast:
     rung: Rung
     long: Pair
     short: Pair
+    severity: Severity
+    lasts_sec: int
 
 
 def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
@@ -219,7 +224,7 @@ def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
         rule="burn_rate",
         kind="budget",
         level=found.rung.level,
-        severity=pairing.severity,
+        severity=found.severity,
         org=budget.org,
         entity_type=entity_type,
         entity_id=entity_id,
@@ -238,10 +243,12 @@ def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
             "short_spent": plain(brief),
             "factor": found.rung.level.removesuffix("x"),
             "limit": plain(budget.limit),
+            "lasts_sec": str(found.lasts_sec),
         },
         message=f"{entity_type} {entity_id} burns {shown(long / hours, budget.unit)} {unit} over "
         f"{window_name(pairing.long_sec)} and {shown(brief / short_hours, budget.unit)} {unit} over "
-        f"{window_name(pairing.short_sec)}, {times:.1f} times what budget {budget.id} allows on average",
+        f"{window_name(pairing.short_sec)}, {times:.1f} times what budget {budget.id} allows on average; "
+        f"at this pace what is left lasts {lasting(found.lasts_sec)}",
         runbook_url=budget.runbook_url,
     )
 

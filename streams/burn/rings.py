@@ -187,19 +187,33 @@ def sums(columns: Columns, slots: Slots, *, window_sec: int, at_us: int) -> Sums
 
 def sums_of_cells(columns: Columns, slots: Slots, ring: Ring, *, first: int, last: int) -> Sums:
     """What each row burnt in the cells [first, last], counted from 1970."""
-    newest = columns["newest"][slots]
-    stands = cells_of(newest, ring)
-    inside = (stands >= first) & (stands <= last)
-    part = slice(ring.first, ring.first + ring.cells)
-    micro = np.where(inside, columns["micro"][slots, part], 0).sum(axis=1, dtype=np.int64)
-    pico = np.where(inside, columns["pico"][slots, part], 0).sum(axis=1, dtype=np.int64)
-    return Sums(
-        requests=np.where(inside, columns["requests"][slots, part], 0).sum(axis=1, dtype=np.int64),
-        tokens=np.where(inside, columns["tokens"][slots, part], 0).sum(axis=1, dtype=np.int64),
-        micro=micro + pico // _PICO,
-        pico=pico % _PICO,
-        covered=newest // ring.buckets - ring.cells < first,
-    )
+    cells = _Cells(columns, slots, ring, first=first, last=last)
+    micro, pico = cells.usd()
+    return Sums(cells.summed("requests"), cells.summed("tokens"), micro, pico, cells.covered)
+
+
+class _Cells:
+    """The cells [first, last] of some rows; each column is summed only if it is asked for."""
+
+    def __init__(self, columns: Columns, slots: Slots, ring: Ring, *, first: int, last: int) -> None:
+        newest = columns["newest"][slots]
+        stands = cells_of(newest, ring)
+        self._columns, self._slots = columns, slots
+        self._inside = (stands >= first) & (stands <= last)
+        self._part = slice(ring.first, ring.first + ring.cells)
+        self.covered: Bools = newest // ring.buckets - ring.cells < first
+
+    def summed(self, name: str) -> Ints:
+        """The sum of a column."""
+        total: Ints = np.where(self._inside, self._columns[name][self._slots, self._part], 0).sum(
+            axis=1, dtype=np.int64
+        )
+        return total
+
+    def usd(self) -> tuple[Ints, Ints]:
+        """The cost as micro-USD and the remainder in pico-USD."""
+        pico = self.summed("pico")
+        return self.summed("micro") + pico // _PICO, pico % _PICO
 
 
 def window_cells(ring: Ring, *, window_us: int, at_us: int) -> tuple[int, int]:
@@ -209,8 +223,10 @@ def window_cells(ring: Ring, *, window_us: int, at_us: int) -> tuple[int, int]:
 
 def amounts(columns: Columns, slots: Slots, *, window_sec: int, at_us: int, unit: Unit) -> tuple[Ints, Ints, Bools]:
     """What each row burnt in a window, as pairs (high, low) in the unit (limits.py), and whether it is covered."""
-    found = sums(columns, slots, window_sec=window_sec, at_us=at_us)
+    ring = WINDOW_RING[window_sec]
+    first, last = window_cells(ring, window_us=window_sec * _SEC, at_us=at_us)
+    cells = _Cells(columns, slots, ring, first=first, last=last)
     if unit == "usd":
-        return found.micro, found.pico, found.covered
-    counts = found.tokens if unit == "tokens" else found.requests
-    return counts, np.zeros_like(counts), found.covered
+        return *cells.usd(), cells.covered
+    counts = cells.summed(unit)
+    return counts, np.zeros_like(counts), cells.covered

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.policies import Budget, InForce
-from streams.burn.burn_rules import rungs_of
+from streams.burn.burn_rules import PAIRINGS, lasts_sec, rungs_of, severity_of
 from streams.burn.limits import NEVER, Unit, amount_of, need_of, plan_of
 from tests.scenarios.burn_log import MINUTE, SEC, BurnLog, PolicyHistory, Row, alerts, new_lane, run, us
 
@@ -122,3 +122,30 @@ def test_only_the_most_urgent_rung_notifies() -> None:
     found = alerts(run(new_lane(PolicyHistory(changes)), log.records))
     expected = [("14.4x", True), ("6x", False), ("3x", False), ("1x", False)]
     assert expected == [(alert.level, alert.notify) for alert in found]
+
+
+HOUR, USD = 3600, 10**12
+IN_AN_HOUR, IN_THREE_DAYS = PAIRINGS[0], PAIRINGS[3]
+
+
+@pytest.mark.parametrize(
+    ("lasts", "rest", "long", "severity"),
+    [
+        (HOUR, 10 * HOUR, 10 * USD, "critical"),
+        (HOUR + 1, 10 * HOUR, 10 * USD, "warning"),  # it lasts a second too long
+        (HOUR, 10 * HOUR, 10 * USD - 1, "warning"),  # less than what wakes anybody
+        (HOUR, 4 * HOUR, 10 * USD, "critical"),
+        (HOUR, 4 * HOUR - 1, 10 * USD, "warning"),  # the period is nearly over
+        (15 * HOUR, 10 * HOUR, 10 * USD, "warning"),
+        (15 * HOUR + 1, 10 * HOUR, 10 * USD, None),  # it lasts
+    ],
+)
+def test_who_is_woken_is_decided_by_how_long_it_lasts(lasts: int, rest: int, long: int, severity: str | None) -> None:
+    """A rung is critical when what is left is soon used up, a ticket before, and nothing where it lasts."""
+    assert severity == severity_of(IN_AN_HOUR, "usd", lasts=lasts, rest=rest, long=long)
+
+
+def test_the_calmer_window_says_how_long_it_lasts() -> None:
+    """72 USD in 3 d are one an hour, 12 in 6 h are two: 100 left last 100 h; 3 in 6 h are the calmer half of one."""
+    assert lasts_sec(IN_THREE_DAYS, left=100 * USD, long=72 * USD, short=12 * USD) == 100 * HOUR
+    assert lasts_sec(IN_THREE_DAYS, left=100 * USD, long=72 * USD, short=3 * USD) == 200 * HOUR
