@@ -280,9 +280,9 @@ def test_a_look_back_counts_what_budgets_count_to_the_event(client: Any) -> None
     assert sorted(map(crossing_of, found)) == sorted(expected)
     assert all(one.said == () for one in found)
     without = [row for row in ROWS if row["import_id"] != "imported"]
-    kept = {crossing[:4]: crossing for crossing in [*crossings(budget, without), *crossings(weighed, without)]}
+    kept = {crossing[:4]: crossing[4] for crossing in [*crossings(budget, without), *crossings(weighed, without)]}
     by_import = missed_by_import(asked, rules, "imported", now=last)
-    assert {crossing_of(one) for one in by_import} == {one for one in expected if kept.get(one[:4]) != one}
+    assert {crossing_of(one) for one in by_import} == {one for one in expected if kept.get(one[:4]) != one[4]}
     later = {crossing_of(one)[:4]: one.without_import for one in by_import if one.without_import is not None}
     assert later
     assert all(at > first for at in later.values())
@@ -340,4 +340,5 @@ def test_what_late_events_changed_stands_beside_what_was_said_when_the_period_cl
         found = ask(client, Query("SELECT * FROM budget_restatements AS v ORDER BY v.budget_id", {}))
     told = [(row["budget_id"], row["spent_at_close"], row["spent_now"], row["change"]) for row in found]
     assert told == [("late", Decimal(80), Decimal(95), Decimal(15))]
-    assert (found[0]["closed_at"], found[0]["restated_at"], found[0]["more_requests"]) == (end, later, 2)
+    times = [found[0][name].replace(tzinfo=UTC) for name in ("closed_at", "restated_at")]
+    assert (*times, found[0]["more_requests"]) == (end, later, 2)
