@@ -10,8 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from schemas.connection import KafkaSettings
+from schemas.deliveries import TOPIC, DeliveryStatus
 from schemas.routes import Route
 from schemas.signals import Alert, CloudSignal
+from sinks.log_reader import LogReader
+from sinks.notifier.standing import said_in
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "schemas" / "examples" / "alert.budget_burn_rate.json"
 NOW = datetime(2026, 11, 22, 9, 15, 5, tzinfo=UTC)
@@ -28,6 +32,13 @@ def a_route(name: str = "on-call", **changes: Any) -> Route:
     """A webhook's route of the golden alert's org."""
     values = {"id": name, "org": "acme", "destination": "webhook", "url": "https://a.example/x", "secret": "signing"}
     return Route.model_validate(values | changes)
+
+
+def statuses(kafka: KafkaSettings) -> list[DeliveryStatus]:
+    """Every status on the topic of deliveries."""
+    with LogReader(kafka, name="test") as reader:
+        found = [said_in(record.value) for record in reader.read_to_end({(TOPIC, 0): 0})]
+    return [one for one in found if isinstance(one, DeliveryStatus)]
 
 
 @dataclass

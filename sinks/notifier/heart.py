@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import msgspec
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from structlog.typing import FilteringBoundLogger
 
 from schemas.connection import KafkaSettings
+from schemas.errors import KafkaUnavailableError
 from schemas.heartbeats import TOPIC, beat_headers, heartbeat_from_bytes
 from schemas.signals import ALERT_TYPE, Alert, CloudSignal
 from schemas.topics import BY_NAME
@@ -56,11 +57,20 @@ class Heart:
         self._pulse: Pulse | None = None
         self._life = uuid4().hex[:8]
 
-    def begin(self, reader: LogReader, *, now: datetime) -> int:
+    def begin(self, reader: LogReader, *, now: datetime) -> int | None:
         """An episode of an earlier life is known; returns where heartbeats are read from.
 
+        None, and none are sent, where their topic is not there yet: alerts are told all the same.
         Raises: KafkaUnavailableError: begin anew.
         """
+        try:
+            reader.facts(TOPIC)
+        except KafkaUnavailableError as error:
+            cause = error.__cause__
+            if not isinstance(cause, KafkaException) or cause.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+            self._log.error("no heartbeats: create their topic (burnline topics apply), then start anew", topic=TOPIC)
+            return None
         records = reader.read_to_end({_ALERTS: reader.offset_at(_ALERTS, now - _LOOK_BACK)})
         episode = open_episode(record.value for record in records)
         _, end = reader.bounds(PLACE)

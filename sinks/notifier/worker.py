@@ -123,7 +123,8 @@ class NotifierWorker:
         asked = [status for request in found.open for status in self._ask(request)]
         self._record(asked)
         heart = self._doors.heart
-        beating = {} if heart is None else {HEARTBEATS: until_done(lambda: heart.begin(reader, now=self._doors.now()))}
+        first = until_done(lambda: heart.begin(reader, now=self._doors.now())) if heart is not None else None
+        beating = {} if first is None else {HEARTBEATS: first}
         here = {LOG: self._log_end, (POLICIES, 0): policies[-1].offset + 1 if policies else 0}
         reader.assign(beating | self._read | here)
 

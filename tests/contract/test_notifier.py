@@ -17,14 +17,11 @@ from deploy.policy_log import send_change
 from deploy.resending import ask, requests_for
 from schemas.connection import KafkaSettings
 from schemas.deliveries import TOPIC as DELIVERIES
-from schemas.deliveries import DeliveryStatus
 from schemas.policies import PolicyChange
 from schemas.signals import ALERT_TYPE, Alert, CloudSignal
 from schemas.topics import BY_NAME
-from sinks.log_reader import LogReader
-from sinks.notifier.standing import said_in
 from sinks.notifier.worker import ALERTS
-from tests.notifier_world import Receiver, a_route, an_alert, mail_box, receiver
+from tests.notifier_world import Receiver, a_route, an_alert, mail_box, receiver, statuses
 from tests.sink_world import wait_for
 
 pytestmark = pytest.mark.real
@@ -80,13 +77,6 @@ def publish(settings: KafkaSettings, alerts: Sequence[Alert], *, commit: bool = 
         producer.abort_transaction(30)
 
 
-def said(settings: KafkaSettings) -> list[DeliveryStatus]:
-    """Every status on the topic of deliveries."""
-    with LogReader(settings, name="test") as reader:
-        found = [said_in(record.value) for record in reader.read_to_end({(DELIVERIES, 0): 0})]
-    return [one for one in found if isinstance(one, DeliveryStatus)]
-
-
 def ids(stub: Receiver) -> list[str]:
     """What the receiver took, by dedupe key; what it answered with an error is not taken."""
     return [headers["webhook-id"] for _, headers, _ in stub.requests]
@@ -125,7 +115,9 @@ def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
         publish(settings, [an_alert(alert_id="never"), an_alert(alert_id="quiet")], commit=False)
         publish(settings, [an_alert(alert_id="quiet", notify=False)])
         with notifier(settings, tmp_path / "log", **env) as first:
-            wait_for(lambda: sum(one.status == "delivered" for one in said(settings)) == everybody, what="all are told")
+            wait_for(
+                lambda: sum(one.status == "delivered" for one in statuses(settings)) == everybody, what="all are told"
+            )
             first.kill()
             first.wait(30)
         dead.requests.clear()
@@ -133,7 +125,7 @@ def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
         with notifier(settings, tmp_path / "log", **env) as second:
             wait_for(
                 lambda: (
-                    {one.status for one in said(settings) if one.route == "dead"} >= {"delivered"}
+                    {one.status for one in statuses(settings) if one.route == "dead"} >= {"delivered"}
                     and len(dead.requests) >= len(alerts)
                 ),
                 what="dead is told",
@@ -143,10 +135,10 @@ def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
             assert paths == dict.fromkeys(("/CANARY-SECRET", "/pager", "/api/v2/alerts"), len(alerts))
             assert len(box.messages) == len(alerts)
             assert ids(well).index("a0/1") < ids(well).index("a0/2")
-            [one] = [one for one in said(settings) if one.delivery_id == "a0/1/well"]
+            [one] = [one for one in statuses(settings) if one.delivery_id == "a0/1/well"]
             ask(settings, requests_for([one.model_dump()], actor="dana", now=datetime.now(UTC)))
             wait_for(lambda: ids(well).count("a0/1") == 2, what="told again")
             second.terminate()
             assert second.wait(30) == 0
-    assert said(settings)[-1].request_id
+    assert statuses(settings)[-1].request_id
     assert "CANARY-SECRET" not in (tmp_path / "log").read_text()
