@@ -1,0 +1,101 @@
+"""How rare a margin is among all spenders: a generalised Pareto tail over the greatest margins of their blocks. Pure.
+
+Laws
+1. One threshold for all: pooled, so a spender of a week is judged by what thousands did.
+2. `threshold(rate)` is exceeded at `rate` per key-block as far as the tail says; `p_value` is its inverse.
+3. Few blocks make no tail: below `LEAST_EXCEEDANCES` there is none.
+4. Memory is bounded: the greatest `MOST_KEPT` margins of each of the last `DAYS` days, and counts.
+Source: Siffer et al., Anomaly Detection in Streams with Extreme Value Theory (KDD 2017); fit by probability-weighted
+moments: Hosking, Wallis, Parameter and Quantile Estimation for the Generalized Pareto Distribution (1987).
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import exp, log
+
+import numpy as np
+
+from streams.anomalies.page import F32
+
+LEAST_EXCEEDANCES = 30
+MOST_KEPT = 2_000
+DAYS = 14
+BLOCK_MIN = 360
+"""Within a quarter of a day only a spender's greatest margin counts: neighbouring minutes are one event."""
+_TAIL_SHARE = 0.25
+_LEAST_SHAPE, _MOST_SHAPE = -0.5, 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Beyond `base`, which is exceeded at `base_rate` per key-block: a generalised Pareto of this scale and shape."""
+
+    base: float
+    base_rate: float
+    scale: float
+    shape: float
+
+    def p_value(self, margin: float) -> float:
+        """The chance of at least this margin in a block of a spender."""
+        if margin <= self.base:
+            return 1.0 if margin <= 0 else min(1.0, self.base_rate)
+        reach = (margin - self.base) / self.scale
+        if abs(self.shape) < 1e-6:
+            return self.base_rate * exp(-reach)
+        inside = 1 + self.shape * reach
+        return self.base_rate * exp(-log(inside) / self.shape) if inside > 0 else 0.0
+
+    def threshold(self, rate: float) -> float:
+        """The margin that is exceeded at this rate per key-block; the base where that is more often."""
+        if rate >= self.base_rate:
+            return self.base
+        odds = rate / self.base_rate
+        if abs(self.shape) < 1e-6:
+            return self.base - self.scale * log(odds)
+        return self.base + self.scale / self.shape * (exp(-self.shape * log(odds)) - 1)
+
+
+PRIOR = Tail(base=0.6, base_rate=0.15, scale=0.7, shape=0.15)
+"""What ServeGen's clients showed (docs/anomalies.md); holds until a day's margins are known."""
+
+
+def fit(margins: F32, *, blocks: float) -> Tail | None:
+    """The tail of the greater quarter of the positive margins of so many key-blocks; None where they are too few."""
+    ordered = np.sort(margins[margins > 0].astype(np.float64))
+    beyond = int(len(ordered) * _TAIL_SHARE)
+    if beyond < LEAST_EXCEEDANCES or blocks <= 0:
+        return None
+    base = float(ordered[-beyond - 1])
+    excess = ordered[-beyond:] - base
+    mean = float(excess.mean())
+    weighted = float((excess * (1 - (np.arange(1, beyond + 1) - 0.35) / beyond)).mean())
+    if mean <= 0 or mean <= 2 * weighted:
+        return Tail(base, beyond / blocks, max(mean, 1e-6), 0.0)
+    shape = min(max(2 - mean / (mean - 2 * weighted), _LEAST_SHAPE), _MOST_SHAPE)
+    return Tail(base, beyond / blocks, max(mean * (1 - shape), 1e-6), shape)
+
+
+@dataclass(slots=True)
+class Pool:
+    """The margins of the last days, over all spenders."""
+
+    days: deque[tuple[F32, float]] = field(default_factory=lambda: deque(maxlen=DAYS))
+    today: list[F32] = field(default_factory=list)
+    today_blocks: float = 0.0
+
+    def add(self, margins: F32, *, blocks: float) -> None:
+        """The greatest margins (the positive ones) of so many key-blocks are part of today."""
+        self.today.append(margins[margins > 0])
+        self.today_blocks += blocks
+
+    def end_day(self) -> Tail | None:
+        """Today is the newest of the days, and this is the tail of all of them."""
+        margins = np.concatenate([*self.today, np.zeros(0, np.float32)])
+        kept = np.sort(margins)[-MOST_KEPT:]
+        self.days.append((kept, self.today_blocks))
+        self.today, self.today_blocks = [], 0.0
+        return fit(np.concatenate([kept for kept, _ in self.days]), blocks=sum(blocks for _, blocks in self.days))
+
+    def blocks_per_day(self) -> float:
+        """How many key-blocks a day has on average; 0 before the first day ended."""
+        return sum(blocks for _, blocks in self.days) / len(self.days) if self.days else 0.0
