@@ -26,6 +26,8 @@ from deploy.cli import (
     stack,
     top,
     topics,
+    value,
+    waste,
 )
 
 app = typer.Typer(
@@ -47,6 +49,8 @@ for module in (
     corrections,
     directory,
     report,
+    value,
+    waste,
     forecast,
     top,
     query,

@@ -1,0 +1,317 @@
+"""Outcomes, the usage behind them, and what each cost, computed one by one: what the views must say, exactly."""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from schemas.internal import RATED_SCHEMA
+from schemas.money import pico_usd, usd
+from schemas.outcomes import decode_outcome, outcome_id
+from sinks.log_reader import Record
+from sinks.outcome_rows import OUTCOMES_TABLE, claim_of, judged
+from sinks.signal_rows import SignalRow, tables
+from tests.sink_world import rated_row
+
+START = datetime(2026, 11, 2, 9, tzinfo=UTC)
+_PLACES = ("task", "run", "session")
+Json = dict[str, Any]
+
+
+def outcome(id_: str, *, at: datetime = START, **data: Any) -> Json:
+    """An outcome as it is sent."""
+    return {
+        "specversion": "1.0", "type": "burnline.outcome.v1", "source": "made/up", "id": id_, "time": at.isoformat(),
+        "data": {"org": "acme", "outcome_type": "merged", **data},
+    }  # fmt: skip
+
+
+def call(number: int, *, at: datetime = START, cost_usd: str | None = "1", **data: Any) -> Json:
+    """A rated event; a cost of None is not known."""
+    cost = None if cost_usd is None else Decimal(cost_usd)
+    unknown = {"pricing_status": "unpriced_model", "list_cost_usd": None, "as_charged_cost_usd": None}
+    names = {"agent": None, "team": "code", "use_case": "checkout", "model": "gpt-4o", "status": "ok"}
+    return rated_row(number, ts=at) | names | {"cost_usd": cost} | (unknown if cost is None else {}) | data
+
+
+def events_of(calls: Iterable[Json]) -> pa.RecordBatch:
+    """The calls as rating sends them."""
+    return pa.RecordBatch.from_pylist(list(calls), schema=RATED_SCHEMA)
+
+
+def stored_outcomes(words: Iterable[Json]) -> list[tuple[str, pa.Table]]:
+    """The words as the sink inserts them, as if they came 40 days after START."""
+    came_us = int((START + timedelta(days=40)).timestamp() * 1_000_000)
+    records = [Record("usage.outcomes", 0, n, came_us, msgspec.json.encode(word), ()) for n, word in enumerate(words)]
+    rows, _ = judged((claim_of(record) for record in records), {})
+    return tables(SignalRow(OUTCOMES_TABLE, row) for row in rows)
+
+
+@dataclass
+class Cost:
+    """What led to an outcome: calls, those without a known cost, pico-USD, and whether any cost is known."""
+
+    requests: int = 0
+    unpriced: int = 0
+    pico: int = 0
+    known: bool = False
+
+    @property
+    def known_usd(self) -> Decimal | None:
+        """The cost; None where no call that led to it has a known one."""
+        return usd(self.pico) if self.known else None
+
+
+@dataclass
+class Truth:
+    """Costs by outcome id, spend by how it stands to outcomes, and ids of outcomes that failed."""
+
+    costs: dict[str, Cost] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    with_outcome_usd: Decimal = Decimal(0)
+    without_outcome_usd: Decimal = Decimal(0)
+    unattributed_usd: Decimal = Decimal(0)
+
+
+def standing(words: Iterable[Json]) -> dict[str, Json]:
+    """The data of each outcome as its highest revision says, without those that are taken back."""
+    newest: dict[str, Json] = {}
+    for word in words:
+        id_ = outcome_id(decode_outcome(msgspec.json.encode(word)))
+        if id_ not in newest or word["data"].get("revision", 1) > newest[id_].get("revision", 1):
+            newest[id_] = word["data"]
+    return {id_: data for id_, data in newest.items() if not data.get("void")}
+
+
+def truth_of(words: Iterable[Json], calls: Iterable[Json]) -> Truth:
+    """Every figure by brute force, from single calls."""
+    made = {
+        id_: data for id_, data in standing(words).items() if data["outcome_type"] not in {"metric", "security_finding"}
+    }
+    keys = _keys(made)
+    truth = Truth(costs={id_: Cost() for id_ in made})
+    reverted = {data["artifact"] for data in made.values() if data["outcome_type"] == "reverted" and "artifact" in data}
+    for id_, data in made.items():
+        gone = data.get("artifact") in reverted and data["outcome_type"] != "reverted"
+        if data.get("accepted") is False or gone:
+            truth.failed.add(id_)
+    called = {key for pairs in keys.values() for kind, key in pairs if kind == "call"}
+    groups: dict[tuple[Any, ...], Cost] = defaultdict(Cost)
+    for one in calls:
+        by_call = next((name for name in (one["id"], one["operation_id"]) if name in called), None)
+        place = (*(one[name] for name in _PLACES), by_call)
+        group = groups[(one["team"], one["use_case"], one["model"], *place)]
+        group.requests += 1
+        group.unpriced += one["cost_usd"] is None
+        group.pico += 0 if one["cost_usd"] is None else pico_usd(one["cost_usd"])
+        cost = one["cost_usd"] or Decimal(0)
+        joined = _named(place) & {pair for pairs in keys.values() for pair in pairs}
+        if joined:
+            truth.with_outcome_usd += cost
+        elif any(place[:3]):
+            truth.without_outcome_usd += cost
+        else:
+            truth.unattributed_usd += cost
+    for group_key, group in groups.items():
+        _share(group, _named(group_key[3:]), made, keys, truth)
+    return truth
+
+
+def _keys(made: Mapping[str, Json]) -> dict[str, set[tuple[str, str]]]:
+    """What each outcome is joined by, its artifact's other outcomes included."""
+    own = {
+        id_: {(kind, data[kind]) for kind in (*_PLACES, "call") if data.get(kind)}
+        | ({("task", data["artifact"])} if data.get("artifact") else set())
+        for id_, data in made.items()
+    }
+    return {
+        id_: own[id_].union(
+            *(
+                own[other]
+                for other, said in made.items()
+                if said.get("artifact") and said["artifact"] == data.get("artifact")
+            )
+        )
+        for id_, data in made.items()
+    }
+
+
+def _named(place: tuple[Any, ...]) -> set[tuple[str, str]]:
+    return {(kind, name) for kind, name in zip((*_PLACES, "call"), place, strict=True) if name}
+
+
+def _share(
+    group: Cost,
+    named: set[tuple[str, str]],
+    made: Mapping[str, Json],
+    keys: Mapping[str, set[tuple[str, str]]],
+    truth: Truth,
+) -> None:
+    """The group's spend goes to the outcomes of each type that it is joined by, evenly, the rest to the later ones."""
+    for kind in {data["outcome_type"] for data in made.values()}:
+        joined = sorted(id_ for id_, data in made.items() if data["outcome_type"] == kind and keys[id_] & named)
+        for nth, id_ in enumerate(joined, start=1):
+            cost = truth.costs[id_]
+            cost.requests += _part(group.requests, nth, len(joined))
+            cost.unpriced += _part(group.unpriced, nth, len(joined))
+            cost.pico += _part(group.pico, nth, len(joined))
+            cost.known |= group.requests > group.unpriced
+
+
+def _part(whole: int, nth: int, of: int) -> int:
+    return whole * nth // of - whole * (nth - 1) // of
+
+
+def made_up(seed: int, *, words: int = 40, calls: int = 120) -> tuple[list[Json], list[Json]]:
+    """Outcomes with corrections, reversals and shared work, up to ten days after the usage that led to them."""
+    r = random.Random(seed)  # noqa: S311  no secret
+    used = [_made_up_call(r, number) for number in range(calls)]
+    said = [word for number in range(words) for word in _made_up_words(r, number, calls=calls)]
+    r.shuffle(said)
+    return said, used
+
+
+def _made_up_call(r: random.Random, number: int) -> Json:
+    names = {
+        name: f"{name}-{r.randrange(9)}" if r.random() < share else None
+        for name, share in (("task", 0.6), ("run", 0.4), ("session", 0.4))
+    }
+    return call(
+        number,
+        at=START + timedelta(minutes=r.randrange(20_000)),
+        cost_usd=None if r.random() < 0.1 else str(Decimal(r.randrange(10**12)).scaleb(-12)),
+        team=r.choice(["code", "ops"]),
+        use_case=r.choice(["checkout", None]),
+        model=r.choice(["gpt-4o", "o3"]),
+        operation_id=f"op-{number // 2}",
+        **names,
+    )
+
+
+def _made_up_words(r: random.Random, number: int, *, calls: int) -> list[Json]:
+    """An outcome, its corrections, and that it is taken back."""
+    data: Json = {"outcome_type": r.choice(["suggested", "accepted", "merged", "released", "reverted", "feedback"])}
+    data |= {name: f"{name}-{r.randrange(9)}" for name in _PLACES if r.random() < 0.35}
+    if data["outcome_type"] == "feedback" and r.random() < 0.7:
+        data["call"] = r.choice([f"call-{r.randrange(calls)}", f"op-{r.randrange(calls // 2)}"])
+    elif r.random() < 0.7:
+        data["artifact"] = r.choice([f"change-{r.randrange(6)}", f"task-{r.randrange(9)}"])
+    if r.random() < 0.6:
+        data["accepted"] = r.random() < 0.7
+    said = [outcome(str(number), at=START + timedelta(days=r.randrange(24)), **data)]
+    later = START + timedelta(days=24)
+    if r.random() < 0.4:
+        said.append(outcome(str(number), at=later, **{**data, "revision": 2, "accepted": r.random() < 0.5}))
+    if r.random() < 0.1:
+        said.append(outcome(str(number), at=later, **data, revision=3, void=True))
+    return said
+
+
+def planted_waste() -> tuple[list[Json], list[Json], dict[str, str]]:
+    """Outcomes, calls, and the kind of waste of each call that is some; beside each kind what must not be found."""
+    same: Json = {"prompt_fingerprint": "k-same", "latency_ms": 2000, "user": "ana", "credential": "key-1"}
+    calls: list[Json] = []
+    waste: dict[str, str] = {}
+
+    def add(kind: str | None, minute: float, **data: Any) -> str:
+        number = len(calls)
+        calls.append(call(number, at=START + timedelta(minutes=minute), cost_usd=f"0.{number + 1:012}", **data))
+        if kind is not None:
+            waste[f"call-{number}"] = kind
+        return f"call-{number}"
+
+    add(None, 0, **same)
+    add("duplicate", 1, **same)
+    add("duplicate", 10.9, **same)  # within ten minutes of the one before it
+    add(None, 22, **same)  # the answer is too old
+    add(None, 22.02, **same)  # asked while the first was still under way: a sample, perhaps
+    look_alikes: tuple[Json, ...] = (
+        {"user": "ben"},
+        {"model": "o3"},
+        {"request_kind": "sample"},
+        {"purpose": "evaluation"},
+        {"spend_class": "discovery"},
+        {"gateway_cache_hit": True},
+        {"prompt_fingerprint": None},
+        {"prompt_fingerprint": "k-other"},
+        {"attempt": 2},
+    )
+    for minute, change in enumerate(look_alikes):
+        add(None, 24 + minute / 10, **same | change)
+    unknown = same | {"prompt_fingerprint": "k-unknown", "latency_ms": None}
+    add(None, 40, **unknown)
+    add(None, 41, **unknown)  # nobody knows when the first answer was there
+    failed = same | {"prompt_fingerprint": "k-failed"}
+    add(None, 50, **failed, status="error")
+    add(None, 51, **failed)  # the first was no answer
+    add("failed_attempt", 60, status="error", operation_id="op-1", attempt=1)
+    add("failed_attempt", 61, status="error", operation_id="op-1", attempt=2)
+    add(None, 62, operation_id="op-1", attempt=3)
+    add(None, 63, status="error", operation_id="op-1", attempt=4)  # nothing came of it, but the answer was there
+    add(None, 64, status="error", operation_id="op-2")  # never answered: an outage, no waste of the caller's
+    add(None, 65, status="error")
+    add(None, 66, operation_id=None)
+    first = add(None, 70)
+    add(None, 71, request_kind="regenerate", parent_event_id=first)  # before it was accepted
+    add("regenerated_after_acceptance", 80, request_kind="regenerate", parent_event_id=first)
+    add(None, 81, request_kind="follow_up", parent_event_id=first)
+    refused = add(None, 82)
+    add(None, 90, request_kind="regenerate", parent_event_id=refused)
+    prefix: Json = {"prefix_fingerprint": "k-prefix", "input_uncached_tokens": 5000, "input_cache_read_tokens": 0}
+    add(None, 100, **prefix)
+    add("missed_prompt_cache", 104, **prefix)
+    add(None, 106, **prefix | {"input_cache_read_tokens": 4000})
+    add(None, 107, **prefix | {"input_uncached_tokens": 400})
+    add(None, 120, **prefix)
+    for number in range(100):  # uses it all day, and never for nothing
+        add(None, number, user="heavy", prompt_fingerprint=f"k-heavy-{number}", latency_ms=1000)
+    for one in calls:
+        one["input_tokens"] = one["input_uncached_tokens"] + one["input_cache_read_tokens"]
+    said = [
+        outcome("judged-1", at=START + timedelta(minutes=75), outcome_type="feedback", call=first, accepted=True),
+        outcome("judged-2", at=START + timedelta(minutes=85), outcome_type="feedback", call=refused, accepted=False),
+    ]
+    return said, calls, waste
+
+
+def staged() -> tuple[list[Json], list[Json]]:
+    """Four changes at different stages, what was found in them, metrics; and two calls of a dollar each."""
+    place: Json = {"team": "code", "use_case": "checkout"}
+
+    def stage(id_: str, artifact: str, kind: str, **data: Any) -> Json:
+        return outcome(id_, **place, artifact=artifact, outcome_type=kind, **data)
+
+    def finding(id_: str, **data: Any) -> Json:
+        return outcome(id_, outcome_type="security_finding", **{"finding_state": "open", **data})
+
+    words = [
+        stage("1", "a", "suggested", user="ana"),
+        stage("2", "a", "accepted", accepted=True, reviewer="ben", minutes_claimed="90.5"),
+        stage("3", "a", "merged", accepted=True, user="ana", intervention=True),
+        stage("4", "a", "released", value_usd="-3"),
+        stage("5", "a", "reverted"),
+        stage("6", "b", "suggested", user="ana"),
+        stage("7", "b", "accepted", accepted=True, reviewer="ana"),  # her own change
+        stage("8", "b", "merged", accepted=True, user="ana", commit="b0b", intervention=False, risk="high"),
+        stage("9", "c", "merged", accepted=False, user="eve"),
+        stage("10", "c", "accepted", accepted=False, reviewer="ben"),
+        stage("11", "d", "suggested", user="eve"),
+        finding("f1", artifact="a"),
+        finding("f1", revision=2, finding_state="fixed", commit="b0b"),  # fixed where another change stands
+        finding("f2", commit="b0b"),
+        finding("f3", artifact="a"),
+        finding("f3", revision=2, void=True, artifact="a"),
+        finding("f4", commit="nobody"),
+        outcome(
+            "m1", outcome_type="metric", use_case="checkout", metric="cycle_time", metric_value="3.5",
+            metric_unit="hours", period_from="2026-11-01", period_until="2026-12-01",
+        ),
+        outcome("m2", outcome_type="metric", use_case="checkout", metric="escalations", metric_value="4"),
+    ]  # fmt: skip
+    return words, [call(1), call(2, at=START + timedelta(days=1))]
