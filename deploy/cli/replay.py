@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from producers.outcome import Outcome
     from producers.plan import Plan
 
+_OLD = timedelta(hours=1)
+"""Events older than that are backfill unless the policies say otherwise: of periods that are over they fire nothing."""
 _PAIR = re.compile(r"[a-z_]+=.*", re.DOTALL)
 
 
@@ -190,6 +192,8 @@ def _report(outcome: "Outcome", *, at_now: bool, as_json: bool) -> None:
         return
     for line in told(outcome, at_now=at_now):
         put(line)
+    if outcome.sent and outcome.first_time is not None and datetime.now(UTC) - outcome.first_time > _OLD:
+        say(f"what these would have made fire: burnline alerts would-have-fired --import {outcome.import_id}")
 
 
 def told(outcome: "Outcome", *, at_now: bool) -> "Iterator[str]":
