@@ -39,5 +39,5 @@ def test_container_runs_the_locked_kafka() -> None:
 def test_containers_listen_on_loopback_only() -> None:
     """No published port is reachable from elsewhere."""
     ports = re.findall(r'^ +- "([^"]+):[^:"]*[0-9}]"$', COMPOSE, flags=re.MULTILINE)
-    assert len(ports) == 2
+    assert len(ports) == 3
     assert all(port.startswith("127.0.0.1:") for port in ports)

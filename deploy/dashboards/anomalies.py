@@ -1,0 +1,52 @@
+"""What is not normal, and what was told to whom."""
+# ruff: noqa: S608  all parts are constants; Grafana puts in the chosen time and organisations
+
+from deploy.dashboards.panels import ORG, Dashboard, Panel
+
+ANOMALIES = Dashboard(
+    uid="burnline-anomalies",
+    title="Burnline: anomalies and alerts",
+    since="now-7d",
+    panels=(
+        Panel(
+            question="How many alerts are open?",
+            sql=f"SELECT severity, count() AS alerts FROM alerts WHERE {ORG} AND status != 'resolved' AND mode = 'live'"
+            " AND notify GROUP BY severity ORDER BY severity",
+            kind="stat",
+            width=12,
+        ),
+        Panel(
+            question="How many alerts did not reach their destination?",
+            sql=f"SELECT count() AS deliveries FROM deliveries WHERE {ORG} AND status = 'failed' AND $__timeFilter(at)",
+            kind="stat",
+            width=12,
+        ),
+        Panel(
+            question="Which alerts are open, the newest first?",
+            sql="SELECT opened_at, severity, topic, rule, entity_type, entity_id, value, threshold, unit, message\n"
+            f"FROM alerts WHERE {ORG} AND status != 'resolved' AND mode = 'live' AND notify\n"
+            "ORDER BY opened_at DESC LIMIT 50",
+            width=24,
+        ),
+        Panel(
+            question="What was unusual, and by how much?",
+            sql="SELECT opened_at, status, entity_type, entity_id, detector, value, expected, score, message\n"
+            f"FROM anomalies WHERE {ORG} AND mode = 'live' AND $__timeFilter(opened_at)\n"
+            "ORDER BY opened_at DESC LIMIT 50",
+            width=24,
+        ),
+        Panel(
+            question="How many alerts does each rule raise a day?",
+            sql="SELECT toDateTime(toStartOfDay(opened_at)) AS time, rule, count() AS alerts\n"
+            f"FROM alerts WHERE {ORG} AND mode = 'live' AND $__timeFilter(opened_at) GROUP BY time, rule ORDER BY time",
+            kind="timeseries",
+        ),
+        Panel(
+            question="How long do alerts stay open?",
+            sql="SELECT rule, count() AS alerts,\n"
+            "  quantile(0.5)(dateDiff('second', opened_at, resolved_at)) / 60 AS median_minutes\n"
+            f"FROM alerts WHERE {ORG} AND mode = 'live' AND resolved_at IS NOT NULL AND $__timeFilter(opened_at)\n"
+            "GROUP BY rule ORDER BY alerts DESC",
+        ),
+    ),
+)

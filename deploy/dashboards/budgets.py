@@ -1,0 +1,65 @@
+"""How budgets stand, and where they will end."""
+# ruff: noqa: S608  all parts are constants; Grafana puts in the chosen time and organisations
+
+from deploy.dashboards.panels import ORG, Dashboard, Panel
+
+_OPEN = f"{ORG} AND period_start <= now() AND period_end > now()"
+
+BUDGETS = Dashboard(
+    uid="burnline-budgets",
+    title="Burnline: budgets and forecast",
+    since="now-30d",
+    panels=(
+        Panel(
+            question="How many budgets are breached?",
+            sql=f"SELECT countIf(status = 'breached') AS budgets FROM budget_states WHERE {_OPEN}",
+            kind="stat",
+            width=6,
+        ),
+        Panel(
+            question="How many will be, if it goes on like this?",
+            sql="SELECT countIf(status != 'breached' AND forecast > limit) AS budgets\n"
+            f"FROM budget_states WHERE {_OPEN}",
+            kind="stat",
+            width=6,
+        ),
+        Panel(
+            question="What may calls without a price add to open budgets?",
+            sql=f"SELECT sum(estimated_usd) AS usd FROM budget_states WHERE {_OPEN} AND unit = 'usd'",
+            kind="stat",
+            width=12,
+            unit="currencyUSD",
+        ),
+        Panel(
+            question="Which budgets are nearest to their limit?",
+            sql="SELECT budget_id AS budget, member, status, spent, limit,\n"
+            "  spent_to_limit_ratio * 100 AS percent, forecast, unit, owner, period_end\n"
+            f"FROM budget_states WHERE {_OPEN} ORDER BY spent_to_limit_ratio DESC LIMIT 30",
+            width=24,
+        ),
+        Panel(
+            question="Which thresholds were crossed, and when?",
+            sql="SELECT at AS time, severity, budget_id AS budget, member, level, value, threshold, basis, message\n"
+            "FROM alert_events\n"
+            f"WHERE {ORG} AND topic = 'alerts.budgets' AND status = 'firing' AND $__timeFilter(at)\n"
+            "ORDER BY at DESC LIMIT 100",
+            width=24,
+        ),
+        Panel(
+            question="What did each team spend a day?",
+            sql="SELECT toDateTime(t) AS time, toString(team) AS team, sum(cost_usd) AS usd\n"
+            f"FROM usage_1d_utc WHERE {ORG} AND $__dateFilter(t) GROUP BY time, team ORDER BY time",
+            kind="timeseries",
+            width=24,
+            unit="currencyUSD",
+        ),
+        Panel(
+            question="What do seats, commitments and credits add a day?",
+            sql="SELECT toDateTime(day) AS time, toString(kind) AS kind, sum(amount_usd) AS usd\n"
+            f"FROM charges_daily WHERE {ORG} AND $__dateFilter(day) GROUP BY time, kind ORDER BY time",
+            kind="timeseries",
+            width=24,
+            unit="currencyUSD",
+        ),
+    ),
+)

@@ -1,0 +1,69 @@
+"""Whether the pipeline is well, as far as its tables say it; `burnline status` and metrics say the rest."""
+# ruff: noqa: S608  all parts are constants; Grafana puts in the chosen time and organisations
+
+from deploy.dashboards.panels import ORG, Dashboard, Panel
+
+HEALTH = Dashboard(
+    uid="burnline-health",
+    title="Burnline: is the pipeline well?",
+    panels=(
+        Panel(
+            question="How old is the newest stored event, in seconds?",
+            sql="SELECT dateDiff('second', max(received_at), now64(6)) AS seconds FROM usage_events\n"
+            f"WHERE {ORG} AND ts >= now() - INTERVAL 1 DAY",
+            kind="stat",
+            width=6,
+            unit="s",
+        ),
+        Panel(
+            question="How old are the newest burn rates, in seconds?",
+            sql=f"SELECT dateDiff('second', max(window_end), now64(6)) AS seconds FROM burn_now WHERE {ORG}",
+            kind="stat",
+            width=6,
+            unit="s",
+        ),
+        Panel(
+            question="How many records could not be counted?",
+            sql="SELECT count() AS records FROM dead_letters WHERE $__timeFilter(append_time)",
+            kind="stat",
+            width=6,
+        ),
+        Panel(
+            question="How many days were unequal when rollups were compared?",
+            sql="SELECT sum(days_unequal) AS days FROM reconciliations WHERE kind = 'run' AND $__timeFilter(at)",
+            kind="stat",
+            width=6,
+        ),
+        Panel(
+            question="How many calls arrive?",
+            sql="SELECT $__timeInterval(t) AS time, toString(environment) AS environment, sum(requests) AS calls\n"
+            f"FROM usage_15m WHERE {ORG} AND $__timeFilter(t) GROUP BY time, environment ORDER BY time",
+            kind="timeseries",
+            width=24,
+        ),
+        Panel(
+            question="How long after it happened does an event arrive?",
+            sql="SELECT $__timeInterval(received_at) AS time,\n"
+            "  quantile(0.5)(dateDiff('second', ts, received_at)) AS median_sec,\n"
+            "  quantile(0.95)(dateDiff('second', ts, received_at)) AS p95_sec\n"
+            f"FROM usage_events WHERE {ORG} AND $__timeFilter(received_at) GROUP BY time ORDER BY time",
+            kind="timeseries",
+            unit="s",
+        ),
+        Panel(
+            question="What could not be counted, and why?",
+            sql="SELECT reason, count() AS records, max(append_time) AS last, any(message) AS example\n"
+            "FROM dead_letters WHERE $__timeFilter(append_time) GROUP BY reason ORDER BY records DESC",
+        ),
+        Panel(
+            question="What did the last comparisons find?",
+            sql="SELECT at, kind, state, days, days_unequal, events_compared, events_restored, message\n"
+            "FROM reconciliations WHERE $__timeFilter(at) ORDER BY at DESC LIMIT 20",
+        ),
+        Panel(
+            question="Do alerts reach their destinations?",
+            sql="SELECT route, destination, status, count() AS alerts, max(at) AS last, any(reason) AS reason\n"
+            f"FROM deliveries WHERE {ORG} AND $__timeFilter(at) GROUP BY route, destination, status ORDER BY route",
+        ),
+    ),
+)

@@ -1,0 +1,66 @@
+"""What a unit of work costs, and what is wasted."""
+
+from deploy.dashboards.panels import ORG, Dashboard, Panel
+
+_EVENTS = f"FROM usage_events WHERE {ORG} AND $__timeFilter(ts)"
+_ROLLUP = f"FROM usage_1h WHERE {ORG} AND $__timeFilter(t)"
+
+VALUE = Dashboard(
+    uid="burnline-value",
+    title="Burnline: unit cost and waste",
+    since="now-7d",
+    refresh="5m",
+    panels=(
+        Panel(
+            question="What does one task cost, by use case?",
+            sql="SELECT use_case, uniqExact(task) AS tasks, sum(cost_usd) AS usd,\n"
+            "  toFloat64(usd) / nullIf(tasks, 0) AS usd_per_task\n"
+            f"{_EVENTS} AND task != '' GROUP BY use_case ORDER BY usd DESC LIMIT 20",
+        ),
+        Panel(
+            question="What does a million tokens of each model come to?",
+            sql="SELECT model, sum(cost_usd) AS usd, sum(input_tokens) + sum(output_tokens) AS tokens,\n"
+            "  toFloat64(usd) / nullIf(tokens, 0) * 1e6 AS usd_per_mtok\n"
+            f"{_ROLLUP} GROUP BY model ORDER BY usd DESC LIMIT 20",
+        ),
+        Panel(
+            question="How much of the input comes from the cache?",
+            sql="SELECT $__timeInterval(t) AS time, toString(team) AS team,\n"
+            "  sum(input_cache_read_tokens) / nullIf(sum(input_tokens), 0) AS cached_to_input_ratio\n"
+            f"{_ROLLUP} GROUP BY time, team ORDER BY time",
+            kind="timeseries",
+            width=24,
+            unit="percentunit",
+        ),
+        Panel(
+            question="What do repeated attempts cost?",
+            sql="SELECT team, model, count() AS repeated_calls, sum(cost_usd) AS usd\n"
+            f"{_EVENTS} AND attempt > 1 GROUP BY team, model ORDER BY usd DESC LIMIT 20",
+        ),
+        Panel(
+            question="What do failed calls cost?",
+            sql="SELECT team, model, countIf(status = 'error') AS failed_calls,\n"
+            "  sumIf(cost_usd, status = 'error') AS usd\n"
+            f"{_EVENTS} GROUP BY team, model HAVING failed_calls > 0 ORDER BY usd DESC LIMIT 20",
+        ),
+        Panel(
+            question="Which runs were the dearest?",
+            sql="SELECT run, any(agent) AS agent, any(team) AS team, count() AS calls, sum(cost_usd) AS usd,\n"
+            "  dateDiff('minute', min(ts), max(ts)) AS minutes\n"
+            f"{_EVENTS} AND run != '' GROUP BY run ORDER BY usd DESC LIMIT 20",
+            width=24,
+        ),
+        Panel(
+            question="How much spend belongs to nobody?",
+            sql="SELECT toDateTime(day) AS time, toString(org) AS org, unattributed_cost_usd\n"
+            f"FROM attribution_daily WHERE {ORG} AND $__dateFilter(day) ORDER BY time",
+            kind="timeseries",
+            unit="currencyUSD",
+        ),
+        Panel(
+            question="What do our own prices save against the list?",
+            sql="SELECT provider, model, sum(list_cost_usd) - sum(cost_usd) AS saved_usd\n"
+            f"{_ROLLUP} GROUP BY provider, model HAVING saved_usd != 0 ORDER BY saved_usd DESC LIMIT 20",
+        ),
+    ),
+)
