@@ -6,13 +6,14 @@ READY := $(VENV)/.ready
 SERVICE := tests/client_project
 SERVICE_VENV := $(VENV)/client-project
 SERVICE_READY := $(SERVICE_VENV)/.ready
+SUPPLY_VENV := $(VENV)/supply
 export PYTHONPATH := $(CURDIR):$(CURDIR)/producers/client
 # Dozens of processes import the same modules; an environment that forbids bytecode would have each compile them anew.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 PYTHON_OF_SERVICE := env -u PYTHONPATH $(SERVICE_VENV)/bin/python
-.PHONY: help setup demo test test-client test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint schemas lock clean
+.PHONY: help setup demo test test-client test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint sbom licences audit manifests schemas lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -76,6 +77,23 @@ lint: $(READY) ## ruff, mypy strict and the import contracts
 	@$(BIN)/mypy --no-error-summary .
 	@$(BIN)/lint-imports --no-cache > .lint-imports.log || (cat .lint-imports.log; rm -f .lint-imports.log; exit 1)
 	@rm -f .lint-imports.log
+
+sbom: $(READY) ## print the bill of materials (CycloneDX) of what the lock files name
+	@$(BIN)/python -m deploy.supply sbom
+
+licences: $(READY) ## print which package has which licence
+	@$(BIN)/python -m deploy.supply licences
+
+audit: $(READY) ## look for known vulnerabilities in the locked packages (needs a network with the advisories)
+	@test -x $(SUPPLY_VENV)/bin/pip-audit || { $(PYTHON) -m venv $(SUPPLY_VENV) && \
+		$(SUPPLY_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/supply/requirements.lock; }
+	@$(SUPPLY_VENV)/bin/pip-audit --strict --disable-pip --no-deps -r requirements.lock
+
+manifests: $(READY) ## check the Kubernetes manifests against Kubernetes' own schemas
+	@test -x $(SUPPLY_VENV)/bin/kubernetes-validate || { $(PYTHON) -m venv $(SUPPLY_VENV) && \
+		$(SUPPLY_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/supply/requirements.lock; }
+	@$(BIN)/python -m deploy.kubernetes > $(SUPPLY_VENV)/burnline.json
+	@cd $(SUPPLY_VENV) && bin/python $(CURDIR)/deploy/supply/check_manifests.py burnline.json
 
 schemas: $(READY) ## write the generated JSON Schemas and view DDL again
 	@$(BIN)/python -m schemas.generate
