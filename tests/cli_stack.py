@@ -4,8 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,15 @@ class Stack:
     """A running stack and its command line."""
 
     state_dir: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
-        """The environment of its commands: this stack, and no setting of whoever runs the tests."""
+        """The environment of its commands: this stack and its settings, none of whoever runs the tests."""
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("BURNLINE_")},
             "BURNLINE_STATE_DIR": str(self.state_dir),
             "PYTHONPATH": f"{ROOT}:{ROOT / 'producers/client'}",
+            **self.settings,
         }
 
     def run(self, *args: str, check: bool = True, timeout_sec: float = 300) -> subprocess.CompletedProcess[str]:
@@ -67,9 +69,9 @@ class Stack:
         return str(json.loads((self.state_dir / "stack.json").read_text())["kafka_bootstrap_servers"])
 
 
-def started(state_dir: Path) -> Iterator[Stack]:
+def started(state_dir: Path, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """A stack on free ports; nothing of it is left afterwards."""
-    stack = Stack(state_dir)
+    stack = Stack(state_dir, settings or {})
     stack.run("up", "--state-dir", str(state_dir), "--kafka-port", "0", "--clickhouse-port", "0")
     try:
         yield stack

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,12 +59,26 @@ def healthy(stack: Stack) -> bool:
     return bool(stack.status()["health"] == "ok")
 
 
+def numbers(url: str) -> list[str]:
+    """The lines of the page for Prometheus; none while nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as page:  # noqa: S310  our own page
+            return str(page.read().decode()).splitlines()
+    except OSError:
+        return []
+
+
 def test_up_returns_when_all_is_healthy(stack: Stack) -> None:
     """Right after `up`, `status` finds each part running and healthy, and ends with 0."""
     said = stack.run("status", "--json")
-    parts = {part["name"]: part for part in json.loads(said.stdout)["components"]}
-    assert {name: parts[name]["health"] for name in PARTS} == dict.fromkeys(PARTS, "ok")
+    found = json.loads(said.stdout)
+    parts = {part["name"]: part for part in found["components"]}
+    assert {name: parts[name]["health"] for name in (*PARTS, "notifier")} == dict.fromkeys((*PARTS, "notifier"), "ok")
     assert all(psutil.pid_exists(parts[name]["pid"]) for name in PARTS)
+    wait_until(lambda: bool(numbers(found["metrics_url"])), what="the page of numbers")  # its process starts last
+    lines = numbers(found["metrics_url"])
+    assert [f'burnline_part_up{{part="{name}"}} 1' in lines for name in PARTS] == [True] * len(PARTS)
+    assert {line.split("{")[0] for line in lines} >= {"burnline_lag_records", "burnline_part_memory_bytes"}
 
 
 def test_second_up_says_that_it_runs(stack: Stack) -> None:
@@ -150,8 +165,9 @@ def test_killed_stack_starts_again_from_its_state(stack: Stack) -> None:
     orphans = {found.process.pid for found in processes_of(stack_id(stack))}
     assert len(orphans) >= len(PARTS)
     assert "does not run" in stack.run("drain", check=False).stderr
-    said = stack.run("up")
+    said = stack.run("up", "--collector", "--collector-port", "0")
     assert "of a stack that was not stopped" in said.stderr
+    assert stack.status()["parts"]["collector"]["health"] == "ok"
     assert not orphans & {found.process.pid for found in processes_of(stack_id(stack))}
     assert [policy["id"] for policy in json.loads(stack.run("policies", "--json").stdout)] == ["code"]
 

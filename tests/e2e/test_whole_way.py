@@ -5,6 +5,9 @@ Long because it is one story told in the order in which a user lives it; each te
 
 import csv
 import json
+import os
+import signal
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,7 +17,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from deploy.stack.find import find_stack
+from deploy.stack.processes import lives
+from tests.channels_world import Channels, Told, channels
 from tests.cli_stack import SET, TRACE, Stack, started
+from tests.notifier_world import statuses
 from tests.sink_world import wait_for
 
 ROLLUPS = ("usage_15m", "usage_1h", "usage_1d_utc", "usage_daily(tz = 'Asia/Kolkata')")
@@ -150,8 +157,18 @@ def test_one_dollar_budget_yields_one_alert_per_threshold(tmp_path: Path) -> Non
         "thresholds = [0.5, 0.8, 1.0]\nburn_alerts = false\n\n"
         '[[horizon]]\norg = "acme"\nlive_horizon = "48h"\n'
     )
-    for stack in started(tmp_path / "state"):
-        stack.run("apply", str(policies))
+    with channels() as heard:
+        walk(tmp_path, policies, heard)
+
+
+def walk(tmp_path: Path, policies: Path, heard: Channels) -> None:
+    """The story of the budget: what is found, shown, told to people, acknowledged and explained."""
+    routes, own = tmp_path / "routes.toml", tmp_path / "own.toml"
+    routes.write_text(heard.routes(org="acme"))
+    own.write_text(heard.own_route())
+    for stack in started(tmp_path / "state", heard.settings() | {"BURNLINE_NOTIFIER_HEARTBEAT_SEC": "2"}):
+        heard.put_secrets(stack.state_dir / "route-secrets")
+        stack.run("apply", str(policies), str(routes), str(own))
         replay(stack, "--at", "now")
         firing = [alert for alert in alerts_on_topics(stack) if alert["status"] == "firing"]
         budgets = [alert for alert in firing if alert["topic"] == "alerts.budgets"]
@@ -171,10 +188,69 @@ def test_one_dollar_budget_yields_one_alert_per_threshold(tmp_path: Path) -> Non
         assert "model of code" in shown
         assert "gpt-4o" in shown
         assert all(line.isprintable() for line in shown.splitlines())
+        is_told_once_through_a_kill_and_an_outage(stack, heard)
         taken = str(budgets[0]["alert_id"])
         stack.run("alerts", "ack", taken[:12], "--by", "dana", "--note", "a load test")
         wait_for(partial(is_acknowledged, stack, taken), what="the alert is acknowledged")
         is_explained(stack, str(next(one["alert_id"] for one in budgets if one["level"] == "1")))
+        wait_for(partial(knows_everything, stack, heard), what="the acknowledgement is told")
+        is_missed_and_found_again(stack, heard)
+
+
+def to_tell(stack: Stack) -> Told:
+    """Each transition that people are to hear of, once."""
+    alerts = [one for one in alerts_on_topics(stack) if one["topic"] == "alerts.budgets" and one["notify"]]
+    return Counter((str(one["alert_id"]), str(one["seq"])) for one in alerts)
+
+
+def knows_everything(stack: Stack, heard: Channels) -> bool:
+    """Whether every channel has each transition once."""
+    return heard.told() == dict.fromkeys(heard.told(), to_tell(stack))
+
+
+def is_told_once_through_a_kill_and_an_outage(stack: Stack, heard: Channels) -> None:
+    """Every kind of channel has each transition once; so has the one that was away, after the notifier was killed."""
+    found = find_stack(stack.state_dir, {})
+    assert found is not None
+    wanted, kafka = to_tell(stack), found.kafka()
+
+    def settled() -> bool:
+        done = Counter(one.route for one in statuses(kafka) if one.status == "delivered")
+        return done == {name: wanted.total() for name in heard.told() if name != "away"}
+
+    wait_for(settled, what="all but one are told")
+    notifier = stack.status()["parts"]["notifier"]
+    assert notifier["why"].startswith("route acme/away takes nothing (HTTP 503")
+    os.kill(notifier["pid"], signal.SIGKILL)
+    wait_for(lambda: not lives(notifier["pid"]), what="the notifier is gone")
+    heard.receivers["away"].usual = 200
+    heard.receivers["away"].requests.clear()
+    wait_for(lambda: heard.told()["away"].total() >= wanted.total(), what="who was away is told")
+    assert heard.told() == dict.fromkeys(heard.told(), wanted)
+
+
+def is_missed_and_found_again(stack: Stack, heard: Channels) -> None:
+    """While rating is stopped no heartbeat comes through, which is told; it counts nowhere, and neither is lost."""
+    found = find_stack(stack.state_dir, {})
+    assert found is not None
+
+    def last() -> object:
+        return heard.own_alerts()[-1]["status"] if heard.own_alerts() else "resolved"
+
+    wait_for(lambda: last() == "resolved", what="heartbeats come")
+    found.supervisor().stop("rating")
+    wait_for(lambda: last() == "firing", what="heartbeats are missed")
+    found.supervisor().start("rating")
+    wait_for(lambda: last() == "resolved", what="heartbeats are back")
+    assert {one["rule"] for one in heard.own_alerts()} == {"heartbeat_missing"}
+    stack.run("drain", "--timeout", "60")
+    counts = (
+        "(SELECT count() FROM usage_events), (SELECT sum(requests) FROM usage_1h), (SELECT count() FROM dead_letters)"
+    )
+    [row] = stack.rows(
+        f"SELECT {counts}, (SELECT uniqExact(lane) FROM heartbeats), (SELECT min(delay_sec) >= 0 FROM alert_times)"
+    )
+    assert list(row.values()) == [truth()["requests"], truth()["requests"], "0", "4", "1"]
 
 
 def is_acknowledged(stack: Stack, alert_id: str) -> bool:
