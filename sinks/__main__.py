@@ -4,9 +4,9 @@ import sys
 
 from schemas.connection import ClickHouseSettings, KafkaSettings
 from schemas.no_pandas import refuse_pandas
-from sinks.exit_code import exit_code
+from sinks.exit_code import exit_code, stop_on_signals
 from sinks.log import json_log
-from sinks.process import run, run_migrations, stop_on_signals
+from sinks.process import run, run_migrations
 from sinks.settings import SinkSettings
 from sinks.store import connector
 

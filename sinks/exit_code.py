@@ -1,5 +1,7 @@
-"""How a process of the sinks ends: one line for people in its log, and an exit code for the supervisor."""
+"""How a process of the sinks ends: when asked to, with one line for people and an exit code for the supervisor."""
 
+import signal
+import threading
 from collections.abc import Callable, Mapping
 
 from pydantic import ValidationError
@@ -36,3 +38,11 @@ def exit_code(work: Callable[[], None], log: FilteringBoundLogger, *, prefixes: 
         return 1
     log.info("ended")
     return 0
+
+
+def stop_on_signals() -> threading.Event:
+    """Set when SIGTERM or SIGINT came: finish what is in hand and leave."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop

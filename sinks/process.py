@@ -1,6 +1,5 @@
 """The sink process: migrations first, then two workers in two threads; the first to fail ends both."""
 
-import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,14 +20,6 @@ from sinks.reconciler import Reconciler, ReconcilerDoors
 from sinks.settings import SinkSettings
 from sinks.signals import SignalDoors, SignalWorker
 from sinks.store import Connect, Store, connector
-
-
-def stop_on_signals() -> threading.Event:
-    """Set when SIGTERM or SIGINT came: finish what is in hand and leave."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 def run_migrations(connect: Connect, database: str, *, stop: threading.Event, log: FilteringBoundLogger) -> None:

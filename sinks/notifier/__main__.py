@@ -3,11 +3,10 @@
 import sys
 
 from schemas.connection import KafkaSettings
-from sinks.exit_code import exit_code
+from sinks.exit_code import exit_code, stop_on_signals
 from sinks.log import json_log
 from sinks.notifier.process import run
 from sinks.notifier.settings import NotifierSettings
-from sinks.process import stop_on_signals
 
 PREFIXES = {kind.__name__: kind.model_config["env_prefix"] for kind in (NotifierSettings, KafkaSettings)}
 
