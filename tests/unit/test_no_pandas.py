@@ -1,4 +1,4 @@
-"""Our processes start without pandas."""
+"""Our processes start without what they have no use for."""
 
 import subprocess
 import sys
@@ -19,4 +19,12 @@ sys.exit("pandas" in sys.modules)
 def test_arrays_are_made_without_pandas() -> None:
     """Once it is refused, pyarrow makes its arrays without it."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False)
+    assert done.returncode == 0
+
+
+def test_the_notifier_loads_neither_arrow_nor_the_driver_of_the_store() -> None:
+    """It tells people while ClickHouse is away, in 60 MB."""
+    heavy = "{'pyarrow', 'numpy', 'clickhouse_connect'}"
+    program = f"import sys, sinks.notifier.__main__; sys.exit(not {heavy}.isdisjoint(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False)
     assert done.returncode == 0
