@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.burn.limits import BudgetKey, Marks, Pair, Plan
-from streams.burn.spent import Amounts, Spent
+from streams.burn.spent import Spent, spent_of
 from streams.burn.table import Column, Table
 
 PeriodKey = tuple[str, str, str, int]
@@ -72,8 +72,7 @@ def new_table() -> Periods:
 
 def spent_in(table: Periods, slot: int) -> Spent:
     """What stands in a row."""
-    one = np.array([slot])
-    return Amounts(*(table.columns[name][one] for name in AMOUNTS)).at(0)
+    return spent_of(*(int(table.columns[name][slot]) for name in AMOUNTS))
 
 
 def crossed_in(table: Periods, slot: int) -> Crossed:

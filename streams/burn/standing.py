@@ -9,6 +9,7 @@ Laws
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,12 @@ def _mark_closed(state: BurnState) -> None:
         table.columns["unsaid"][over] = 1
 
 
+@lru_cache(maxsize=4096)
+def _bound(at_us: int) -> str:
+    """The end of a period, which thousands of members share."""
+    return rfc3339(instant(at_us))
+
+
 def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[str, Any]:
     column, plan = state.periods.columns, plan_in(state.periods, plan, key, now_us=state.done.limits_us)
     budget = plan.budget
@@ -110,8 +117,8 @@ def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[s
     return {
         "budget_id": budget.id,
         "member": key[2] or None,
-        "period_start": rfc3339(instant(start_us)),
-        "period_end": rfc3339(instant(end_us)),
+        "period_start": _bound(start_us),
+        "period_end": _bound(end_us),
         "unit": budget.unit,
         "limit": plain(budget.limit),
         "spent": plain(spent),
