@@ -87,7 +87,9 @@ def warmed(entities: int, load: Load, *, lane: BurnLane | None = None) -> BurnLa
     return lane
 
 
-def measured(entities: int, *, seconds: int = 60, told: Told = lambda _line: None) -> Figures:
+def measured(
+    entities: int, *, seconds: int = 60, replayed_sec: int = REPLAYED_SEC, told: Told = lambda _line: None
+) -> Figures:
     """The figures of a lane with so many active entities."""
     load = Load()
     told(f"{entities:,} entities are used")
@@ -110,7 +112,7 @@ def measured(entities: int, *, seconds: int = 60, told: Told = lambda _line: Non
     everybody = [clock.second(np.arange(entities)) for _ in range(max(3, seconds // 12))]
     per_row = [1 / one for one in clock.row_sec]
     told("a checkpoint is read back")
-    size, restore_sec, replay_sec, messages = _recovery(lane, load, entities, clock.at_us, busy=busy)
+    size, restore_sec, replay_sec, messages = _recovery(lane, load, clock, replayed_sec=replayed_sec)
     return Figures(
         entities=entities,
         budget_members=len(lane.state.members.slots),
@@ -134,7 +136,7 @@ class _Clock:
     """Moves a lane on second by second: rows that move no clock, then what the clock leads to."""
 
     def __init__(self, lane: BurnLane, load: Load, entities: int) -> None:
-        self._lane, self._load, self._entities, self.at_us = lane, load, entities, NOW_US
+        self._lane, self._load, self.entities, self.at_us = lane, load, entities, NOW_US
         self.outputs: list[Output] = []
         self.row_sec: list[float] = []  # CPU seconds per row, of messages of `_CHUNK` rows
 
@@ -145,7 +147,7 @@ class _Clock:
             some = numbers[first : first + _CHUNK]
             batch = self._load.say(self.at_us, some, clock=False)
             taken = self._step([batch])
-            if len(some) == min(_CHUNK, self._entities):
+            if len(some) == min(_CHUNK, self.entities):
                 self.row_sec.append(taken / header_of(batch.records[0]).rows)
         return self._step(self._load.ticks(self.at_us))
 
@@ -157,16 +159,18 @@ class _Clock:
         return taken
 
 
-def _recovery(lane: BurnLane, load: Load, entities: int, at_us: int, *, busy: int) -> tuple[int, float, float, int]:
+def _recovery(lane: BurnLane, load: Load, clock: _Clock, *, replayed_sec: int) -> tuple[int, float, float, int]:
     """Bytes of a checkpoint, CPU seconds to read it and to replay the log since, and how many messages that were.
 
     Raises: CorruptStateError: the lane that was recovered knows something else.
     """
     kept = Kept(lane.checkpoint())
-    since = []
-    for _ in range(REPLAYED_SEC):
-        at_us += SEC
-        since += [load.say(at_us, load.some(entities, busy // LANES), lane=number) for number in range(LANES)]
+    each = max(1, round(clock.entities * BUSY_SHARE / LANES))
+    since = [
+        load.say(clock.at_us + second * SEC, load.some(clock.entities, each), lane=number)
+        for second in range(1, replayed_sec + 1)
+        for number in range(LANES)
+    ]
     again = new_lane()
     begun = time.process_time()
     asyncio.run(again.recover(kept, next_offset=load.offset))
