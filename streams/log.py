@@ -35,13 +35,14 @@ class SaidOnce(logging.Filter):
 
 
 def configure_logging(*, stage: str, instance: str, level: str, stream: TextIO = sys.stderr) -> None:
-    """Every logger of this process writes JSON lines with `stage` and `instance` to `stream`."""
+    """Every logger of this process writes JSON lines to `stream`: `process`, `at`, `level`, `event` as everywhere."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
     ]
     named: structlog.typing.Processor = lambda _logger, _method, event: {  # noqa: E731  a processor is a plain function
+        "process": stage,
         "stage": stage,
         "instance": instance,
         **event,

@@ -22,7 +22,7 @@ from deploy.clickhouse.server import Door
 from deploy.clickhouse.service import Service
 from schemas.errors import BurnlineError, SettingsError
 
-_LOG = structlog.get_logger()
+_LOG = structlog.get_logger(process="clickhouse")
 _AFTER_KILL_SEC = 5.0
 _STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ]

@@ -17,7 +17,7 @@ from deploy.clickhouse.config import StorageConfig
 from deploy.clickhouse.conversation import Conversation, Host
 from deploy.clickhouse.passwords import Accounts
 
-_LOG = structlog.get_logger()
+_LOG = structlog.get_logger(process="clickhouse")
 
 
 class Door(ThreadingMixIn, Host):

@@ -27,7 +27,7 @@ from deploy.stack.telling import LOG, NOTIFIER
 from deploy.stack.watchdog_rules import Held, Look, Watched, held, step
 from schemas.errors import BurnlineError, FatalError, KafkaUnavailableError, SettingsError
 
-_LOG = structlog.get_logger()
+_LOG = structlog.get_logger(process="watchdog")
 _UNANSWERED = ""
 TICKS: Mapping[str, tuple[str, ...]] = {"rating": ("usage.events",), "burn": (), "sink": ()}
 """The topics on whose partitions a stage speaks each second, whatever there is to read."""
@@ -137,7 +137,7 @@ def main() -> int:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.JSONRenderer(),
         ]
     )
