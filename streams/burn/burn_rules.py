@@ -7,11 +7,12 @@ Laws
 2. Spending is not flat: a working day holds a day's budget in 8 hours. So no rung goes below its `least_factor`,
    which is what matters for periods shorter than a month, and a long window is shorter than the period.
 3. Tiny budgets do not page: the long window holds at least `LEAST_SPEND` of the unit.
-4. A rung clears when its short window burns less than `CLEAR_SHARE` of what fires, `CLEAR_ROUNDS` evaluations in a row.
+4. A rung clears when its short window has burnt less than `CLEAR_SHARE` of what fires for the length of its long one.
 5. A budget that lasts does not burn too fast: at the pace of the calmer of its two windows what is left must be used
    up within `LASTS_RATIO` of what is left of the period.
-6. A burst wakes nobody: a rung is critical only once what is left lasts for `page_sec` at most, no more than
-   `PAGE_SHARE` of what is left of the period, and its long window holds `LEAST_PAGED`. Else it is a ticket.
+6. How long what is left lasts says who hears of a rung: with `page_sec` at most, and no more than `PAGE_SHARE` of what
+   is left of the period, it is critical, a page, if its long window holds `LEAST_PAGED`; with `ticket_sec` at most it
+   is a warning, a ticket; else it is published and notifies nobody: a burst of an hour is no budget in danger.
 Laws 5 and 6 are measured: `burnline bench overspend`, docs/burn-alerts.md.
 Source: https://sre.google/workbook/alerting-on-slos/ (multiwindow, multi-burn-rate), read 2026-11-22.
 """
@@ -27,15 +28,17 @@ from schemas.policies import Budget
 from streams.burn.limits import Pair, Unit, need_of
 
 Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+"""Ascending."""
 
 CLEAR_SHARE = Fraction(4, 5)
-CLEAR_ROUNDS = 2
 LEAST_SPEND: Mapping[Unit, Fraction] = {"usd": Fraction(1), "tokens": Fraction(100_000), "requests": Fraction(100)}
 LEAST_PAGED: Mapping[Unit, int] = {"usd": 10 * PICO_PER_USD, "tokens": 1_000_000, "requests": 1_000}
 """In the smallest unit: pico-USD, tokens, requests."""
 LASTS_RATIO = Fraction(3, 2)
 PAGE_SHARE = Fraction(1, 4)
 SHORTEST_PERIOD_SEC = 86_400
+ALWAYS_SEC = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +48,16 @@ class Pairing:
     percent: int
     long_sec: int
     short_sec: int
-    severity: Severity  # of a ticket
     least_factor: Fraction
     page_sec: int
+    ticket_sec: int
 
 
 PAIRINGS = (
-    Pairing(2, 3_600, 300, "warning", Fraction(6), 3_600),
-    Pairing(5, 21_600, 1_800, "warning", Fraction(3), 10_800),
-    Pairing(10, 86_400, 7_200, "warning", Fraction(3, 2), 21_600),
-    Pairing(10, 259_200, 21_600, "info", Fraction(1), 43_200),
+    Pairing(2, 3_600, 300, Fraction(6), page_sec=3_600, ticket_sec=43_200),
+    Pairing(5, 21_600, 1_800, Fraction(3), page_sec=10_800, ticket_sec=86_400),
+    Pairing(10, 86_400, 7_200, Fraction(3, 2), page_sec=21_600, ticket_sec=432_000),
+    Pairing(10, 259_200, 21_600, Fraction(1), page_sec=43_200, ticket_sec=ALWAYS_SEC),
 )
 """Most urgent first. Source: the workbook's table, with sloth's 1 d pair, google-30d.yaml."""
 WINDOWS_SEC = tuple(sorted({sec for pairing in PAIRINGS for sec in (pairing.long_sec, pairing.short_sec)}))
@@ -90,8 +93,9 @@ def severity_of(pairing: Pairing, unit: Unit, *, lasts: int, rest: int, long: in
     """How urgent a reached rung is, by laws 5 and 6; None where the budget lasts. `lasts` and `rest` in seconds."""
     if lasts > rest * LASTS_RATIO:
         return None
-    soon = lasts <= min(Fraction(pairing.page_sec), rest * PAGE_SHARE)
-    return "critical" if soon and long >= LEAST_PAGED[unit] else pairing.severity
+    if lasts <= min(Fraction(pairing.page_sec), rest * PAGE_SHARE) and long >= LEAST_PAGED[unit]:
+        return "critical"
+    return "warning" if lasts <= pairing.ticket_sec else "info"
 
 
 @lru_cache(maxsize=4096)

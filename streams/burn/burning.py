@@ -1,9 +1,8 @@
 """Which budgets burn too fast now, and which of those that did have calmed down.
 
 Judged are members with a live row since the last judgement, once their budget is open; a budget whose limit is spent
-is not judged, because its thresholds say so already. At most the most urgent rung of a budget notifies; the others are
-published beside it. An open rung that becomes critical is said once more, and notifies unless another one of its
-budget is critical already.
+is not judged, because its thresholds say so already. All rungs are published. Of a budget one notifies if it is a
+ticket or a page, and more severe than everything that is open; an open rung that becomes more severe is said again.
 """
 
 from collections import defaultdict
@@ -16,7 +15,7 @@ from schemas.signals import Alert, rfc3339
 from streams.burn import messages, rings
 from streams.burn.allowances import plan_in
 from streams.burn.budgets import period_at
-from streams.burn.burn_rules import CLEAR_ROUNDS, PAIRINGS, Rung, lasts_sec, rungs_of, severity_of, whole
+from streams.burn.burn_rules import PAIRINGS, SEVERITIES, Rung, lasts_sec, rungs_of, severity_of, whole
 from streams.burn.episodes import EpisodeKey
 from streams.burn.limits import Pair, Plan, Unit
 from streams.burn.messages import TooFast
@@ -152,48 +151,43 @@ def _urgency(found: TooFast) -> tuple[str, str, str, int, int]:
 def _said(state: BurnState, found: list[TooFast]) -> list[Alert]:
     at = instant(state.clock.lead_us)
     alerts = []
-    urgent, paged = _most_urgent_open(state)
+    told = _told(state)
     for one in sorted(found, key=_urgency):
         budget = one.plan.budget
-        whose, rank = (budget.org, budget.id, one.member), PAIRINGS.index(one.rung.pairing)
+        whose, severity = (budget.org, budget.id, one.member), SEVERITIES.index(one.severity)
         start = "" if budget.period == "rolling" else rfc3339(instant(one.period.start_us))
-        critical = one.severity == "critical"
         held = state.episodes.open.get(("burn_rate", *whose, start, one.rung.level))
-        if held is not None and (not critical or held.alert.severity == "critical"):
+        if held is not None and SEVERITIES.index(held.alert.severity) >= severity:
             continue
-        notify = whose not in paged if critical else rank <= urgent.get(whose, rank)
-        alert = raised(state, messages.burn_rate_alert(one, at=at, notify=notify))
+        alert = raised(state, messages.burn_rate_alert(one, at=at, notify=severity > told.get(whose, 0)))
         if alert is not None:
-            urgent[whose] = min(rank, urgent.get(whose, rank))
-            paged |= {whose} if critical else set()
+            told[whose] = max(severity, told.get(whose, 0))
             alerts.append(alert)
     return alerts
 
 
-def _most_urgent_open(state: BurnState) -> tuple[dict[MemberKey, int], set[MemberKey]]:
-    """The rank of the most urgent open rung of each member, and the members of whom one is critical."""
-    ranks: dict[MemberKey, int] = {}
-    paged = set()
-    by_window = {str(pairing.long_sec): rank for rank, pairing in enumerate(PAIRINGS)}
+def _told(state: BurnState) -> dict[MemberKey, int]:
+    """The highest severity that is open of each member."""
+    found: dict[MemberKey, int] = {}
     for key in state.episodes.of_rule("burn_rate"):
-        whose, alert = (key[1], key[2], key[3]), state.episodes.open[key].alert
-        rank = by_window[alert.evidence["long_window_sec"]]
-        ranks[whose] = min(rank, ranks.get(whose, rank))
-        if alert.severity == "critical":
-            paged.add(whose)
-    return ranks, paged
+        whose = (key[1], key[2], key[3])
+        found[whose] = max(found.get(whose, 0), SEVERITIES.index(state.episodes.open[key].alert.severity))
+    return found
 
 
 def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:
     """Closing alerts of rungs whose short window has been calm for long enough at the floor."""
     alerts = []
-    for key in state.episodes.of_rule("burn_rate"):
+    keys = state.episodes.of_rule("burn_rate")
+    for key, calm in zip(keys, _calm(state, keys, at_us=floor_us), strict=True):
         episode = state.episodes.open[key]
-        calm = is_calm(state, key, at_us=floor_us)
         if calm is None:
             continue
-        episode.quiet_rounds = episode.quiet_rounds + 1 if calm else 0
-        if episode.quiet_rounds >= CLEAR_ROUNDS:
+        if not calm:
+            episode.quiet_since_us = 0
+        elif episode.quiet_since_us == 0:
+            episode.quiet_since_us = floor_us
+        elif floor_us - episode.quiet_since_us >= int(episode.alert.evidence["long_window_sec"]) * 1_000_000:
             at = instant(state.clock.lead_us)
             alerts.append(state.episodes.resolve(key, at=at, why="calmed_down", because="it has slowed down"))
     return alerts
@@ -201,21 +195,25 @@ def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:
 
 def is_calm(state: BurnState, key: EpisodeKey, *, at_us: int) -> bool | None:
     """Whether the rung's short window is below what clears it; None where the window cannot be seen."""
-    plan = state.policies.plans.get((key[1], key[2])) if state.policies is not None else None
-    slot = state.members.slots.get((key[1], key[2], key[3]))
-    if plan is None or slot is None:
-        return True
-    rung = _rung_of(plan, state, key)
-    if rung is None:
-        return True
-    high, low, covered = rings.amounts(
-        state.members.columns,
-        np.array([slot]),
-        window_sec=rung.pairing.short_sec,
-        at_us=at_us,
-        unit=plan.budget.unit,
-    )
-    return (int(high[0]), int(low[0])) < rung.clear_short if covered[0] else None
+    return _calm(state, [key], at_us=at_us)[0]
+
+
+def _calm(state: BurnState, keys: list[EpisodeKey], *, at_us: int) -> list[bool | None]:
+    """`is_calm` of each; every window is summed once for all of them."""
+    calm: list[bool | None] = [True] * len(keys)
+    seen: dict[tuple[int, Unit], list[tuple[int, int, Pair]]] = defaultdict(list)
+    for index, key in enumerate(keys):
+        plan = state.policies.plans.get((key[1], key[2])) if state.policies is not None else None
+        slot = state.members.slots.get((key[1], key[2], key[3]))
+        rung = None if plan is None or slot is None else _rung_of(plan, state, key)
+        if plan is not None and slot is not None and rung is not None:
+            seen[rung.pairing.short_sec, plan.budget.unit].append((index, slot, rung.clear_short))
+    for (window_sec, unit), some in seen.items():
+        slots = np.array([slot for _, slot, _ in some], np.int64)
+        found = rings.amounts(state.members.columns, slots, window_sec=window_sec, at_us=at_us, unit=unit)
+        for (index, _, clear), high, low, covered in zip(some, *(one.tolist() for one in found), strict=True):
+            calm[index] = (high, low) < clear if covered else None
+    return calm
 
 
 def _rung_of(plan: Plan, state: BurnState, key: EpisodeKey) -> Rung | None:

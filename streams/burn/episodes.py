@@ -3,7 +3,8 @@
 Laws
 1. At most one episode is open per (rule, org, subject, member, period start, level).
 2. `seq` counts an episode's transitions from 1; firing again after a resolve opens a new episode with a new id.
-3. What was said on estimates is said again, as the next transition of its episode, once it is actual; never back.
+3. What was said on estimates is said again, as the next transition of its episode, once it is actual, and a burn rate
+   once it is more severe; never back.
 4. An edit of a limit keeps an open episode whose threshold still holds; the end of its period, its rule's silence, a
    higher limit or the budget's removal resolves it, and the alert says which.
 """
@@ -16,6 +17,7 @@ from hashlib import blake2b
 import msgspec
 
 from schemas.signals import Alert, Why, rfc3339
+from streams.burn.burn_rules import SEVERITIES
 
 EpisodeKey = tuple[str, str, str, str, str, str]
 """rule, org, subject (budget id, or entity type/id), member, period start, level; '' where there is none."""
@@ -64,6 +66,11 @@ def key_of(alert: Alert) -> EpisodeKey:
     return (alert.rule, alert.org, subject, alert.member or "", start, alert.level)
 
 
+def is_more_urgent(held: Alert, draft: Alert) -> bool:
+    """Whether a burn rate is said once more in its episode, because it is more severe now."""
+    return draft.rule == "burn_rate" and SEVERITIES.index(draft.severity) > SEVERITIES.index(held.severity)
+
+
 def alert_id_of(key: EpisodeKey, *, mode: str, opened_at: datetime) -> str:
     """The name of an episode: 32 hex digits of BLAKE2b over everything that tells it apart."""
     rule, org, subject, member, start, level = key
@@ -79,7 +86,7 @@ class Episodes:
         self._next_end: datetime | None = None
 
     def fire(self, draft: Alert) -> Alert | None:
-        """The opening alert of a new episode, or what is actual or critical now; None where that was said."""
+        """The opening alert of a new episode, or what is actual or more urgent now; None where that was said."""
         key = key_of(draft)
         held = self.open.get(key)
         if held is not None:
@@ -93,8 +100,7 @@ class Episodes:
     @staticmethod
     def _now_more(held: Episode, draft: Alert) -> Alert | None:
         now_actual = (held.alert.basis, draft.basis) == ("estimated", "actual")
-        now_critical = draft.rule == "burn_rate" and held.alert.severity != draft.severity == "critical"
-        if not now_actual and not now_critical:
+        if not now_actual and not is_more_urgent(held.alert, draft):
             return None
         same = {"alert_id": held.alert.alert_id, "seq": held.alert.seq + 1, "opened_at": held.alert.opened_at}
         held.alert, held.said = draft.model_copy(update=same), ""

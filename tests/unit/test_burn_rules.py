@@ -136,12 +136,14 @@ IN_AN_HOUR, IN_THREE_DAYS = PAIRINGS[0], PAIRINGS[3]
         (HOUR, 10 * HOUR, 10 * USD - 1, "warning"),  # less than what wakes anybody
         (HOUR, 4 * HOUR, 10 * USD, "critical"),
         (HOUR, 4 * HOUR - 1, 10 * USD, "warning"),  # the period is nearly over
-        (15 * HOUR, 10 * HOUR, 10 * USD, "warning"),
+        (12 * HOUR, 100 * HOUR, 10 * USD, "warning"),
+        (12 * HOUR + 1, 100 * HOUR, 10 * USD, "info"),  # a burst
+        (15 * HOUR, 10 * HOUR, 10 * USD, "info"),
         (15 * HOUR + 1, 10 * HOUR, 10 * USD, None),  # it lasts
     ],
 )
 def test_who_is_woken_is_decided_by_how_long_it_lasts(lasts: int, rest: int, long: int, severity: str | None) -> None:
-    """A rung is critical when what is left is soon used up, a ticket before, and nothing where it lasts."""
+    """A rung is critical when what is left is soon used up; else a ticket, else quiet; nothing where it lasts."""
     assert severity == severity_of(IN_AN_HOUR, "usd", lasts=lasts, rest=rest, long=long)
 
 
