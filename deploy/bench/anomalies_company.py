@@ -3,7 +3,7 @@
 Who there is (shares of the keys; USD per active minute, log-normal over keys): people (85 %, 0.02) who come and go in
 sessions at office hours, in five time zones, a tenth of them at weekends; agents (8 %, 0.05) that run at any hour, in
 short runs; batch jobs (5 %, 0.20), an hour each night at an hour of their own, on some weekdays only; services (2 %,
-0.50), always on, busier by day. Within a key minutes differ by a log-normal factor, and one in 500 is ten times as dear.
+0.50), always on, busier by day. Within a key minutes differ by a log-normal factor; one in 500 is ten times as dear.
 """
 
 from collections.abc import Iterator

@@ -56,12 +56,12 @@ class SeriesResult:
     left_out_score: float
 
 
-def measured(folder: Path, *, most_rows: int | None = None) -> SeriesResult:
-    """The result on a folder with `windows.json` and `data/CATEGORY/NAME.csv`; `most_rows` cuts each series short.
+def measured(folder: Path, *, only: Sequence[str] = ()) -> SeriesResult:
+    """The result on a folder with `windows.json` and `data/CATEGORY/NAME.csv`; `only` of these categories.
 
     Raises: InputError: the folder has no labels, or a series cannot be read.
     """
-    series = read(folder, most_rows=most_rows)
+    series = read(folder, only=only)
     categories = sorted({one.category for one in series})
     lines = [_line(name, [one for one in series if one.category == name]) for name in categories]
     labelled = [one.labelled for one in series]
@@ -73,7 +73,7 @@ def measured(folder: Path, *, most_rows: int | None = None) -> SeriesResult:
     )
 
 
-def read(folder: Path, *, most_rows: int | None = None) -> list[Series]:
+def read(folder: Path, *, only: Sequence[str] = ()) -> list[Series]:
     """Every series that the labels name, scored row by row.
 
     Raises: InputError: as `measured`.
@@ -85,7 +85,9 @@ def read(folder: Path, *, most_rows: int | None = None) -> list[Series]:
         raise InputError(f"cannot read the labels {labels}: {error}") from error
     found = []
     for name, spans in sorted(windows.items()):
-        rows = list(series_rows(FileLines(folder / "data" / name)))[:most_rows]
+        if only and name.partition("/")[0] not in only:
+            continue
+        rows = list(series_rows(FileLines(folder / "data" / name)))
         scores = np.array([score for _, score in scored(rows)])
         labelled = Labelled(scores, [place for span in spans if (place := _place(rows, span)) is not None])
         found.append(Series(category=name.partition("/")[0], name=name, labelled=labelled))

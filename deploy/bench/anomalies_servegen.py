@@ -22,6 +22,7 @@ REQUEST_USD = 0.01
 _REQUEST_VARIANCE = 1.7
 PLANTED_MIN = 60
 _AROUND_MIN = 10
+_LEAK_NEEDS_MIN = 7 * 1440
 _AT_WORK, _STEADY = 0.8, 0.6
 Floats = npt.NDArray[np.float64]
 
@@ -89,7 +90,11 @@ def _starts(usd: F32, kind: str) -> Rows:
     at = np.arange(len(usd))
     hourly = _before(usd, 60) * 60
     if kind == "leak":
-        may = (at == len(usd) // 2) & (_before(usd, 1440) * 60 >= rules.least_excess_usd_per_hour)
+        may = (
+            (at == len(usd) // 2)
+            & (len(usd) >= _LEAK_NEEDS_MIN)
+            & (_before(usd, 1440) * 60 >= rules.least_excess_usd_per_hour)
+        )
     elif kind == "silence":
         week = min(3 * 1440, len(usd) // 2)
         may = (_before(active, week) > _STEADY) & (hourly >= rules.least_excess_usd_per_hour)

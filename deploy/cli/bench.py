@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli import bench_burn, bench_latency
+from deploy.cli import bench_anomalies, bench_burn, bench_latency, bench_overspend
 from deploy.cli.output import AsJson, examples, put, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ def register(app: typer.Typer) -> None:
             "burnline bench forecast --series data/servegen/language/m-small --clients 1,5,38",
         ),
     )(forecast)
+    bench_anomalies.register(bench)
     bench_burn.register(bench)
     bench_latency.register(bench)
+    bench_overspend.register(bench)
     app.add_typer(bench, name="bench")
 
 

@@ -56,6 +56,8 @@ class Detector:
         told = costly & (page.opened_min[rows] == 0)
         page.block_margin[rows[told]] = np.maximum(page.block_margin[rows[told]], _or_tiny(seen.margin[told]))
         page.hot_min[rows[seen.spent > page.said_spent[rows] - _STILL]] = at_min
+        fresh = at_min - page.said_min[rows] <= rules.calm_after_min
+        page.said_spent[rows[fresh]] = np.maximum(page.said_spent[rows[fresh]], seen.spent[fresh])
         self._close(at_min=at_min)
         rested = (page.said_min[rows] == 0) | (at_min - page.said_min[rows] >= rules.cool_down_min)
         worse = (page.opened_min[rows] > 0) & (seen.spent >= page.said_spent[rows] + _WORSE)
@@ -87,10 +89,12 @@ class Detector:
 
     def _new_tail(self) -> None:
         self.tail = self.pool.end_day() or self.tail
-        self.margin = fires_at(self.tail, self.rules, blocks_per_day=self.pool.blocks_per_day())
+        wanted = fires_at(self.tail, self.rules, blocks_per_day=self.pool.blocks_per_day())
+        self.margin = max(wanted, self.margin - _MOST_FALL_PER_DAY)
 
 
 _JUDGED_SHARE = 0.1
+_MOST_FALL_PER_DAY = 0.2  # one quiet day is no proof that the next is
 _TINY = np.float32(1e-6)
 _STILL = np.float32(np.log(2))  # an episode lasts while half of what it was told at is spent
 _WORSE = np.float32(np.log(3))  # an open episode is told again at three times what it was told at

@@ -43,12 +43,13 @@ def end_hour(page: Page, parents: Rows, shapes: Shapes, *, at_min: int) -> None:
     has = np.flatnonzero(page.hour_logs > 0)
     mean = page.hour_log_sum[has] / page.hour_logs[has]
     own = page.hours[ended % 24, has]
+    first = np.isnan(page.hours[ended % 24])
     page.hours[ended % 24, has] = np.where(np.isnan(own), mean, own + _RATE * (mean - own))
     _learn_shapes(shapes, parents[has], mean - page.level[has], hour=ended % HOURS_OF_WEEK)
     usual = page.opened_min == 0
     share = np.minimum(page.hour_logs / 60, 1)
     duty = page.duty[ended % 24]
-    page.duty[ended % 24] = np.where(usual, duty + _RATE * (share - duty), duty)
+    page.duty[ended % 24] = np.where(usual, np.where(first, share, duty + _RATE * (share - duty)), duty)
     page.hour_log_sum[:] = 0
     page.hour_logs[:] = 0
 

@@ -5,6 +5,7 @@ Laws
 2. Somewhat more than usual (`_SLACK`, as a log) is usual; what lies above it piles up, what lies below takes it down.
 3. A leak must pile up more than ever piled up and went again (half of it gone).
 4. An hour without spending says nothing, and who is idle most of the time cannot leak.
+5. What is already told as a spike does not pile up; what was told as a leak is usual a day later, unless it grows on.
 Source: Page, Continuous Inspection Schemes (Biometrika 1954).
 """
 
@@ -17,6 +18,7 @@ from streams.anomalies.rules import Rules
 _SLACK = np.float32(0.1)
 _MOST = np.float32(1.0)
 _RATE = np.float32(0.05)
+_RATE_TOLD = np.float32(0.7)
 _KEPT_PER_HOUR = np.float32(0.999)
 _AGAIN_AFTER_MIN = 1440
 
@@ -27,7 +29,7 @@ def end_hour(page: Page, rules: Rules, *, at_min: int) -> list[Flag]:
     spends = page.hour_usd > 0
     spent = np.log(np.where(spends, page.hour_usd, 1))
     usual = page.hours_usd_log[hour]
-    known = spends & ~np.isnan(usual)
+    known = spends & ~np.isnan(usual) & (page.opened_min == 0)
     above = np.where(known, np.clip(spent - usual, -_MOST, _MOST) - _SLACK, 0)
     page.leak_since_min[:] = np.where(page.leak <= 0, at_min - 60, page.leak_since_min)
     page.leak[:] = np.maximum(page.leak + above, 0)
@@ -51,7 +53,8 @@ def end_hour(page: Page, rules: Rules, *, at_min: int) -> list[Flag]:
     page.most_leak[:] *= _KEPT_PER_HOUR
     page.most_leak[ended] = np.maximum(page.most_leak, page.leak_peak)[ended]
     page.leak_peak[ended] = page.leak[ended]
-    learnt = np.where(np.isnan(usual), spent, usual + _RATE * (spent - usual))
+    told = (page.leak_said_min > 0) & (at_min - page.leak_said_min < _AGAIN_AFTER_MIN)
+    learnt = np.where(np.isnan(usual), spent, usual + np.where(told, _RATE_TOLD, _RATE) * (spent - usual))
     page.hours_usd_log[hour] = np.where(spends, learnt, usual)
     page.hour_usd[:] = 0
     return flags

@@ -17,6 +17,7 @@ class Rules:
 
     false_alerts_per_day: float = 5.0
     least_excess_usd_per_hour: float = 5.0
+    least_times_usual: float = 2.5
     least_active_minutes: int = 200
     cool_down_min: int = 60
     calm_after_min: int = 15

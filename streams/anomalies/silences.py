@@ -16,6 +16,7 @@ from streams.anomalies.spikes import PER_HOUR
 
 _KEPT = np.float32(0.5 ** (1 / 14))
 _LEAST_OTHERS = 3
+_LEAST_DUTY = 0.1
 
 
 def add_minute(page: Page, parents: Rows, rules: Rules, *, at_min: int) -> list[Flag]:
@@ -37,13 +38,14 @@ def add_minute(page: Page, parents: Rows, rules: Rules, *, at_min: int) -> list[
     usual = np.where(np.isnan(page.hours[hour, found]), page.level[found], page.hours[hour, found])
     usual_usd = np.exp(np.maximum(usual, NEVER)) * PER_HOUR
     dear = usual_usd >= rules.least_excess_usd_per_hour
+    lasted = np.rint(page.quiet[found[dear]] / np.maximum(page.duty[hour, found[dear]], _LEAST_DUTY)).astype(np.int64)
     flags = [
         Flag(
-            kind="silence", row=row, at_min=at_min, since_min=max(at_min - int(page.quiet[row]), 0), window_min=0,
+            kind="silence", row=row, at_min=at_min, since_min=max(at_min - lasts, 0), window_min=lasts,
             observed_usd_per_hour=0.0, expected_usd_per_hour=expected,
             score=float(page.quiet[row]), threshold=float(least[row]), p_value=None,
         )
-        for row, expected in zip(found[dear].tolist(), usual_usd[dear].tolist(), strict=True)
+        for row, lasts, expected in zip(found[dear].tolist(), lasted.tolist(), usual_usd[dear].tolist(), strict=True)
     ]  # fmt: skip
     page.silent_said_min[found[dear]] = at_min
     return flags

@@ -28,7 +28,7 @@ _CLIP, _CLIP_SCALE = 2.0, 3.0
 _MEAN_TO_SIGMA = 1.25
 _WARM_MINUTES = 20
 _YOUNG_MINUTES = np.float32(300)
-_MIDDLE_TO_USUAL = 1.5
+_MIDDLE_TO_USUAL = 2.0
 PER_HOUR = 60 / WINDOW_MIN
 
 
@@ -36,7 +36,8 @@ PER_HOUR = 60 / WINDOW_MIN
 class Spending:
     """What some rows spent in three minutes: logs, what was expected, the sum of margins, and whether it may be told.
 
-    `costly`: the excess passes the money gate, two of three minutes are high, and enough is known.
+    `costly`: the excess passes the money gate, it is so many times the usual, in two of three minutes, and enough is
+    known.
     """
 
     rows: Rows
@@ -68,6 +69,7 @@ def judge(page: Page, shape: F32, rules: Rules, *, at_min: int) -> Spending:
     costly = (np.exp(spent) - usual) * PER_HOUR >= rules.least_excess_usd_per_hour
     middle = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))[rows]
     costly &= middle * WINDOW_MIN >= _MIDDLE_TO_USUAL * usual
+    costly &= total[rows] >= rules.least_times_usual * usual
     costly &= page.active_minutes[rows] >= rules.least_active_minutes
     return Spending(rows, spent, expected, margin, costly)
 
@@ -80,7 +82,8 @@ def learn(page: Page, seen: Spending, rules: Rules, *, at_min: int) -> None:
     settle = seen.rows[new]
     page.fast[settle] = page.level[settle] = page.most[settle] = seen.spent[new]
     page.opened_min[seen.rows[lasted]] = 0
-    page.hours[:, seen.rows[lasted]] += (seen.spent - seen.expected)[lasted]
+    for usual in (page.hours, page.hours_usd_log):
+        usual[:, seen.rows[lasted]] += (seen.spent - seen.expected)[lasted]
     _learn_records(page, seen, rules, at_min=at_min)
     free = (opened == 0) | lasted
     rows, spent = seen.rows[free], seen.spent[free]

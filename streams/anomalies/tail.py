@@ -23,6 +23,7 @@ DAYS = 14
 BLOCK_MIN = 360
 """Within a quarter of a day only a spender's greatest margin counts: neighbouring minutes are one event."""
 _TAIL_SHARE = 0.25
+_MOST_EXCEEDANCES = 300  # the nearer to the rate that is asked for, the less the tail is guessed
 _LEAST_SHAPE, _MOST_SHAPE = -0.5, 0.9
 
 
@@ -60,9 +61,9 @@ PRIOR = Tail(base=0.6, base_rate=0.15, scale=0.7, shape=0.15)
 
 
 def fit(margins: F32, *, blocks: float) -> Tail | None:
-    """The tail of the greater quarter of the positive margins of so many key-blocks; None where they are too few."""
+    """The tail of the greatest of the positive margins of so many key-blocks; None where they are too few."""
     ordered = np.sort(margins[margins > 0].astype(np.float64))
-    beyond = int(len(ordered) * _TAIL_SHARE)
+    beyond = min(int(len(ordered) * _TAIL_SHARE), _MOST_EXCEEDANCES)
     if beyond < LEAST_EXCEEDANCES or blocks <= 0:
         return None
     base = float(ordered[-beyond - 1])
