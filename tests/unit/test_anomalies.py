@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from streams.anomalies import strangers
+from streams.anomalies import spikes, strangers
 from streams.anomalies.detector import Detector, fires_at, new_detector
 from streams.anomalies.flags import Flag
 from streams.anomalies.page import F32, new_page
@@ -145,9 +145,9 @@ def test_two_dear_minutes_are_a_spike(week: tuple[Detector, Told]) -> None:
 
 def test_a_step_is_told_once_and_then_normal(week: tuple[Detector, Told]) -> None:
     """Five times as much for good: one spike; a day later it is what is expected, and eight times that is told."""
-    spikes = week[1]["step, then spike"]
-    assert [(flag.kind, flag.at_min // DAY) for flag in spikes] == [("spike", 2), ("spike", 3)]
-    assert spikes[1].expected_usd_per_hour == pytest.approx(5 * 60 * USD_A_MIN, rel=0.5)
+    told = week[1]["step, then spike"]
+    assert [(flag.kind, flag.at_min // DAY) for flag in told] == [("spike", 2), ("spike", 3)]
+    assert told[1].expected_usd_per_hour == pytest.approx(5 * 60 * USD_A_MIN, rel=0.5)
 
 
 def test_an_attack_does_not_become_normal(week: tuple[Detector, Told]) -> None:
@@ -173,6 +173,18 @@ def test_silence_is_told_within_an_hour_and_once(week: tuple[Detector, Told]) ->
     assert flag.at_min - 3 * DAY <= 60
     assert flag.since_min == pytest.approx(3 * DAY, abs=5)
     assert flag.expected_usd_per_hour == pytest.approx(60 * USD_A_MIN, rel=0.3)
+
+
+def test_the_beginning_of_an_anomaly_does_not_hide_the_rest() -> None:
+    """While eight times the usual comes into the window, the margin grows from minute to minute."""
+    page, flat, margins = new_page(1), np.zeros(1, np.float32), []
+    for at_min in range(1, 404):
+        spikes.add_minute(page, np.full(1, 4.0 if at_min > 400 else 0.5, np.float32), at_min=at_min)
+        seen = spikes.judge(page, flat, Rules(), at_min=at_min)
+        spikes.learn(page, seen, Rules(), at_min=at_min)
+        margins.append(float(seen.margin[0]))
+    assert margins[-4] == pytest.approx(0, abs=0.1)
+    assert margins[-4] < margins[-3] < margins[-2] < margins[-1]
 
 
 def test_no_flag_of_a_minute_depends_on_later_ones(week: tuple[Detector, Told]) -> None:
