@@ -10,7 +10,7 @@ Memory is measured in processes of their own (burn_memory.py).
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -51,6 +51,7 @@ class Figures:
 
     entities: int
     budget_members: int
+    row_bytes: Mapping[str, int]
     tick_quiet_ms: Spread
     tick_busy_ms: Spread
     tick_busy_silent_ms: Spread
@@ -72,6 +73,12 @@ def new_lane() -> BurnLane:
     if not isinstance(lane, BurnLane):
         raise TypeError(f"burn's lane is a {type(lane).__name__}")
     return lane
+
+
+def row_bytes() -> dict[str, int]:
+    """What a row of each table takes, without its key: windows of an entity, of a budget's member, and so on."""
+    tables = new_lane().state.tables()
+    return {name: sum(column.bytes_per_row() for column in table.spec.values()) for name, table in tables.items()}
 
 
 def warmed(entities: int, load: Load, *, lane: BurnLane | None = None) -> BurnLane:
@@ -116,6 +123,7 @@ def measured(
     return Figures(
         entities=entities,
         budget_members=len(lane.state.members.slots),
+        row_bytes=row_bytes(),
         tick_quiet_ms=_spread(quiet),
         tick_busy_ms=_spread(some),
         tick_busy_silent_ms=_spread([taken for taken, said in zip(some, saying, strict=True) if not said]),

@@ -77,7 +77,7 @@ def _weeks(lane: BurnLane, load: Load, entities: int) -> None:
     begun_us, active = NOW_US - WINDOW_DAYS * _DAY_US, entities // 10
     per_hour = -(-(entities - active) // (KNOWN_DAYS * 24))
     early = (KNOWN_DAYS - WINDOW_DAYS) * 24 * per_hour
-    for batch in _said(load, range(early), begun_us, event_us=begun_us - _DAY_US):
+    for batch in _said(load, range(early), begun_us, event_us=begun_us - WINDOW_DAYS * _DAY_US):
         lane.step(batch)
     for hour in range(WINDOW_DAYS * 24):
         first, at_us = early + hour * per_hour, begun_us + hour * _HOUR_US
