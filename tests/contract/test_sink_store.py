@@ -47,7 +47,8 @@ from sinks.store import Store, connector
 from sinks.value_questions import WASTE_BY, unit_costs, waste
 from tests.sink_world import DAY, SUMMED, Truth, rated_row, rated_rows
 from tests.stack_clickhouse import ClickHouse
-from tests.value_world import START, events_of, made_up, planted_waste, staged, stored_outcomes, truth_of
+from tests.value_stories import planted_waste, staged
+from tests.value_world import START, events_of, made_up, stored_outcomes, truth_of
 
 pytestmark = pytest.mark.real
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "views.json"
@@ -653,6 +654,11 @@ def test_waste_is_what_was_planted_and_nothing_beside_it(store: Store) -> None:
     proven = {id_: cost for id_, _, evidence, _, cost in found if evidence == "proven"}
     assert proven == {id_: costs[id_] for id_, kind in planted.items() if kind != "missed_prompt_cache"}
     assert {cost for *_, evidence, _, cost in found if evidence != "proven"} == {None}
+    [(claimed, used)] = store.rows(
+        "SELECT sum(toDecimal128(cost_usd, 12)), (SELECT sum(toDecimal128(cost_usd, 12)) FROM usage_events)"
+        " FROM waste_findings"
+    )
+    assert claimed == sum(costs[id_] for id_ in planted) < used == sum(costs.values())
     told = rows_of(store, waste(WASTE_BY, since=START, until=None, filters={"org": "acme"}))
     assert sum(line["recoverable_usd"] or 0 for line in told) == sum(proven.values())
     excluded = dict(store.rows("SELECT id, reasons FROM training_exclusions"))
