@@ -124,7 +124,7 @@ def replay(
     kafka = connections(state_dir, os.environ).kafka
     with shown_progress(plan.rows) as show:
         outcome = run(plan, kafka, now=now, speed=factor, on_progress=show)
-    _report(outcome, at_now=at == "now", as_json=as_json)
+    _report(outcome, at_now=at == "now", is_usage=plan.dialect.topic == "usage.events", as_json=as_json)
     if outcome.interrupted:
         raise typer.Exit(130)
     if outcome.unacknowledged or _nothing_was_usable(sent=outcome.sent, skipped=outcome.skipped_count):
@@ -173,7 +173,7 @@ def _dry_run(plan: "Plan", now: datetime) -> None:
         raise typer.Exit(1)
 
 
-def _report(outcome: "Outcome", *, at_now: bool, as_json: bool) -> None:
+def _report(outcome: "Outcome", *, at_now: bool, is_usage: bool, as_json: bool) -> None:
     if as_json:
         put_json(
             {
@@ -192,7 +192,8 @@ def _report(outcome: "Outcome", *, at_now: bool, as_json: bool) -> None:
         return
     for line in told(outcome, at_now=at_now):
         put(line)
-    if outcome.sent and outcome.first_time is not None and datetime.now(UTC) - outcome.first_time > _OLD:
+    is_old = outcome.first_time is not None and datetime.now(UTC) - outcome.first_time > _OLD
+    if is_usage and outcome.sent and is_old:
         say(f"what these would have made fire: burnline alerts would-have-fired --import {outcome.import_id}")
 
 
