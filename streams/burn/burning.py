@@ -149,6 +149,8 @@ def _urgency(found: TooFast) -> tuple[str, str, str, int, int]:
 
 
 def _said(state: BurnState, found: list[TooFast]) -> list[Alert]:
+    if not found:
+        return []
     at = instant(state.clock.lead_us)
     alerts = []
     told = _told(state)
@@ -202,11 +204,17 @@ def _calm(state: BurnState, keys: list[EpisodeKey], *, at_us: int) -> list[bool 
     """`is_calm` of each; every window is summed once for all of them."""
     calm: list[bool | None] = [True] * len(keys)
     seen: dict[tuple[int, Unit], list[tuple[int, int, Pair]]] = defaultdict(list)
+    rungs: dict[tuple[str, ...], Rung | None] = {}
     for index, key in enumerate(keys):
         plan = state.policies.plans.get((key[1], key[2])) if state.policies is not None else None
         slot = state.members.slots.get((key[1], key[2], key[3]))
-        rung = None if plan is None or slot is None else _rung_of(plan, state, key)
-        if plan is not None and slot is not None and rung is not None:
+        if plan is None or slot is None:
+            continue
+        alike = key if plan.varies else (key[1], key[2], *key[4:])
+        if alike not in rungs:
+            rungs[alike] = _rung_of(plan, state, key)
+        rung = rungs[alike]
+        if rung is not None:
             seen[rung.pairing.short_sec, plan.budget.unit].append((index, slot, rung.clear_short))
     for (window_sec, unit), some in seen.items():
         slots = np.array([slot for _, slot, _ in some], np.int64)
