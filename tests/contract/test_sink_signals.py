@@ -81,15 +81,31 @@ def test_every_kind_of_signal_reaches_its_views_once(world: SinkWorld) -> None:
     assert world.ask("SELECT detector, expected, score FROM anomalies") == [("spike", 2.2, 11.3)]
 
 
-def test_what_cannot_be_read_is_logged_and_passed(world: SinkWorld) -> None:
-    """Nonsense, a truncated signal and one of a later kind are one line each; what stands behind them is stored."""
+def test_what_cannot_be_read_is_passed_and_what_contradicts_is_refused(world: SinkWorld) -> None:
+    """Nonsense, a truncated signal and one of a later kind are one line each; what stands behind them is stored.
+
+    Of outcomes copies change nothing and the highest revision stands; what is none, or contradicts, is a dead letter.
+    """
     truncated = example("alert.spike")[:200]
     unknown = b'{"type":"burnline.prophecy.v1","data":{}}'
     send(world, "alerts.anomalies", b"nonsense", truncated, unknown, example("alert.spike"))
+    first, copy, wrong, second = (
+        example("burnline.outcome.v1", **said).replace(b"2026-11-20", b"2025-11-20")
+        for said in ({}, {"import_id": "again"}, {"accepted": False}, {"revision": 2**31 - 1, "value_usd": "1.50"})
+    )
+    send(world, "usage.outcomes", first, b"nonsense", copy)
     with world.sink():
+        wait_for(world.drained, what="drained")
+        send(world, "usage.outcomes", first, wrong, second)  # judged by what is stored
         wait_for(world.drained, what="drained")
     assert world.ask("SELECT count() FROM alerts") == [(1,)]
     assert world.logged_count("a signal that cannot be read is left out") == 3
+    assert world.ask("SELECT outcome_type, accepted, value_usd FROM outcomes") == [("merged", True, Decimal("1.5"))]
+    assert world.ask("SELECT count() FROM outcome_revisions") == [(2,)]
+    assert world.ask("SELECT topic, offset, reason FROM dead_letters ORDER BY offset") == [
+        ("usage.outcomes", 1, "invalid_json"),
+        ("usage.outcomes", 4, "conflicting_duplicate"),
+    ]
 
 
 def test_signals_wait_for_clickhouse(world: SinkWorld, clickhouse: ClickHouse) -> None:
