@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,24 @@ def test_trace_of_2023_is_counted_exactly_in_every_view(stack: Stack) -> None:
 def test_old_events_send_no_alert(stack: Stack) -> None:
     """2023 is backfill: it counts, and fires nothing."""
     assert alerts_on_topics(stack) == []
+
+
+def test_what_old_events_would_have_fired_is_asked_of_the_ledger(stack: Stack, tmp_path: Path) -> None:
+    """A budget of today over the trace of 2023 is crossed at the moment that the file says, and told to nobody."""
+    with TRACE.open() as lines:
+        used = [
+            (row["TIMESTAMP"], int(row["ContextTokens"]) + int(row["GeneratedTokens"])) for row in csv.DictReader(lines)
+        ]
+    half = sum(tokens for _, tokens in used) // 2
+    budget = tmp_path / "budget.toml"
+    budget.write_text(f'[[budget]]\nid = "half"\norg = "acme"\nunit = "tokens"\nlimit = {half}\nthresholds = [1]\n')
+    stack.run("apply", str(budget))
+    [row] = stack.rows("SELECT any(import_id) AS import_id FROM usage_events")
+    asked = ("alerts", "would-have-fired", "--import", row["import_id"], "--rules", "now", "--json")
+    [told] = json.loads(stack.run(*asked).stdout)
+    spent = accumulate(tokens for _, tokens in sorted(used))
+    moment = next(at for (at, _), so_far in zip(sorted(used), spent, strict=True) if so_far >= half)
+    assert (told["budget_id"], told["at"][:23], told["said"]) == ("half", moment[:23].replace(" ", "T"), [])
 
 
 def test_replaying_again_changes_nothing(stack: Stack) -> None:
