@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from uuid import uuid4
 
 from deploy.apply import Request, apply_files
@@ -47,18 +46,22 @@ class Latency:
 
     probes: int
     missing: int
-    p50_sec: float
-    p90_sec: float
-    p99_sec: float
-    most_sec: float
+    p50_sec: float | None
+    p90_sec: float | None
+    p99_sec: float | None
+    most_sec: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One load: the share of the rate, what was sent per second, and how long probes took."""
+    """One load: the share of the rate, what was sent per second, and how long probes took.
+
+    `log`: until the time of the log at which burn judged it; the rest of `alert` is rating, burn, their transactions.
+    """
 
     share: float
     sent_per_sec: float
+    log: Latency
     alert: Latency
     row: Latency
 
@@ -179,8 +182,9 @@ class _Run:
         self._all_out()
         drain(self.where.kafka, timeout_sec=_WAIT_SEC)
         sent = self.watch.sent_count()
-        alert, row = (latency_of(found, sent=sent) for found in (self.watch.alert_sec(), self.watch.row_sec()))
-        return Stage(share=share, sent_per_sec=round(sent_per_sec, 1), alert=alert, row=row)
+        seen = (self.watch.log_sec(), self.watch.alert_sec(), self.watch.row_sec())
+        log, alert, row = (latency_of(found, sent=sent) for found in seen)
+        return Stage(share=share, sent_per_sec=round(sent_per_sec, 1), log=log, alert=alert, row=row)
 
     def _probe(self, name: str) -> None:
         self.watch.sent(name)
@@ -201,14 +205,16 @@ class _Run:
 
 
 def latency_of(found_sec: list[float], *, sent: int) -> Latency:
-    """The spread of what came out, ascending; infinite where nothing did."""
-    order = found_sec or [float("inf")]
-    at = {share: order[min(len(order) - 1, int(share * len(order)))] for share in (0.9, 0.99)}
+    """The spread of what came out, ascending; None where nothing did."""
+
+    def at(share: float) -> float | None:
+        return round(found_sec[min(len(found_sec) - 1, int(share * len(found_sec)))], 3) if found_sec else None
+
     return Latency(
         probes=sent,
         missing=sent - len(found_sec),
-        p50_sec=round(median(order), 3),
-        p90_sec=round(at[0.9], 3),
-        p99_sec=round(at[0.99], 3),
-        most_sec=round(order[-1], 3),
+        p50_sec=at(0.5),
+        p90_sec=at(0.9),
+        p99_sec=at(0.99),
+        most_sec=at(1),
     )

@@ -23,6 +23,8 @@ class Watch:
         self._over = threading.Event()
         self._following = threading.Event()
         self._waiting: dict[str, float] = {}
+        self._sent_at: dict[str, float] = {}
+        self._judged_at: dict[str, float] = {}  # by the log's clock: when it stood in its log, with what came beside it
         self._alerted: dict[str, float] = {}
         self._stored: dict[str, float] = {}
         self.failure: BurnlineError | None = None
@@ -44,11 +46,11 @@ class Watch:
 
     def sent(self, name: str) -> None:
         """A probe is about to be sent: its time begins."""
-        self._waiting[name] = time.monotonic()
+        self._waiting[name], self._sent_at[name] = time.monotonic(), time.time()
 
     def begin(self) -> None:
         """Earlier probes do not count any more."""
-        for held in (self._waiting, self._alerted, self._stored):
+        for held in (self._waiting, self._sent_at, self._judged_at, self._alerted, self._stored):
             held.clear()
 
     def outstanding(self) -> int:
@@ -59,6 +61,11 @@ class Watch:
     def sent_count(self) -> int:
         """How many probes were sent."""
         return len(self._waiting)
+
+    def log_sec(self) -> list[float]:
+        """From sending to the log time at which burn judged it: how long the broker took, ascending."""
+        judged = dict(self._judged_at)
+        return sorted(max(0.0, at - self._sent_at[name]) for name, at in judged.items() if name in self._sent_at)
 
     def alert_sec(self) -> list[float]:
         """From sending to the alert, of each probe that has one, ascending."""
@@ -82,6 +89,7 @@ class Watch:
         for alert in follow(self._kafka, on_state=lambda _why: begun(), is_over=self._over.is_set):
             if alert.org == self._org and alert.budget_id == PROBES and alert.member is not None:
                 self._alerted.setdefault(alert.member, time.monotonic())
+                self._judged_at.setdefault(alert.member, alert.at.timestamp())
 
     def _ask(self) -> None:
         sql = (

@@ -64,16 +64,17 @@ def latency(
 
 
 def lines(found: "Figures") -> list[tuple[str, ...]]:
-    """Two lines per load."""
+    """Three lines per load."""
     told = []
     for stage in found.stages:
         load = f"{stage.share:.0%} of {found.rate_per_sec:,.0f}/s"
         goal = "p99 <= 2 s" if stage.share == 0.5 else ""
         told.append((load, f"{stage.sent_per_sec:,.0f}", "event to alert", *_cells(stage.alert), goal))
+        told.append(("", "", "... of it: event to its log", *_cells(stage.log), ""))
         told.append(("", "", "event to row", *_cells(stage.row), ""))
     return told
 
 
 def _cells(one: "Latency") -> list[str]:
     spread = (one.p50_sec, one.p90_sec, one.p99_sec, one.most_sec)
-    return [str(one.probes), *(f"{sec:.2f} s" for sec in spread), str(one.missing)]
+    return [str(one.probes), *("-" if sec is None else f"{sec:.2f} s" for sec in spread), str(one.missing)]
