@@ -17,6 +17,7 @@ from deploy.bench.anomalies_servegen import Folder, Plant, plants
 from deploy.bench.anomalies_strangers import thefts
 from streams.anomalies.detector import new_detector
 from streams.anomalies.flags import Flag
+from streams.anomalies.rules import Rules
 
 WITHIN_MIN = {"spike": 3, "loop": 3, "leak": 2127, "silence": 1440, "stranger": 10}
 """How soon each kind should be told; a leak of 3 %/h: 12 h after it has doubled (ln 2 / ln 1.03 = 23.4 h)."""
@@ -72,9 +73,11 @@ class _Natural:
     opened: npt.NDArray[np.bool_]
 
 
-def on_servegen(folder: Folder, *, kinds: Collection[str] = WITHIN_MIN) -> Iterator[Quiet | Recall]:
+def on_servegen(
+    folder: Folder, rules: Rules | None = None, *, kinds: Collection[str] = WITHIN_MIN
+) -> Iterator[Quiet | Recall]:
     """The false flags of a folder's clients as they are, then what is found of what is planted in copies of them."""
-    found = _as_it_is(folder)
+    found = _as_it_is(folder, rules)
     keys, minutes = folder.usd.shape
     yield _quiet(folder.name, found.flags, keys=keys, minutes=minutes)
     for kind, each in ((kind, each) for kind, each in _EACH.items() if kind in kinds):
@@ -101,10 +104,10 @@ def on_servegen(folder: Folder, *, kinds: Collection[str] = WITHIN_MIN) -> Itera
     yield _recall(folder.name, "stranger", after, keys=keys, left_out=0)
 
 
-def on_company(keys: int, *, days: int) -> tuple[Quiet, Cost]:
+def on_company(keys: int, rules: Rules | None = None, *, days: int) -> tuple[Quiet, Cost]:
     """The false flags of a company of so many keys, and what a minute of it costs."""
     company = anomalies_company.company(keys)
-    detector = new_detector(company.teams)
+    detector = new_detector(company.teams, rules)
     flags: list[Flag] = []
     took = []
     for at_min, usd in enumerate(anomalies_company.minutes(company, days=days), start=1):
@@ -121,8 +124,8 @@ def on_company(keys: int, *, days: int) -> tuple[Quiet, Cost]:
     return _quiet("company", flags, keys=keys, minutes=len(took)), cost
 
 
-def _as_it_is(folder: Folder) -> _Natural:
-    detector = new_detector(np.zeros(len(folder.usd), np.int64))
+def _as_it_is(folder: Folder, rules: Rules | None) -> _Natural:
+    detector = new_detector(np.zeros(len(folder.usd), np.int64), rules)
     flags: list[Flag] = []
     margins, opened = [], np.zeros(folder.usd.shape, np.bool_)
     for place, usd in enumerate(np.ascontiguousarray(folder.usd.T)):

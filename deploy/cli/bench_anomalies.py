@@ -36,24 +36,29 @@ def anomalies(
         100_000
     ),
     days: Annotated[int, typer.Option(min=1, help="How long the company is watched.")] = 7,
+    false_alerts_per_day: Annotated[
+        float, typer.Option(min=0.001, help="What the tail of what is usual is fitted to, for each folder and company.")
+    ] = 5.0,
     as_json: AsJson = False,
 ) -> None:
     """Score labelled series, plant anomalies in ServeGen's clients, and count false alerts of a made-up company.
 
-    Everything at the default settings. 100,000 keys for 7 days take some minutes.
+    All else at the default settings. 100,000 keys for 7 days take some minutes.
     """
     from deploy.bench import anomalies as measures
     from deploy.bench.anomalies_series import measured
     from deploy.bench.anomalies_servegen import folders
+    from streams.anomalies.rules import Rules
 
+    rules = Rules(false_alerts_per_day=false_alerts_per_day)
     scored = measured(series) if series is not None else None
     found: list[Quiet | Recall | Cost] = []
     for folder in folders(servegen) if servegen is not None else []:
         say(f"{folder.name}: {len(folder.clients)} clients, {folder.usd.shape[1] / 1440:g} days")
-        found.extend(measures.on_servegen(folder))
+        found.extend(measures.on_servegen(folder, rules))
     if keys:
         say(f"a company of {keys:,} keys, {days} days")
-        found.extend(measures.on_company(keys, days=days))
+        found.extend(measures.on_company(keys, rules, days=days))
     if as_json:
         put_json({"series": None if scored is None else asdict(scored), "measured": [_plain(one) for one in found]})
         return

@@ -29,17 +29,23 @@ _LEAST_SHAPE, _MOST_SHAPE = -0.5, 0.9
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """Beyond `base`, which is exceeded at `base_rate` per key-block: a generalised Pareto of this scale and shape."""
+    """Beyond `base`, which is exceeded at `base_rate` per key-block: a generalised Pareto of this scale and shape.
+
+    Below it an exponential, from 0, which is exceeded at `any_rate`.
+    """
 
     base: float
     base_rate: float
     scale: float
     shape: float
+    any_rate: float
 
     def p_value(self, margin: float) -> float:
         """The chance of at least this margin in a block of a spender."""
+        if margin <= 0:
+            return 1.0
         if margin <= self.base:
-            return 1.0 if margin <= 0 else min(1.0, self.base_rate)
+            return min(1.0, self.any_rate * exp(log(self.base_rate / self.any_rate) * margin / self.base))
         reach = (margin - self.base) / self.scale
         if abs(self.shape) < 1e-6:
             return self.base_rate * exp(-reach)
@@ -47,16 +53,18 @@ class Tail:
         return self.base_rate * exp(-log(inside) / self.shape) if inside > 0 else 0.0
 
     def threshold(self, rate: float) -> float:
-        """The margin that is exceeded at this rate per key-block; the base where that is more often."""
+        """The margin that is exceeded at this rate per key-block; 0 where that is more often than any is."""
+        if rate >= self.any_rate:
+            return 0.0
         if rate >= self.base_rate:
-            return self.base
+            return self.base * log(self.any_rate / rate) / log(self.any_rate / self.base_rate)
         odds = rate / self.base_rate
         if abs(self.shape) < 1e-6:
             return self.base - self.scale * log(odds)
         return self.base + self.scale / self.shape * (exp(-self.shape * log(odds)) - 1)
 
 
-PRIOR = Tail(base=0.6, base_rate=0.15, scale=0.7, shape=0.15)
+PRIOR = Tail(base=0.6, base_rate=0.15, scale=0.7, shape=0.15, any_rate=0.6)
 """What ServeGen's clients showed (docs/anomalies.md); holds until a day's margins are known."""
 
 
@@ -68,12 +76,12 @@ def fit(margins: F32, *, blocks: float) -> Tail | None:
         return None
     base = float(ordered[-beyond - 1])
     excess = ordered[-beyond:] - base
-    mean = float(excess.mean())
+    mean, any_rate = float(excess.mean()), len(ordered) / blocks
     weighted = float((excess * (1 - (np.arange(1, beyond + 1) - 0.35) / beyond)).mean())
     if mean <= 0 or mean <= 2 * weighted:
-        return Tail(base, beyond / blocks, max(mean, 1e-6), 0.0)
+        return Tail(base, beyond / blocks, max(mean, 1e-6), 0.0, any_rate)
     shape = min(max(2 - mean / (mean - 2 * weighted), _LEAST_SHAPE), _MOST_SHAPE)
-    return Tail(base, beyond / blocks, max(mean * (1 - shape), 1e-6), shape)
+    return Tail(base, beyond / blocks, max(mean * (1 - shape), 1e-6), shape, any_rate)
 
 
 @dataclass(slots=True)

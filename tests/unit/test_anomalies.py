@@ -231,11 +231,13 @@ def test_a_fitted_tail_is_the_tail_that_was_drawn() -> None:
 @pytest.mark.parametrize("shape", [-0.3, 0.0, 0.4])
 def test_threshold_and_chance_are_each_others_inverse(shape: float) -> None:
     """Whatever the shape: the rarer, the higher; the chance of the threshold is the rate that was asked for."""
-    tail = Tail(1.0, 0.1, 0.5, shape)
-    thresholds = [tail.threshold(rate) for rate in (0.5, 1e-2, 1e-3, 1e-4)]
+    tail = Tail(1.0, 0.1, 0.5, shape, 0.4)
+    rates = [0.5, 0.3, 0.1, 1e-2, 1e-3, 1e-4]
+    thresholds = [tail.threshold(rate) for rate in rates]
     assert thresholds == sorted(thresholds)
-    assert thresholds[0] == 1.0
-    assert tail.p_value(thresholds[2]) == pytest.approx(1e-3)
+    assert thresholds[0] == 0
+    assert thresholds[2] == pytest.approx(1)
+    assert [tail.p_value(one) for one in thresholds[1:]] == pytest.approx(rates[1:])
     assert tail.p_value(0.0) == 1.0
 
 
