@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from deploy.actors import is_verified
 from deploy.policy_files.changes import Author, change_between
 from deploy.policy_log import in_force, read_log, send_change
 from schemas.connection import KafkaSettings
@@ -41,6 +42,6 @@ def acknowledge(kafka: KafkaSettings, found: Sequence[Acknowledgement], *, actor
 
     Raises: KafkaUnavailableError: Kafka did not answer. SettingsError: we may not write.
     """
-    author = Author(actor=actor, at=now, files=())
+    author = Author(actor=actor, at=now, files=(), verified=is_verified(actor, kafka))
     change = change_between(in_force(read_log(kafka)), tuple(found), (), author=author)
     return None if change is None else send_change(kafka, change)

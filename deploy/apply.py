@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from deploy.actors import is_verified
 from deploy.policy_files import PolicyFile, read_policies
 from deploy.policy_files.changes import Author, change_between, key_from
 from deploy.policy_files.tables import Policies
@@ -49,7 +50,8 @@ def apply_files(settings: KafkaSettings, request: Request, *, now: datetime, tim
     wanted = read_request(request)
     before = in_force(read_log(settings))
     removes = [key_from(text, before) for text in request.removes]
-    author = Author(actor=request.actor, at=now, files=tuple(path.name for path in request.paths))
+    names = tuple(path.name for path in request.paths)
+    author = Author(request.actor, now, names, verified=is_verified(request.actor, settings))
     change = change_between(before, wanted, removes, author=author)
     if change is None or request.dry_run:
         return Applied(change, None)

@@ -111,7 +111,7 @@ def _permissions(stack: Stack) -> Iterator[Finding]:
         return
     open_ones = [
         path
-        for path, mode in ((layout.root, 0o700), (layout.writer_password, 0o600), (layout.analyst_password, 0o600))
+        for path, mode in ((layout.root, 0o700), *((path, 0o600) for path in layout.writer_password.parent.glob("*")))
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & ~mode
     ]
     for path in open_ones:

@@ -7,8 +7,10 @@ from typing import Literal
 
 from schemas.topics import TOPICS, Topic
 
-WORKERS = ("rating", "burn", "sink", "patterns")
+WORKERS = ("rating", "burn", "sink", "notifier", "patterns")
 """Roles that work in consumer groups and with transactions under our prefix."""
+_NAMES = {"notifier": "sink-notifier"}
+"""What such names begin with behind the prefix, where it is not the role."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,12 @@ def _rights(topic_prefix: str, group_prefix: str) -> list[Right]:
         if (operations := _operations(role, topic))
     ]
     for role in WORKERS:
-        found.append(Right(role, "group", f"{group_prefix}{role}", prefixed=True, operations=("Read", "Describe")))
-        found.append(
-            Right(role, "transactional-id", f"{group_prefix}{role}", prefixed=True, operations=("Write", "Describe"))
-        )
+        name = group_prefix + _NAMES.get(role, role)
+        found.append(Right(role, "group", name, prefixed=True, operations=("Read", "Describe")))
+        found.append(Right(role, "transactional-id", name, prefixed=True, operations=("Write", "Describe")))
     found.append(Right("operators", "group", group_prefix, prefixed=True, operations=("Read", "Describe")))
+    subscribers = f"{group_prefix}subscribers"  # not the whole prefix: groups of workers are none of their business
+    found.append(Right("subscribers", "group", subscribers, prefixed=True, operations=("Read", "Describe")))
     return found
 
 

@@ -298,6 +298,7 @@ class PolicyChange(BaseModel):
     type: Literal["burnline.policy.v1"] = "burnline.policy.v1"
     change_id: str
     actor: str
+    actor_verified: bool = False  # else the name is only what somebody said
     at: str
     files: tuple[str, ...]
     sets: tuple[AnyPolicy, ...] = ()

@@ -36,14 +36,14 @@ class Topic:
         }
 
 
-_ALSO = {"budgets": ("rating",), "governance": ("sink",)}
+_ALSO = {"budgets": ("rating",), "governance": ("notifier",)}
 """Who writes alerts beside burn: rating of contracts, the notifier of heartbeats that stay away."""
 TOPICS: tuple[Topic, ...] = (
     Topic(
         name="usage.events",
         partitions=PARTITIONS,
         doc="usage events as CloudEvents, keyed by credential, else team, else org",
-        writers=("emitters", "sink"),  # the notifier sends heartbeats
+        writers=("emitters", "notifier"),  # the notifier sends heartbeats
         readers=("rating",),
         max_message_bytes=_MIB + 4096,
     ),
@@ -75,7 +75,7 @@ TOPICS: tuple[Topic, ...] = (
         partitions=1,
         doc="budgets, rules, prices, directory: one message per change, append-only",
         writers=("operators",),
-        readers=("rating", "burn", "sink", "operators"),
+        readers=("rating", "burn", "sink", "notifier", "operators"),
         retention_ms=-1,
         max_message_bytes=8 * _MIB,  # one change may hold ten thousand budgets
     ),
@@ -93,7 +93,7 @@ TOPICS: tuple[Topic, ...] = (
         partitions=PARTITIONS,
         doc="changed burn rates and budget states, keyed by org",
         writers=("burn",),
-        readers=("sink", "operators"),
+        readers=("sink", "operators", "subscribers"),
         retention_ms=_DAY_MS,
         max_message_bytes=4 * _MIB,
     ),
@@ -103,7 +103,7 @@ TOPICS: tuple[Topic, ...] = (
             partitions=1,
             doc=doc,
             writers=("burn", *_ALSO.get(name, ())),
-            readers=("sink", "operators"),
+            readers=("sink", "notifier", "operators", "subscribers"),
             retention_ms=90 * _DAY_MS,
         )
         for name, doc in (
@@ -118,7 +118,7 @@ TOPICS: tuple[Topic, ...] = (
         partitions=1,
         doc="what gateways and agents may want to do about it; advice, never a block",
         writers=("burn",),
-        readers=("sink", "operators", "gateways"),
+        readers=("sink", "operators", "gateways", "subscribers"),
         retention_ms=_DAY_MS,
     ),
     Topic(
@@ -182,8 +182,8 @@ TOPICS: tuple[Topic, ...] = (
         name="internal.progress",
         partitions=1,
         doc="how far each stage is with each partition",
-        writers=("rating", "burn", "sink"),
-        readers=("rating", "burn", "sink", "operators"),
+        writers=("rating", "burn", "sink", "notifier"),
+        readers=("rating", "burn", "sink", "notifier", "operators"),
         compacted=True,
         public=False,
         extra={"min.compaction.lag.ms": "60000", "segment.ms": "600000"},
@@ -209,15 +209,15 @@ TOPICS: tuple[Topic, ...] = (
         partitions=1,
         doc="heartbeats that went the way of an event, through every lane",
         writers=("burn",),
-        readers=("sink", "operators"),
+        readers=("sink", "notifier", "operators"),
         public=False,
     ),
     Topic(
         name="internal.deliveries",
         partitions=1,
         doc="how each alert stands with each route, and what operators ask to be delivered again",
-        writers=("sink", "operators"),
-        readers=("sink",),
+        writers=("notifier", "operators"),
+        readers=("sink", "notifier"),
         retention_ms=90 * _DAY_MS,  # as alerts
         public=False,
     ),

@@ -68,6 +68,13 @@ class Stack:
         """Where the stack's Kafka listens."""
         return str(json.loads((self.state_dir / "stack.json").read_text())["kafka_bootstrap_servers"])
 
+    def login(self, user: str = "operator") -> dict[str, Any]:
+        """What clients of confluent-kafka need to reach the stack's Kafka as this user."""
+        found = find_stack(self.state_dir, {})
+        if found is None:
+            pytest.fail(f"there is no stack in {self.state_dir}")
+        return found.kafka(user=user).to_confluent()
+
 
 def started(state_dir: Path, settings: Mapping[str, str] | None = None) -> Iterator[Stack]:
     """A stack on free ports; nothing of it is left afterwards."""

@@ -37,7 +37,7 @@ def unpacked(raw: bytes) -> bytes:
 def _records(stack: Stack) -> Iterator[tuple[str, bytes]]:
     """Every record of every topic of ours, committed or not."""
     consumer = Consumer({
-        "bootstrap.servers": stack.bootstrap_servers(), "group.id": "holdings", "enable.partition.eof": True,
+        **stack.login(), "group.id": "holdings", "enable.partition.eof": True,
         "isolation.level": "read_uncommitted", "enable.auto.commit": False,
     })  # fmt: skip
     try:

@@ -3,6 +3,7 @@
 import typer
 
 from deploy.cli import (
+    acting,
     alerts,
     backtest,
     bench,
@@ -23,6 +24,7 @@ from deploy.cli import (
     reconcile_provider,
     replay,
     report,
+    roles,
     stack,
     top,
     topics,
@@ -42,10 +44,12 @@ for module in (
     demo,
     stack,
     topics,
+    roles,
     policies,
     price,
     replay,
     collector,
+    acting,
     corrections,
     directory,
     report,

@@ -144,7 +144,7 @@ def _show_history(log: "list[Logged]", *, as_json: bool) -> None:
         put_table(
             ["offset", "when (UTC)", "who", "files", "what"],
             [
-                (one.offset, f"{one.at:%Y-%m-%d %H:%M:%S}", one.change.actor, ", ".join(one.change.files),
+                (one.offset, f"{one.at:%Y-%m-%d %H:%M:%S}", who(one.change), ", ".join(one.change.files),
                  "; ".join(_some(change_lines(one.change))))
                 for one in log
             ],
@@ -155,6 +155,11 @@ def _show_history(log: "list[Logged]", *, as_json: bool) -> None:
 def _settings(policy: dict[str, object]) -> str:
     shown = {name: value for name, value in policy.items() if name not in {"kind", "org", "id"} and value is not None}
     return " ".join(f"{name}={value}" for name, value in shown.items())
+
+
+def who(change: "PolicyChange") -> str:
+    """Who made a change, and whether that is more than a word."""
+    return change.actor if change.actor_verified else f"{change.actor} (unverified)"
 
 
 def user_name() -> str:

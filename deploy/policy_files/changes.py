@@ -25,6 +25,7 @@ class Author:
     actor: str
     at: datetime
     files: tuple[str, ...]
+    verified: bool = False
 
 
 def change_between(
@@ -49,7 +50,13 @@ def change_between(
     if not sets and not gone:
         return None
     change = PolicyChange(
-        change_id="", actor=author.actor, at=rfc3339(author.at), files=author.files, sets=sets, removes=gone
+        change_id="",
+        actor=author.actor,
+        actor_verified=author.verified,
+        at=rfc3339(author.at),
+        files=author.files,
+        sets=sets,
+        removes=gone,
     )
     content = change.model_dump_json().encode()
     if len(content) > MAX_CHANGE_BYTES:

@@ -5,6 +5,7 @@ Order: Kafka, its topics, ClickHouse, its tables, then rating, burn, sink, notif
 
 from collections.abc import Callable
 
+from deploy.rights_admin import apply_rights
 from deploy.stack.find import Stack
 from deploy.stack.health import (
     Check,
@@ -17,6 +18,7 @@ from deploy.stack.health import (
     program_check,
     wait_for,
 )
+from deploy.stack.kafka_users import ROLES
 from deploy.stack.position_rules import SPEAKS, Place, silent_since
 from deploy.stack.positions import PROGRESS, Positions
 from deploy.stack.programs import STAGES
@@ -48,6 +50,8 @@ class BringUp:
         self._wait("kafka", kafka_check(kafka))
         for difference in apply_topics(kafka).differences:
             self._say(f"warning: {difference}")
+        if "kafka" in self._own:
+            apply_rights(kafka, roles=ROLES)
         self._wait("clickhouse", clickhouse_check(clickhouse))
         self._wait("clickhouse", self._tables)
         with Positions(kafka) as positions:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from deploy.stack.kafka_users import OPERATOR, login
 from deploy.stack.layout import Layout, layout_at
 from deploy.stack.processes import STACK_DIR_VARIABLE, STACK_ID_VARIABLE
 from deploy.stack.programs import REPOSITORY
@@ -39,9 +40,9 @@ class Stack:
         """The door to its supervisor, which may not run."""
         return Supervisor(socket_path(self.layout, stack_id=self.record.stack_id))
 
-    def kafka(self) -> KafkaSettings:
-        """How its Kafka is reached."""
-        return _with_environment(KafkaSettings, self.environment({}))
+    def kafka(self, *, user: str = OPERATOR) -> KafkaSettings:
+        """How its Kafka is reached as one of its users; an external one has one user for all."""
+        return _with_environment(KafkaSettings, self.environment({}, user=user))
 
     def clickhouse(self, *, role: str = "analyst") -> ClickHouseSettings:
         """How its ClickHouse is reached as `writer` or `analyst`; an external one has one user for both."""
@@ -50,8 +51,8 @@ class Stack:
             return settings
         return settings.model_copy(update={"user": "analyst", "password_file": self.layout.analyst_password})
 
-    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """What every process of the stack finds in its environment; no password is among it."""
+    def environment(self, base: Mapping[str, str], *, user: str = OPERATOR) -> dict[str, str]:
+        """What a process of the stack that is this user of Kafka finds in its environment; no password is among it."""
         settings = connection_settings(base) | notifier_settings(base)
         found = {name: value for name, value in base.items() if name not in settings}
         found["BURNLINE_NOTIFIER_SECRETS_DIR"] = str(self.layout.route_secrets)
@@ -63,6 +64,8 @@ class Stack:
             "BURNLINE_KAFKA_BOOTSTRAP_SERVERS": self.record.kafka_bootstrap_servers,
             "BURNLINE_CLICKHOUSE_URL": self.record.clickhouse_url,
         }
+        if self.record.kafka == "own":
+            found |= login(self.layout, user)
         if self.record.clickhouse == "own":
             found["BURNLINE_CLICKHOUSE_USER"] = "writer"
             found["BURNLINE_CLICKHOUSE_PASSWORD_FILE"] = str(self.layout.writer_password)

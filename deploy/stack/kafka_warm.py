@@ -6,14 +6,19 @@ Java ignores a cache that does not fit its version or the jars, so an old one ca
 Source: https://openjdk.org/jeps/514
 """
 
+import secrets
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from deploy.stack.kafka_broker import running_kafka
+from deploy.stack.kafka_broker import client_login, running_kafka
+from deploy.stack.kafka_config import KafkaAccess, KafkaConfig, KafkaUser
 from deploy.stack.kafka_jars import KafkaInstallation
+from deploy.stack.ports import free_port
 from schemas.errors import KafkaUnavailableError, TryAgainError
 
 _TOPIC = "warm-up"
@@ -38,8 +43,10 @@ def warm_kafka(installation: KafkaInstallation) -> bool:
         with tempfile.TemporaryDirectory(prefix=".warm-", dir=installation.directory) as scratch:
             cache = Path(scratch) / installation.startup_cache.name
             flags = (f"-XX:AOTCacheOutput={cache}", *_CLASSES_ONLY, "-Xlog:aot*=off,cds*=off")
-            with running_kafka(Path(scratch) / "state", installation, more_java_flags=flags) as kafka:
-                _exercise(kafka.bootstrap_servers)
+            access = KafkaAccess((KafkaUser("warm", secrets.token_hex(16), super_user=True),))
+            config = KafkaConfig(free_port(), free_port(), access)
+            with running_kafka(Path(scratch) / "state", installation, config=config, more_java_flags=flags) as kafka:
+                _exercise({"bootstrap.servers": kafka.bootstrap_servers, "log_level": 0, **client_login(access)})
             if not cache.is_file():
                 return False
             cache.rename(installation.startup_cache)
@@ -48,11 +55,10 @@ def warm_kafka(installation: KafkaInstallation) -> bool:
         raise TryAgainError(f"{installation.directory} cannot be written: {error.strerror or error}") from error
 
 
-def _exercise(bootstrap_servers: str) -> None:
-    """What a stack asks of its broker was asked once: a topic, a transaction, a group's reading and commit."""
-    client = {"bootstrap.servers": bootstrap_servers, "log_level": 0}
+def _exercise(client: Mapping[str, Any]) -> None:
+    """What a stack asks of its broker was asked once: a login, a topic, a transaction, a group's reading and commit."""
     try:
-        admin = AdminClient(client)
+        admin = AdminClient(dict(client))
         for created in admin.create_topics([NewTopic(_TOPIC, 2, 1)]).values():
             created.result(_TIMEOUT_SEC)
         consumer = Consumer({**client, "group.id": _TOPIC, "auto.offset.reset": "earliest"})

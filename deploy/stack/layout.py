@@ -73,6 +73,10 @@ class Layout:
         """A file for each secret that a route of the policies names."""
         return self.root / "route-secrets"
 
+    def kafka_password(self, user: str) -> Path:
+        """The password of a user of the stack's own Kafka."""
+        return self.root / "secrets" / f"kafka-{user}"
+
     def log(self, program: str) -> Path:
         """The log of one process."""
         return self.logs / f"{program}.log"

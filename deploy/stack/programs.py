@@ -1,9 +1,11 @@
 """The programs of a stack: what is run, in which order they start and stop."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.stack.kafka_users import ROLES, login
 from deploy.stack.layout import Layout
 from deploy.stack.ports import LOOPBACK
 from deploy.stack.record import StackRecord
@@ -19,26 +21,33 @@ STOP_ORDER = ("watchdog", *STAGES, "notifier", "clickhouse", "kafka")
 
 @dataclass(frozen=True)
 class Program:
-    """One process that the supervisor keeps running. `first`: it starts with the supervisor, else when we say so."""
+    """One process that the supervisor keeps running. `first`: it starts with the supervisor, else when we say so.
+
+    `environment` is what it has beside the stack's, or instead: who it is in Kafka, if not the operator.
+    """
 
     name: str
     command: tuple[str, ...]
     stop_sec: int
     first: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def programs_of(record: StackRecord, layout: Layout, *, kafka_command: tuple[str, ...]) -> tuple[Program, ...]:
     """The programs of the stack. `kafka_command` is used where Kafka is the stack's own."""
     python = (sys.executable, "-m")
+    users = {role: login(layout, role) if record.kafka == "own" else {} for role in ROLES}
     found = [
         Program("watchdog", (*python, "deploy.stack.watchdog"), stop_sec=10),
-        Program("rating", (*python, "streams", "rating", "--instance", "0"), stop_sec=30),
-        Program("burn", (*python, "streams", "burn", "--instance", "0"), stop_sec=60),
-        Program("sink", (*python, "sinks"), stop_sec=60),
-        Program("notifier", (*python, "sinks.notifier"), stop_sec=30),
+        Program("rating", (*python, "streams", "rating", "--instance", "0"), stop_sec=30, environment=users["rating"]),
+        Program("burn", (*python, "streams", "burn", "--instance", "0"), stop_sec=60, environment=users["burn"]),
+        Program("sink", (*python, "sinks"), stop_sec=60, environment=users["sink"]),
+        Program("notifier", (*python, "sinks.notifier"), stop_sec=30, environment=users["notifier"]),
     ]
     if record.collector_port:
-        found.append(Program("collector", (*python, *collector_words(record, layout)), stop_sec=30))
+        found.append(
+            Program("collector", (*python, *collector_words(record, layout)), 30, environment=users["emitters"])
+        )
     if record.clickhouse == "own":
         found.append(Program("clickhouse", clickhouse_command(record, layout), stop_sec=60, first=True))
     if record.kafka == "own":

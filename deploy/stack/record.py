@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from deploy.stack.kafka_users import password_files
 from deploy.stack.layout import Layout
 from schemas.errors import SettingsError
 
@@ -92,8 +93,8 @@ def write_private(path: Path, content: str) -> None:
 
 
 def ensure_secrets(layout: Layout) -> None:
-    """Both ClickHouse passwords exist, 256 bits each, readable by this user only."""
-    for path in (layout.writer_password, layout.analyst_password):
+    """Every password of ClickHouse's and Kafka's users exists, 256 bits each, readable by this user only."""
+    for path in (layout.writer_password, layout.analyst_password, *password_files(layout)):
         if not path.exists():
             write_private(path, secrets.token_urlsafe(32) + "\n")
 

@@ -1,7 +1,7 @@
 """The supervisor's configuration as text. It listens on a unix socket only; no port, no password, no secret in it."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.stack.layout import Layout
@@ -45,7 +45,7 @@ redirect_stderr = true
 stdout_logfile = {log}
 stdout_logfile_maxbytes = 10MB
 stdout_logfile_backups = 3
-"""
+{environment}"""
 
 
 def render(
@@ -69,10 +69,26 @@ def render(
             autostart="true" if program.first else "false",
             stop_sec=program.stop_sec,
             log=_value(_value(str(layout.log(program.name)))),  # the supervisor expands this one twice
+            environment=_environment(program.environment),
         )
         for program in programs
     ]
     return "".join(parts)
+
+
+def _environment(variables: Mapping[str, str]) -> str:
+    """The line that gives a program these variables, or nothing."""
+    if not variables:
+        return ""
+    return "environment = " + ",".join(f"{name}={_quoted(value)}" for name, value in variables.items()) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Raises: SettingsError: the text has both kinds of quotation marks, which the supervisor's parser cannot read."""
+    mark = "'" if '"' in text else '"'
+    if mark in text:
+        raise SettingsError(f"{text!r} cannot be used: it has both kinds of quotation marks in it")
+    return mark + _value(text) + mark
 
 
 def _value(text: str) -> str:

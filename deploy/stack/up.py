@@ -15,6 +15,7 @@ from deploy.stack.kafka_broker import command
 from deploy.stack.kafka_config import KafkaConfig
 from deploy.stack.kafka_jars import default_directory, find_kafka
 from deploy.stack.kafka_storage import prepare
+from deploy.stack.kafka_users import kafka_access
 from deploy.stack.layout import Layout, claim, furnish
 from deploy.stack.lock import locked
 from deploy.stack.ports import Wanted
@@ -83,7 +84,7 @@ def _write_files(stack: Stack) -> None:
     kafka: tuple[str, ...] = ()
     if record.kafka == "own":
         installation = find_kafka(default_directory(Path(sys.prefix)))
-        config = KafkaConfig(client_port=record.kafka_port, controller_port=record.controller_port)
+        config = KafkaConfig(record.kafka_port, record.controller_port, kafka_access(layout))
         prepare(layout.kafka, config, installation)
         kafka = tuple(command(installation, layout.kafka, config))
     socket = socket_path(layout, stack_id=record.stack_id)

@@ -161,7 +161,7 @@ def test_every_bad_record_is_a_dead_letter_and_every_good_one_counts(stack: Stac
     now = datetime.now(UTC)
     good, bad = good_records(now), bad_records(now)
     producer = Producer({
-        "bootstrap.servers": stack.bootstrap_servers(), "compression.type": "zstd", "linger.ms": 50,
+        **stack.login("emitters"), "compression.type": "zstd", "linger.ms": 50,
         "message.max.bytes": 20_000_000, "enable.idempotence": True,
     })  # fmt: skip
     for one in mixed(good, bad):
@@ -232,7 +232,7 @@ def test_planted_prompts_and_secrets_are_nowhere(stack: Stack) -> None:
             headers=(("ce_id", SECRET.encode()), ("ce_source", SECRET.encode()), ("prompt", PROMPT.encode())),
         ),
     ]
-    producer = Producer({"bootstrap.servers": stack.bootstrap_servers()})
+    producer = Producer(stack.login("emitters"))
     for one in records:
         producer.produce("usage.events", one.value, key=one.key, headers=list(one.headers))
     assert producer.flush(60) == 0
@@ -251,13 +251,13 @@ def test_planted_prompts_and_secrets_are_nowhere(stack: Stack) -> None:
 
 def test_a_record_that_the_topic_cannot_hold_is_refused_to_its_sender(stack: Stack) -> None:
     """10 MB that do not compress never enter the log: the producer is told at once."""
-    producer = Producer({"bootstrap.servers": stack.bootstrap_servers(), "message.max.bytes": 20_000_000})
+    producer = Producer({**stack.login("emitters"), "message.max.bytes": 20_000_000})
     told: list[KafkaError] = []
     producer.produce("usage.events", os.urandom(10_000_000), on_delivery=lambda error, _message: told.append(error))
     assert producer.flush(60) == 0
     assert [error.code() for error in told] == [KafkaError.MSG_SIZE_TOO_LARGE]
     with pytest.raises(KafkaException, match="Message size too large"):
-        Producer({"bootstrap.servers": stack.bootstrap_servers()}).produce("usage.events", os.urandom(10_000_000))
+        Producer(stack.login("emitters")).produce("usage.events", os.urandom(10_000_000))
 
 
 def test_kafka_and_clickhouse_may_die_while_a_service_emits(stack: Stack) -> None:
@@ -268,8 +268,10 @@ def test_kafka_and_clickhouse_may_die_while_a_service_emits(stack: Stack) -> Non
         os.kill(before, signal.SIGKILL)
         return lambda: (stack.status()["parts"][name]["pid"] or before) != before
 
+    login = stack.login("emitters")
     with UsageEmitter(
-        bootstrap_servers=stack.bootstrap_servers(),
+        bootstrap_servers=login.pop("bootstrap.servers"),
+        config=login,
         source="steady",
         defaults={"org": "acme", "team": "steady", "provider": "openai", "model": "gpt-4o"},
         close_timeout_sec=120,

@@ -2,17 +2,23 @@
 
 import json
 import os
+import re
 import signal
 import time
+import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
+from deploy.stack.kafka_users import USERS
 from deploy.stack.processes import processes_of
-from tests.cli_stack import Stack, started
+from tests.cli_stack import ROOT, Stack, started
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -95,8 +101,51 @@ def test_passwords_stand_in_files_only(stack: Stack) -> None:
     texts += [(stack.state_dir / name).read_text() for name in ("stack.json", "supervisord.conf")]
     for found in processes_of(stack_id(stack)):
         texts += [found.command, *found.process.environ().values()]
-    assert len(secrets) == 2
+    assert len(secrets) == 2 + len(USERS)
     assert not [secret for secret in secrets for text in texts if secret in text]
+
+
+def listening(stack: Stack) -> set[tuple[str, str, int]]:
+    """Every port on which a process of the stack listens: its part, the address, the port."""
+    found = set()
+    for member in processes_of(stack_id(stack)):
+        part = member.process.environ().get("SUPERVISOR_PROCESS_NAME", "supervisor")
+        for connection in member.process.net_connections("inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                found.add((part, connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port))
+    return found
+
+
+def test_every_listening_port_is_in_the_table(stack: Stack) -> None:
+    """What listens is on loopback, and is a line of docs/ports.md: as many ports of a part as the table names."""
+    found = listening(stack)
+    assert {address for _, address, _ in found} == {"127.0.0.1"}
+    table = (ROOT / "docs" / "ports.md").read_text()
+    told = Counter(re.findall(r"^\| (\w+)[^|]* \|", table, flags=re.MULTILINE)[1:])
+    listens = Counter(part for part, _, _ in found)
+    assert {part: count for part, count in listens.items() if count > told[part]} == {}
+    record = json.loads((stack.state_dir / "stack.json").read_text())
+    named = {value for name, value in record.items() if name.endswith("_port") and value}
+    assert {port for _, _, port in found} <= named
+
+
+def test_nobody_does_anything_without_a_login(stack: Stack) -> None:
+    """Neither Kafka's ports nor ClickHouse's serve a client without a password, and services are no operators."""
+    for _, _, port in listening(stack):
+        plain = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
+        with pytest.raises(KafkaException):
+            plain.list_topics(timeout=0.4)
+    port = json.loads((stack.state_dir / "stack.json").read_text())["clickhouse_port"]
+    for user in ("", "default", "analyst", "writer"):
+        asked = urllib.request.Request(f"http://127.0.0.1:{port}/?query=SELECT+1&user={user}")
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(asked, timeout=30)  # noqa: S310  loopback
+    told: list[str] = []
+    for user in ("emitters", "subscribers", "sink"):
+        producer = Producer(stack.login(user))
+        producer.produce("usage.policies", b"{}", on_delivery=lambda error, _: told.append(error.name()))
+        producer.flush(30)
+    assert told == ["TOPIC_AUTHORIZATION_FAILED"] * 3
 
 
 def test_busy_port_is_a_sentence(stack: Stack, tmp_path: Path) -> None:

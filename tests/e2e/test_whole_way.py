@@ -65,7 +65,7 @@ def sums_everywhere(stack: Stack) -> dict[str, dict[str, str]]:
 def alerts_on_topics(stack: Stack) -> list[dict[str, object]]:
     """Every alert on the alert topics, read as an operator would: plain confluent-kafka and json."""
     consumer = Consumer(
-        {"bootstrap.servers": stack.bootstrap_servers(), "group.id": "operator", "enable.partition.eof": True}
+        {**stack.login("subscribers"), "group.id": "burnline-subscribers-tests", "enable.partition.eof": True}
     )
     alerts: list[dict[str, object]] = []
     try:

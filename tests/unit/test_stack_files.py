@@ -221,7 +221,7 @@ def test_environment_holds_no_password(layout: Layout) -> None:
     environment = Stack(layout, record).environment({"HOME": "/", "BURNLINE_KAFKA_SASL_USERNAME": "stray"})
     secret = layout.writer_password.read_text().strip()
     assert secret not in "".join(environment.values())
-    assert "BURNLINE_KAFKA_SASL_USERNAME" not in environment
+    assert environment["BURNLINE_KAFKA_SASL_USERNAME"] == "operator"
     assert environment["BURNLINE_CLICKHOUSE_USER"] == "writer"
 
 

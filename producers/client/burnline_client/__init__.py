@@ -4,6 +4,7 @@ from burnline_client.context import task
 from burnline_client.credentials import Pepper, read_pepper
 from burnline_client.emitter import UsageEmitter
 from burnline_client.emitter_stats import EmitterStats
+from burnline_client.environment import kafka_from_environment
 from burnline_client.errors import (
     ClosedError,
     EmitterError,
@@ -27,6 +28,7 @@ __all__ = [
     "UsageEmitter",
     "UsageFields",
     "flush",
+    "kafka_from_environment",
     "read_pepper",
     "task",
     "watch",

@@ -39,6 +39,23 @@ _SECURITY = {
 }
 
 
+def kafka_from_environment(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Where Kafka is and as whom to log in: the arguments `bootstrap_servers`, `topic` and `config` of UsageEmitter.
+
+    Raises: OSError: the file of the password cannot be read.
+    """
+    found = os.environ if environment is None else environment
+    config = {name: found[_KAFKA + key] for key, name in _SECURITY.items() if found.get(_KAFKA + key)}
+    password_file = found.get(f"{_KAFKA}SASL_PASSWORD_FILE")
+    if password_file:
+        config["sasl.password"] = Path(password_file).read_text(encoding="utf-8").strip()
+    return {
+        "bootstrap_servers": found.get(f"{_KAFKA}BOOTSTRAP_SERVERS") or "127.0.0.1:9092",
+        "topic": f"{found.get(f'{_KAFKA}TOPIC_PREFIX', '')}usage.events",
+        "config": config,
+    }
+
+
 def emitter_settings(environment: Mapping[str, str], *, program: str) -> dict[str, Any]:
     """The arguments of the UsageEmitter that this environment describes.
 
@@ -47,16 +64,10 @@ def emitter_settings(environment: Mapping[str, str], *, program: str) -> dict[st
     defaults = checked({field: environment.get(f"BURNLINE_{field.upper()}") or None for field in _FIELDS})
     if "org" not in defaults:
         raise InvalidUsageError("set BURNLINE_ORG to the organisation that pays, or give watch() an emitter")
-    config = {name: environment[_KAFKA + key] for key, name in _SECURITY.items() if environment.get(_KAFKA + key)}
-    password_file = environment.get(f"{_KAFKA}SASL_PASSWORD_FILE")
-    if password_file:
-        config["sasl.password"] = Path(password_file).read_text(encoding="utf-8").strip()
     return {
-        "bootstrap_servers": environment.get(f"{_KAFKA}BOOTSTRAP_SERVERS") or "127.0.0.1:9092",
+        **kafka_from_environment(environment),
         "source": environment.get("BURNLINE_SOURCE") or program or "python",
-        "topic": f"{environment.get(f'{_KAFKA}TOPIC_PREFIX', '')}usage.events",
         "defaults": defaults,
-        "config": config,
         "spool_dir": environment.get("BURNLINE_SPOOL_DIR") or None,
         "pepper": credential_pepper(environment),
     }
