@@ -42,6 +42,11 @@ ANOMALIES = Dashboard(
             kind="timeseries",
         ),
         Panel(
+            question="How long after its cause is an alert there?",
+            sql="SELECT rule, count() AS alerts, quantile(0.5)(delay_sec) AS median_sec, max(delay_sec) AS longest\n"
+            f"FROM alert_times WHERE {ORG} AND $__timeFilter(at) GROUP BY rule ORDER BY alerts DESC",
+        ),
+        Panel(
             question="How long do alerts stay open?",
             sql="SELECT rule, count() AS alerts,\n"
             "  quantile(0.5)(dateDiff('second', opened_at, resolved_at)) / 60 AS median_minutes\n"

@@ -51,6 +51,15 @@ HEALTH = Dashboard(
             unit="s",
         ),
         Panel(
+            question="How long does a heartbeat take to burn and into the store?",
+            sql="SELECT toDateTime(sent_at) AS time,\n"
+            "  max(dateDiff('millisecond', sent_at, published_at)) / 1000 AS to_burn_sec,\n"
+            "  max(dateDiff('millisecond', sent_at, stored_at)) / 1000 AS to_store_sec\n"
+            "FROM heartbeats WHERE $__timeFilter(sent_at) GROUP BY time ORDER BY time",
+            kind="timeseries",
+            unit="s",
+        ),
+        Panel(
             question="What could not be counted, and why?",
             sql="SELECT reason, count() AS records, max(append_time) AS last, any(message) AS example\n"
             "FROM dead_letters WHERE $__timeFilter(append_time) GROUP BY reason ORDER BY records DESC",

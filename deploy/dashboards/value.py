@@ -12,6 +12,17 @@ VALUE = Dashboard(
     refresh="5m",
     panels=(
         Panel(
+            question="What does one outcome that succeeds cost?",
+            sql="SELECT outcome_type, team, use_case, outcomes, failed, cost_usd, cost_per_success_usd,\n"
+            "  cost_per_success_low_usd, cost_per_success_high_usd\n"
+            f"FROM unit_costs WHERE {ORG} ORDER BY cost_usd DESC LIMIT 20",
+        ),
+        Panel(
+            question="What was wasted, and what of it could be had back?",
+            sql="SELECT kind, count() AS calls, sum(cost_usd) AS usd, sum(recoverable_usd) AS recoverable_usd\n"
+            f"FROM waste_findings WHERE {ORG} AND $__timeFilter(ts) GROUP BY kind ORDER BY usd DESC",
+        ),
+        Panel(
             question="What does one task cost, by use case?",
             sql="SELECT use_case, uniqExact(task) AS tasks, sum(cost_usd) AS usd,\n"
             "  toFloat64(usd) / nullIf(tasks, 0) AS usd_per_task\n"

@@ -1,8 +1,9 @@
 """The questions on the real engine: rollups and events give one answer, and it is what was stored.
 
-Long because all questions are asked of the same rows.
+Long because one store, which is dear to fill, answers all of them: reports, the cookbook, the panels of dashboards.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +17,9 @@ import pytest
 
 from deploy.backfill.answer import Missed, missed, missed_by_import
 from deploy.backfill.rules import rules_now
+from deploy.clickhouse.server_roles import to_sql
+from deploy.dashboards import DASHBOARDS
+from deploy.dashboards.panels import Panel
 from deploy.policy_log import Logged
 from deploy.top.amounts import usd_of_hour, usd_per_hour
 from deploy.top.picture import Piece
@@ -37,7 +41,12 @@ from tests.sink_world import DAY, rated_row
 from tests.stack_clickhouse import ClickHouse
 
 pytestmark = pytest.mark.real
-EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "schemas" / "examples"
+COOKBOOK = re.findall(r"### (\d+)\. [^\n]+\?\n.*?```sql\n(.*?)```", (ROOT / "docs/cookbook.md").read_text(), re.DOTALL)
+WITHOUT_ROWS = {"5", "6", "14", "17", "18", "24"}
+"""Questions of the cookbook about what these events do not have: runs, tasks, attempts, waste, outcomes, audits."""
+PANELS = [panel for dashboard in DASHBOARDS for panel in dashboard.panels]
 HEADER = BatchHeaders(
     source_topic="usage.events", source_partition=0, lanes=1, first_offset=0, next_offset=0, log_time_us=0,
     policy_offset=-1, tick=False,
@@ -81,7 +90,8 @@ def settings(clickhouse: ClickHouse) -> Iterator[ClickHouseSettings]:
         url=clickhouse.url,
         user=clickhouse.writer_user,
         password_file=clickhouse.writer_password_file,
-        database=f"queries_{uuid4().hex[:8]}",
+        # Analysts of the embedded engine read the views of this database; on a server it is one of our own.
+        database="burnline" if clickhouse.embedded else f"queries_{uuid4().hex[:8]}",
     )
     ensure_database(connector(settings), settings.database)
     store = Store(connector(settings), settings.database)
@@ -109,6 +119,13 @@ def settings(clickhouse: ClickHouse) -> Iterator[ClickHouseSettings]:
 def client(clickhouse: ClickHouse, settings: ClickHouseSettings) -> Iterator[Any]:
     """A client of this database."""
     with clickhouse.client(database=settings.database) as made:
+        yield made
+
+
+@pytest.fixture
+def analyst(clickhouse: ClickHouse, settings: ClickHouseSettings) -> Iterator[Any]:
+    """The analyst's client of this database."""
+    with clickhouse.client("analyst", database=settings.database) as made:
         yield made
 
 
@@ -342,3 +359,48 @@ def test_what_late_events_changed_stands_beside_what_was_said_when_the_period_cl
     assert told == [("late", Decimal(80), Decimal(95), Decimal(15))]
     times = [found[0][name].replace(tzinfo=UTC) for name in ("closed_at", "restated_at")]
     assert (*times, found[0]["more_requests"]) == (end, later, 2)
+
+
+def as_of(sql: str, now: datetime) -> str:
+    """The question as it is at this moment, over three days around it: what Grafana and the clock would put in."""
+    first, last = (f"toDateTime({int((now + side * timedelta(days=3)).timestamp())})" for side in (-1, 1))
+    found = re.sub(r"now(64)?\(('UTC'|6)?\)", f"toDateTime({int(now.timestamp())}, 'UTC')", sql)
+    found = found.replace("today()", f"toDate('{now.date()}')").replace("${org:sqlstring}", "'acme'")
+    found = re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(toDateTime(\1), INTERVAL 900 second)", found)
+    found = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 >= {first} AND \1 <= {last}", found)
+    return re.sub(r"\$__dateFilter\((\w+)\)", rf"\1 >= toDate({first}) AND \1 <= toDate({last})", found)
+
+
+def test_every_question_of_the_cookbook_is_answered_to_an_analyst(analyst: Any) -> None:
+    """Twenty and more, as they are printed; where these events have something to say, there are rows."""
+    assert len(COOKBOOK) >= 20
+    answered = {number: len(analyst.query(as_of(sql, NOW)).result_rows) for number, sql in COOKBOOK}
+    assert {number for number, rows in answered.items() if not rows} == WITHOUT_ROWS
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel.question)
+def test_every_panel_is_answered_to_an_analyst(analyst: Any, panel: Panel) -> None:
+    """As Grafana asks; a time series begins with its time, then names, and ends with numbers."""
+    found = analyst.query(as_of(panel.sql, NOW))
+    if panel.kind == "timeseries" and found.result_rows:
+        kinds = [one.base_type for one in found.column_types]
+        assert (found.column_names[0], kinds[0].startswith("DateTime")) == ("time", True)
+        numbers = [not kind.endswith("String") for kind in kinds[1:]]
+        assert numbers == sorted(numbers)
+        assert numbers[-1]
+
+
+def test_an_organisation_sees_itself_and_nobody_else(client: Any, settings: ClickHouseSettings) -> None:
+    """The views that a server's script makes for one organisation exist for all that know organisations."""
+    views = [row[0] for row in client.query("SELECT name FROM system.tables WHERE engine = 'View' AND database ="
+                                            " currentDatabase()").result_rows]  # fmt: skip
+    statements = to_sql(views, database=settings.database, orgs=["no'body"])
+    for sql in statements:
+        client.query("SELECT formatQuerySingleLine({sql:String})", parameters={"sql": sql})  # the engine's own parser
+    own = f"`{settings.database}_no'body`"
+    for sql in statements:
+        if sql.startswith((f"CREATE DATABASE IF NOT EXISTS {own}", "CREATE OR REPLACE VIEW")):
+            client.command(sql)
+    assert client.query(f"SELECT count() FROM {own}.usage_events").result_rows == [(0,)]
+    assert client.query(f"SELECT sum(requests) FROM {own}.usage_daily(tz = 'UTC')").result_rows == [(0,)]
+    client.command(f"DROP DATABASE {own}")
