@@ -2,7 +2,8 @@
 
 Judged are members with a live row since the last judgement, once their budget is open; a budget whose limit is spent
 is not judged, because its thresholds say so already. All rungs are published. Of a budget one notifies if it is a
-ticket or a page, and more severe than everything that is open; an open rung that becomes more severe is said again.
+ticket or a page, and more severe than everything that is open, or a ticket by which what is left lasts less than half
+as long as was last told; an open rung that becomes more severe is said again.
 """
 
 from collections import defaultdict
@@ -15,7 +16,7 @@ from schemas.signals import Alert, rfc3339
 from streams.burn import messages, rings
 from streams.burn.allowances import plan_in
 from streams.burn.budgets import period_at
-from streams.burn.burn_rules import PAIRINGS, SEVERITIES, Rung, lasts_sec, rungs_of, severity_of, whole
+from streams.burn.burn_rules import ALWAYS_SEC, PAIRINGS, SEVERITIES, Rung, lasts_sec, rungs_of, severity_of, whole
 from streams.burn.episodes import EpisodeKey
 from streams.burn.limits import Pair, Plan, Unit
 from streams.burn.messages import TooFast
@@ -25,6 +26,9 @@ from streams.burn.state import UNJUDGED, BurnState, MemberKey
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 ONE: Pair = (0, 1)
+TICKET = SEVERITIES.index("warning")
+NOTHING = (0, ALWAYS_SEC)
+"""Nothing is open: no severity, and nobody was told how long it lasts."""
 
 
 def judge(state: BurnState, *, moments_us: list[int]) -> list[Alert]:
@@ -161,19 +165,23 @@ def _said(state: BurnState, found: list[TooFast]) -> list[Alert]:
         held = state.episodes.open.get(("burn_rate", *whose, start, one.rung.level))
         if held is not None and SEVERITIES.index(held.alert.severity) >= severity:
             continue
-        alert = raised(state, messages.burn_rate_alert(one, at=at, notify=severity > told.get(whose, 0)))
+        severe, lasts = told.get(whose, NOTHING)
+        notify = severity > severe or (severity == severe == TICKET and one.lasts_sec * 2 < lasts)
+        alert = raised(state, messages.burn_rate_alert(one, at=at, notify=notify))
         if alert is not None:
-            told[whose] = max(severity, told.get(whose, 0))
+            told[whose] = (max(severity, severe), min(one.lasts_sec, lasts) if notify else lasts)
             alerts.append(alert)
     return alerts
 
 
-def _told(state: BurnState) -> dict[MemberKey, int]:
-    """The highest severity that is open of each member."""
-    found: dict[MemberKey, int] = {}
+def _told(state: BurnState) -> dict[MemberKey, tuple[int, int]]:
+    """Of each member the highest severity that is open, and the shortest time that somebody was told it lasts."""
+    found: dict[MemberKey, tuple[int, int]] = {}
     for key in state.episodes.of_rule("burn_rate"):
-        whose = (key[1], key[2], key[3])
-        found[whose] = max(found.get(whose, 0), SEVERITIES.index(state.episodes.open[key].alert.severity))
+        whose, alert = (key[1], key[2], key[3]), state.episodes.open[key].alert
+        severe, lasts = found.get(whose, NOTHING)
+        told_sec = int(alert.evidence.get("lasts_sec", ALWAYS_SEC)) if alert.notify else ALWAYS_SEC
+        found[whose] = (max(severe, SEVERITIES.index(alert.severity)), min(lasts, told_sec))
     return found
 
 
