@@ -24,9 +24,13 @@ class By:
 def acknowledgement_of(asked: str, transitions: Iterable[Mapping[str, Any]], by: By) -> Acknowledgement:
     """The entry that acknowledges the alert whose transitions these are, in order; `asked` is how its id was written.
 
+    It names the newest transition that said that the alert fires, so that a page can be taken on by whoever had taken
+    on the ticket before it.
+
     Raises: InputError: no alert or several begin so, or it is over.
     """
-    newest = {str(one["alert_id"]): one for one in transitions}
+    every = list(transitions)
+    newest = {str(one["alert_id"]): one for one in every}
     if not newest:
         raise InputError(f"no alert has an id that begins with {asked!r}; `burnline alerts` shows ids")
     if len(newest) > 1:
@@ -34,7 +38,8 @@ def acknowledgement_of(asked: str, transitions: Iterable[Mapping[str, Any]], by:
     [(alert_id, alert)] = newest.items()
     if alert["status"] == "resolved":
         raise InputError(f"alert {alert_id} is resolved already; there is nothing to take on")
-    return Acknowledgement(id=alert_id, org=alert["org"], by=by.name, note=by.note)
+    seq = max((int(one["seq"]) for one in every if one["status"] == "firing"), default=None)
+    return Acknowledgement(id=alert_id, org=alert["org"], by=by.name, note=by.note, seq=seq)
 
 
 def acknowledge(kafka: KafkaSettings, found: Sequence[Acknowledgement], *, actor: str, now: datetime) -> int | None:

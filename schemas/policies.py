@@ -198,13 +198,14 @@ class BudgetIncrease(Policy):
 
 
 class Acknowledgement(Policy):
-    """Somebody has taken an alert on; `id` is the alert's."""
+    """Somebody has taken an alert on; `id` is the alert's, `seq` the transition that told of it."""
 
     kind: Literal["acknowledgement"] = "acknowledgement"
     id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     org: Name
     by: Name
     note: Name | None = None
+    seq: Annotated[int, Field(ge=1)] | None = None
 
 
 class SpikeRule(Policy):

@@ -4,7 +4,7 @@ Laws
 1. A period is judged once, when it is over at the floor; spend is what has a price. Nothing spent at all counts, too,
    but of a budget for each member only members that have spent anything are known.
 2. Late events that reach the limit resolve it (`late_events`); else it stands until nothing live can come any more,
-   and is closed with what it came to.
+   and is closed with what it came to. A budget that is no commitment any more ends it at once.
 """
 
 from schemas.periods import Period, instant, micros
@@ -47,7 +47,10 @@ def resolve(state: BurnState, *, floor_us: int) -> list[Alert]:
         if plan is None or period is None:
             continue
         draft = _draft(state, plan, (*key[1:4], period.start_us), period)
-        if draft is None:
+        if not plan.budget.commitment:
+            because = "it is no commitment any more"
+            alerts.append(state.episodes.resolve(key, at=at, why="limit_changed", because=because))
+        elif draft is None:
             alerts.append(state.episodes.resolve(key, at=at, why="late_events"))
         elif period.end_us + KEEP_US <= floor_us:
             alerts.append(state.episodes.resolve(key, at=at, why="period_over", numbers=draft))

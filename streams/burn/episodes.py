@@ -4,7 +4,8 @@ Laws
 1. At most one episode is open per (rule, org, subject, member, period start, level).
 2. `seq` counts an episode's transitions from 1; firing again after a resolve opens a new episode with a new id.
 3. What was said on estimates is said again, as the next transition of its episode, once it is actual, and a burn rate
-   once it is more severe; never back.
+   once it is more severe; never back. If that notifies, it is news: acknowledged by nobody, and its first owner's. If
+   it is quiet, who has the episode keeps it, and whoever heard that it began hears that it is over.
 4. An edit of a limit keeps an open episode whose threshold still holds; the end of its period, its rule's silence, a
    higher limit or the budget's removal resolves it, and the alert says which.
 """
@@ -16,6 +17,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from schemas.periods import micros
 from schemas.signals import Alert, Why, rfc3339
 from streams.burn.burn_rules import SEVERITIES
 
@@ -33,6 +35,9 @@ IN_WORDS: Mapping[Why, str] = {
     "budget_added": "a budget covers it",
 }
 
+OF_PEOPLE = ("acknowledged_by", "escalated")
+"""What the evidence says of whom an episode is with."""
+
 OUTLASTING = frozenset({"commitment"})
 """Rules that judge a period when it is over: its end resolves nothing of theirs."""
 
@@ -43,8 +48,9 @@ class Episode(msgspec.Struct):
     alert: Alert
     quiet_rounds: int = 0
     quiet_since_us: int = 0  # 0 = not quiet
-    escalated: int = 0  # to how many owners after the first
+    escalated: int = 0  # to how many owners after the first, since it was last told
     said: str = ""  # the message before anybody acknowledged or escalated it; '' = as it is
+    told_us: int = 0  # log time since which somebody may acknowledge it; 0 = since it opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class EpisodeBytes:
     quiet_since_us: int
     escalated: int = 0
     said: str = ""
+    told_us: int = 0
 
 
 def key_of(alert: Alert) -> EpisodeKey:
@@ -102,9 +109,17 @@ class Episodes:
         now_actual = (held.alert.basis, draft.basis) == ("estimated", "actual")
         if not now_actual and not is_more_urgent(held.alert, draft):
             return None
-        same = {"alert_id": held.alert.alert_id, "seq": held.alert.seq + 1, "opened_at": held.alert.opened_at}
-        held.alert, held.said = draft.model_copy(update=same), ""
-        return held.alert
+        before = held.alert
+        same = {"alert_id": before.alert_id, "seq": before.seq + 1, "opened_at": before.opened_at}
+        held.said = ""
+        if draft.notify:
+            held.alert, held.escalated, held.told_us = draft.model_copy(update=same), 0, micros(draft.at)
+            return held.alert
+        whose = {name: before.evidence[name] for name in OF_PEOPLE if name in before.evidence}
+        same |= {"status": before.status, "owner": before.owner, "evidence": {**draft.evidence, **whose}}
+        said = draft.model_copy(update=same)
+        held.alert = said.model_copy(update={"notify": before.notify})
+        return said
 
     def resolve(
         self, key: EpisodeKey, *, at: datetime, why: Why, because: str | None = None, numbers: Alert | None = None
@@ -158,7 +173,13 @@ class Episodes:
         """The open episodes, sorted by key."""
         return [
             EpisodeBytes(
-                key, held.alert.model_dump_json(), held.quiet_rounds, held.quiet_since_us, held.escalated, held.said
+                key,
+                held.alert.model_dump_json(),
+                held.quiet_rounds,
+                held.quiet_since_us,
+                held.escalated,
+                held.said,
+                held.told_us,
             )
             for key, held in sorted(self.open.items())
         ]
@@ -168,4 +189,5 @@ class Episodes:
         self.open, self._next_end = {}, None
         for one in held:
             alert = Alert.model_validate_json(one.alert_json)
-            self._hold(one.key, Episode(alert, one.quiet_rounds, one.quiet_since_us, one.escalated, one.said))
+            episode = Episode(alert, one.quiet_rounds, one.quiet_since_us, one.escalated, one.said, one.told_us)
+            self._hold(one.key, episode)

@@ -3,8 +3,9 @@
 Laws
 1. An acknowledgement in the policies is one transition, `acknowledged`, of the episode of that id, if it is open then.
 2. Of a budget with `escalate_to`, an alert that notifies, fires and is not acknowledged goes to the first of these when
-   `escalate_after` has passed at the floor, to the second after twice that time, and so on: each one a transition of
-   the same episode with another owner. An acknowledgement ends that; what it resolves to says the last owner.
+   `escalate_after` has passed at the floor since it was told, to the second after twice that time, and so on: each one
+   a transition of the same episode with another owner. What is told anew (a page after a ticket) begins anew. An
+   acknowledgement ends that; what it resolves to says the last owner.
 """
 
 from schemas.periods import instant, micros
@@ -51,7 +52,8 @@ def escalate(state: BurnState, *, floor_us: int) -> list[Alert]:
         if plan is None or not episode.alert.notify or episode.alert.status != "firing":
             continue
         budget = plan.budget
-        due_us = micros(episode.alert.opened_at) + (episode.escalated + 1) * budget.escalate_after_sec * 1_000_000
+        told_us = episode.told_us or micros(episode.alert.opened_at)
+        due_us = told_us + (episode.escalated + 1) * budget.escalate_after_sec * 1_000_000
         if episode.escalated < len(budget.escalate_to) and due_us <= floor_us:
             found.append(_passed_on(state, episode, plan))
     return found

@@ -87,17 +87,15 @@ def at_once(hours: Hours, budgets: set[tuple[str, str]]) -> None:
 
 
 def switched_off(state: BurnState) -> list[Alert]:
-    """Closing alerts of budgets that are in force and have no alerts by forecast any more."""
+    """Closing alerts of budgets that are in force and have no such alerts by forecast any more."""
     policies, at = state.policies, instant(state.clock.lead_us)
     if policies is None:
         return []
-    because = "it has no alerts by forecast any more"
     keys = [key for rule, _ in _COUNTERS for key in state.episodes.of_rule(rule) if key[1:3] in policies.plans]
-    return [
-        state.episodes.resolve(key, at=at, why="limit_changed", because=because)
-        for key in keys
-        if key[1:3] not in policies.forecast
-    ]
+    off = {key: "it has no alerts by forecast any more" for key in keys if key[1:3] not in policies.forecast}
+    promised = {key for key in keys if policies.plans[key[1:3]].budget.commitment}
+    off |= {key: "it is no commitment any more" for key in keys if key[0] == "under_use" and key not in promised}
+    return [state.episodes.resolve(key, at=at, why="limit_changed", because=off[key]) for key in keys if key in off]
 
 
 def _told(state: BurnState, key: MemberKey, slot: int, *, floor_us: int) -> list[Alert]:

@@ -3,7 +3,8 @@
 Laws
 1. What was spent is kept. Nothing that still holds is said again.
 2. A limit that rises resolves what is no longer reached (`limit_changed`), which can be crossed once more; one that
-   falls fires what it makes an open period cross. A threshold that is not in the list any more is resolved.
+   falls fires what it makes an open period cross. A threshold that is not in the list any more is resolved, and so is
+   a burn rate of a budget that has none any more.
 3. In a period that is over nothing fires, and nothing is taken back.
 4. A budget that is not open yet only learns its limit.
 """
@@ -14,11 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.periods import instant, micros
+from schemas.periods import Period, instant, micros
 from schemas.signals import Alert
 from streams.burn import burning, messages
 from streams.burn.allowances import plan_in
 from streams.burn.budgets import period_at
+from streams.burn.burn_rules import rungs_of
 from streams.burn.crossing import Crossing, cross, ease
 from streams.burn.episodes import EpisodeKey, Episodes
 from streams.burn.limits import BudgetKey, Plan
@@ -55,14 +57,19 @@ class _Moved:
     """A period under its limit now; `raised`: it is open, and the limit was lower."""
 
     plan: Plan
+    period: Period
     spent: Spent
     raised: bool
+
+    def has_rung(self, level: str) -> bool:
+        """Whether it can still burn too fast by that rung: burn alerts are wanted, and there is a limit."""
+        return any(rung.level == level for rung in rungs_of(self.plan.budget, nominal_sec=self.period.nominal_sec))
 
 
 def _relimited(state: BurnState, found: list[tuple[PeriodKey, int]], *, anyhow: bool) -> list[Alert]:
     held = held_episodes(state.episodes) if found else {}
     at = instant(state.clock.lead_us)
-    over: list[EpisodeKey] = []
+    over: list[tuple[EpisodeKey, str | None]] = []
     crossings: list[Crossing] = []
     for key, slot in found:
         plan = state.policies.plans.get(key[:2]) if state.policies is not None else None
@@ -80,14 +87,16 @@ def _relimited(state: BurnState, found: list[tuple[PeriodKey, int]], *, anyhow: 
             continue
         spent = spent_in(state.periods, slot)
         is_open = period.end_us > state.clock.closed_us()
-        moved = _Moved(plan, spent, is_open and plan.limit > before)
+        moved = _Moved(plan, period, spent, is_open and plan.limit > before)
         if moved.raised:
             ease(state.periods, slot, plan, spent, amounts=False)
-        over += [episode for episode in held.get(key, ()) if _is_over(state, episode, moved)]
+        over += [
+            (episode, _because(episode, moved)) for episode in held.get(key, ()) if _is_over(state, episode, moved)
+        ]
         crossings.append(
             Crossing(plan, key, period, spent, *cross(state.periods, slot, plan, spent, spent if is_open else NOTHING))
         )
-    resolved = [state.episodes.resolve(key, at=at, why="limit_changed") for key in over]
+    resolved = [state.episodes.resolve(key, at=at, why="limit_changed", because=because) for key, because in over]
     return resolved + fired(state, crossings)
 
 
@@ -111,10 +120,17 @@ def held_episodes(episodes: Episodes) -> Held:
 
 def _is_over(state: BurnState, episode: EpisodeKey, moved: _Moved) -> bool:
     if episode[0] == "burn_rate":
-        return moved.raised and burning.is_calm(state, episode, at_us=state.clock.lead_us) is True
+        slow = moved.raised and burning.is_calm(state, episode, at_us=state.clock.lead_us) is True
+        return slow or not moved.has_rung(episode[5])
     if moved.plan.step(episode[5]) is None:
         return True
     return moved.raised and not is_reached(state, episode, moved.plan, moved.spent)
+
+
+def _because(episode: EpisodeKey, moved: _Moved) -> str | None:
+    """What is to be said where it was not the limit that has changed."""
+    off = episode[0] == "burn_rate" and not moved.plan.budget.burn_alerts
+    return "it has no alerts of burning too fast any more" if off else None
 
 
 def is_reached(state: BurnState, episode: EpisodeKey, plan: Plan, spent: Spent) -> bool:

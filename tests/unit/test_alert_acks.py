@@ -10,15 +10,24 @@ from schemas.errors import InputError
 ONE, OTHER = "1c2d" + "0" * 28, "1c2e" + "0" * 28
 
 
-def transition(alert_id: str, status: str = "firing") -> dict[str, Any]:
+def transition(alert_id: str, status: str = "firing", *, seq: int = 1) -> dict[str, Any]:
     """A row of the view `alert_events`."""
-    return {"alert_id": alert_id, "org": "acme", "status": status}
+    return {"alert_id": alert_id, "org": "acme", "status": status, "seq": seq}
 
 
 def test_an_alert_is_named_by_the_beginning_of_its_id() -> None:
     """Its whole id and its organisation stand in the policies, with who takes it on."""
     found = acknowledgement_of("1c2d", [transition(ONE), transition(ONE)], By("dana", "a load test"))
     assert (found.id, found.org, found.by, found.note) == (ONE, "acme", "dana", "a load test")
+
+
+def test_a_page_is_taken_on_by_whoever_took_on_its_ticket() -> None:
+    """Taken on twice it is one entry; what is told anew afterwards is another one, by the same person, too."""
+    ticket = [transition(ONE), transition(ONE, "acknowledged", seq=2)]
+    page = [*ticket, transition(ONE, seq=3)]
+    first, again, anew = (acknowledgement_of("1c2d", some, By("dana")) for some in (ticket[:1], ticket, page))
+    assert (first, 3) == (again, anew.seq)
+    assert anew != first
 
 
 @pytest.mark.parametrize(
