@@ -12,6 +12,7 @@ from deploy.bench.anomalies_series import measured
 from deploy.bench.anomalies_servegen import Folder, folders, plants
 from deploy.bench.anomalies_strangers import thefts
 from deploy.bench.anomalies_vus import vus_pr
+from deploy.cli import main
 from schemas.errors import InputError
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -110,6 +111,27 @@ def test_the_development_series_score_what_is_required() -> None:
     result = measured(SHARED / "nab", only=["artificialWithAnomaly", "realAdExchange"])
     assert [line.series for line in result.lines] == [3, 3, 6]
     assert result.at_half.nab_score >= 56
+
+
+def test_the_command_prints_tables_and_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each measure has its table for a person, and the same numbers for a script."""
+    (tmp_path / "chunk-0-trace.csv").write_text("".join(f"{at * 600},0.5,1,,0,0\n" for at in range(40)))
+    for arguments in (["--keys", "50", "--days", "1"], ["--keys", "0", "--json"]):
+        words = ["--servegen", str(tmp_path), *arguments]
+        monkeypatch.setattr("sys.argv", ["burnline", "bench", "anomalies", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        out = capsys.readouterr().out
+        if "--json" in arguments:
+            told = json.loads(out)["measured"]
+            assert [one["measure"] for one in told if one["measure"] != "recall"] == ["quiet", "quiet"]
+            assert {one["kind"] for one in told if one["measure"] == "recall"} == {"spike", "loop", "stranger"}
+        else:
+            assert "nothing planted" in out
+            assert "50 keys:" in out
 
 
 def steady(clients: int, days: int) -> Folder:
