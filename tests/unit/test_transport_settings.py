@@ -61,7 +61,8 @@ def test_a_stage_needs_what_it_reads_and_writes() -> None:
         "control.advice",
         "internal.checkpoints",
         "internal.deltas",
-        "internal.progress",
+        "internal.heartbeats",
+            "internal.progress",
         "usage.policies",
         "usage.rates",
     ]
