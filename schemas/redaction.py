@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.outcomes import DECIMALS, NOT_TEXT
 from schemas.secrets import holds_secret, without_secrets
 from schemas.usage import MAX_EVENT_BYTES, UsageData, UsageEvent
 
@@ -37,10 +38,14 @@ _ENVELOPE = frozenset(UsageEvent.model_fields) - {"data"}
 _TEXT_FIELDS = frozenset({"user_agent", "subject", "partitionkey", "datacontenttype", "dataschema"})
 _MAP_FIELDS = frozenset({"tags", "asserted", "units"})
 USAGE_FIELDS = frozenset(UsageData.model_fields)
-_WORDS = frozenset(name for name, field in UsageData.model_fields.items() if "str" not in str(field.annotation)) | {
-    "units",
-    "reported_cost_usd",
-}
+_OF_CHARGES = {"amount_usd", "kind", "quantity", "service_from", "service_until", "timezone", "unit_price_usd"}
+_OF_OUTCOMES = {*DECIMALS, *NOT_TEXT, "finding_state", "outcome_type"}
+_WORDS = (
+    frozenset(name for name, field in UsageData.model_fields.items() if "str" not in str(field.annotation))
+    | {"units", "reported_cost_usd"}
+    | _OF_CHARGES
+    | _OF_OUTCOMES
+)
 """Fields whose values are no text: a string in one is a mistake, and of use where it is a number or one word."""
 _ONE_WORD = re.compile(r"[A-Za-z0-9+.\-]\S{0,63}")
 Allowed = Mapping[str, frozenset[str]]
