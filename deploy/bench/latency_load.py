@@ -85,7 +85,8 @@ class Sending:
     """Sends at a rate; what a broker refuses ends it."""
 
     def __init__(self, kafka: KafkaSettings, load: Company, *, run: str) -> None:
-        self._producer = Producer({**producer_config(kafka), "linger.ms": _LINGER_MS})
+        quiet = {"log_level": 0, "error_cb": lambda _error: None}  # a broker that stops is said by who stops it
+        self._producer = Producer({**producer_config(kafka), **quiet, "linger.ms": _LINGER_MS})
         self._topic, self._load, self._run = kafka.topic("usage.events"), load, run
         self._number = 0
         self._refused: KafkaError | None = None
