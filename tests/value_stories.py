@@ -40,6 +40,10 @@ def planted_waste() -> tuple[list[Json], list[Json], dict[str, str]]:
     unknown = same | {"prompt_fingerprint": "k-unknown", "latency_ms": None}
     add(None, 40, **unknown)
     add(None, 41, **unknown)  # nobody knows when the first answer was there
+    mixed = same | {"prompt_fingerprint": "k-mixed"}
+    add(None, 44, **mixed)
+    add("duplicate", 45, **mixed | {"latency_ms": None})
+    add(None, 46, **mixed)  # nor when the second was
     failed = same | {"prompt_fingerprint": "k-failed"}
     add(None, 50, **failed, status="error")
     add(None, 51, **failed)  # the first was no answer

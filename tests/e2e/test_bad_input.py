@@ -235,18 +235,23 @@ def test_planted_prompts_and_secrets_are_nowhere(stack: Stack) -> None:
     producer = Producer(stack.login("emitters"))
     for one in records:
         producer.produce("usage.events", one.value, key=one.key, headers=list(one.headers))
+    said = {"org": "acme", "outcome_type": "merged", "artifact": SECRET, **texts}
+    for id_, data in (("canary-kept", said), ("canary-refused", said | {"accepted": PROMPT})):
+        outcome = event(id_, now) | {"type": "burnline.outcome.v1", "data": data}
+        producer.produce("usage.outcomes", raw(outcome), key=b"acme")
     assert producer.flush(60) == 0
     stack.run("drain", "--timeout", "120")
     [found] = stack.rows("SELECT count() AS n FROM usage_events WHERE id = 'canary-counted'")
     assert found == {"n": "1"}
+    assert stack.rows("SELECT id, artifact FROM outcomes") == [{"id": "canary-kept", "artifact": "[redacted]"}]
     looked_at, where = set(), set()
     for place, content in holdings(stack):
         looked_at.add(place)
         if any(planted in unpacked(content) for planted in (PROMPT[:18].encode(), SECRET.encode())):
             where.add(place)
-    assert where == {"topic usage.events"}  # what emitters send, for seven days
+    assert where == {"topic usage.events", "topic usage.outcomes"}  # what emitters send, for seven days
     assert {"topic internal.rated", "topic usage.dead_letters", "table usage_events_store", "table dead_letters_store",
-            "file logs/rating.log", "status"} <= looked_at  # fmt: skip
+            "table outcome_revisions_store", "file logs/rating.log", "status"} <= looked_at  # fmt: skip
 
 
 def test_a_record_that_the_topic_cannot_hold_is_refused_to_its_sender(stack: Stack) -> None:
