@@ -62,7 +62,7 @@ def test_a_stage_needs_what_it_reads_and_writes() -> None:
         "internal.checkpoints",
         "internal.deltas",
         "internal.heartbeats",
-            "internal.progress",
+        "internal.progress",
         "usage.policies",
         "usage.rates",
     ]
