@@ -20,9 +20,6 @@ from sinks.store import Connect, Store, translated
 
 FOLDER = Path(__file__).parent / "migrations"
 RACES = 5
-GIVEN_OUT = frozenset(range(13, 17))
-"""Numbers that work under way may take, or never takes: a file of a higher number does not wait for them, so nothing in
-them may depend on the order."""
 _APPLIED = """
 CREATE TABLE IF NOT EXISTS schema_migrations_store
 (number UInt32, name String, content_hash String, applied_at DateTime64(6, 'UTC'))
@@ -44,11 +41,9 @@ class Migration:
 
 
 def migrations(folder: Path = FOLDER) -> list[Migration]:
-    """The files by number. Raises: FatalError: a number is there twice, or missing and not GIVEN_OUT."""
+    """The files by number. Raises: FatalError: a number is missing or there twice."""
     found = [Migration(int(path.name[:4]), path.stem, path.read_text()) for path in sorted(folder.glob("[0-9]*.sql"))]
-    numbers = [migration.number for migration in found]
-    forgotten = set(range(1, max(numbers, default=0) + 1)) - set(numbers) - GIVEN_OUT
-    if forgotten or len(set(numbers)) < len(numbers):
+    if [migration.number for migration in found] != list(range(1, len(found) + 1)):
         raise FatalError(f"{folder}: migrations must be numbered 0001, 0002, ... without gaps")
     return found
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import CorruptStateError, FatalError
-from sinks.migrate import GIVEN_OUT, Migration, migrations, pending
+from sinks.migrate import Migration, migrations, pending
 
 ONE, TWO = Migration(1, "0001_one", "SELECT 1"), Migration(2, "0002_two", "SELECT 2")
 
@@ -34,17 +34,4 @@ def test_numbers_without_gaps(tmp_path: Path) -> None:
     (tmp_path / "0001_a.sql").write_text("SELECT 1")
     (tmp_path / "0003_c.sql").write_text("SELECT 1")
     with pytest.raises(FatalError, match=r"without gaps"):
-        migrations(tmp_path)
-
-
-def test_numbers_that_were_given_out_may_be_missing_or_come_later(tmp_path: Path) -> None:
-    """Their file is applied when it comes, though a higher number was applied before it."""
-    last = max(GIVEN_OUT)
-    for number in {*range(1, last + 2)} - GIVEN_OUT:
-        (tmp_path / f"{number:04}_x.sql").write_text("SELECT 1")
-    applied = {found.number: found.content_hash() for found in migrations(tmp_path)}
-    (tmp_path / f"{last:04}_late.sql").write_text("SELECT 2")
-    assert [found.number for found in pending(migrations(tmp_path), applied)] == [last]
-    (tmp_path / f"{last:04}_twice.sql").write_text("SELECT 2")
-    with pytest.raises(FatalError):
         migrations(tmp_path)
