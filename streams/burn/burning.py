@@ -1,7 +1,7 @@
 """Which budgets burn too fast now, and which of those that did have calmed down.
 
 Judged are members with a live row since the last judgement, once their budget is open; a budget whose limit is spent
-is not judged, because its thresholds say so already. All rungs are published. Of a budget one notifies if it is a
+is not judged, because its thresholds say so already. All rungs are published. In a period one notifies if it is a
 ticket or a page, and more severe than everything that is open, or a ticket by which what is left lasts less than half
 as long as was last told; an open rung that becomes more severe is said again.
 """
@@ -21,7 +21,7 @@ from streams.burn.episodes import EpisodeKey
 from streams.burn.limits import Pair, Plan, Unit
 from streams.burn.messages import TooFast
 from streams.burn.raising import raised
-from streams.burn.state import UNJUDGED, BurnState, MemberKey
+from streams.burn.state import UNJUDGED, BurnState
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -160,9 +160,9 @@ def _said(state: BurnState, found: list[TooFast]) -> list[Alert]:
     told = _told(state)
     for one in sorted(found, key=_urgency):
         budget = one.plan.budget
-        whose, severity = (budget.org, budget.id, one.member), SEVERITIES.index(one.severity)
         start = "" if budget.period == "rolling" else rfc3339(instant(one.period.start_us))
-        held = state.episodes.open.get(("burn_rate", *whose, start, one.rung.level))
+        whose, severity = (budget.org, budget.id, one.member, start), SEVERITIES.index(one.severity)
+        held = state.episodes.open.get(("burn_rate", *whose, one.rung.level))
         if held is not None and SEVERITIES.index(held.alert.severity) >= severity:
             continue
         severe, lasts = told.get(whose, NOTHING)
@@ -174,11 +174,11 @@ def _said(state: BurnState, found: list[TooFast]) -> list[Alert]:
     return alerts
 
 
-def _told(state: BurnState) -> dict[MemberKey, tuple[int, int]]:
-    """Of each member the highest severity that is open, and the shortest time that somebody was told it lasts."""
-    found: dict[MemberKey, tuple[int, int]] = {}
+def _told(state: BurnState) -> dict[tuple[str, str, str, str], tuple[int, int]]:
+    """Of each member and period the highest severity that is open, and the shortest time that was told to be left."""
+    found: dict[tuple[str, str, str, str], tuple[int, int]] = {}
     for key in state.episodes.of_rule("burn_rate"):
-        whose, alert = (key[1], key[2], key[3]), state.episodes.open[key].alert
+        whose, alert = (key[1], key[2], key[3], key[4]), state.episodes.open[key].alert
         severe, lasts = found.get(whose, NOTHING)
         told_sec = int(alert.evidence.get("lasts_sec", ALWAYS_SEC)) if alert.notify else ALWAYS_SEC
         found[whose] = (max(severe, SEVERITIES.index(alert.severity)), min(lasts, told_sec))

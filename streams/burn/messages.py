@@ -17,7 +17,7 @@ from schemas.signals import ALERT_TYPE, Alert, CloudSignal
 from streams.burn.amounts import lasting, percent, short, shown, unit_name, window_name
 from streams.burn.burn_rules import Rung, Severity
 from streams.burn.crossing import Crossing
-from streams.burn.limits import Pair, Plan, Step, amount_of
+from streams.burn.limits import Pair, Plan, Step, Unit, amount_of
 from streams.ports import Output
 
 _WRITTEN_PLACES = 6
@@ -87,7 +87,7 @@ def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated:
     ratio = f"{float(spent / budget.limit):.4f}" if budget.limit else "no limit"
     subject = f"{entity_type} {entity_id}"
     unit = unit_name(budget.unit)
-    past = percent(step.share) if step.share is not None else f"{plain(step.amount)} {unit}"
+    past = percent(step.share) if step.share is not None else f"{_written(step.amount, budget.unit)} {unit}"
     spends = f"{shown(spent, budget.unit)} of {shown_limit(budget)} {unit}, past {past} of"
     if not budget.limit and step.share is not None:
         spends = f"{shown(spent, budget.unit)} {unit} of a budget of 0 {unit}:"
@@ -153,15 +153,23 @@ def _severity(step: Step, budget: Budget, *, estimated: bool) -> Literal["info",
 
 def shown_limit(budget: Budget) -> str:
     """A limit as it was written; to the cent where it was shared out or carried over."""
-    written = -int(budget.limit.normalize().as_tuple().exponent)
-    return plain(budget.limit) if written <= _WRITTEN_PLACES else shown(budget.limit, budget.unit)
+    return _written(budget.limit, budget.unit)
+
+
+def _written(amount: Decimal, unit: Unit) -> str:
+    """USD as somebody wrote them in a policy; counts as all counts."""
+    places = -int(amount.normalize().as_tuple().exponent)
+    return plain(amount) if unit == "usd" and places <= _WRITTEN_PLACES else shown(amount, unit)
 
 
 def commitment_alert(plan: Plan, member: str, period: Period, spent: Decimal, *, at: datetime) -> Alert:
-    """A period is over in which less was spent than was committed to; `value` and `threshold` in the budget's unit."""
+    """A period is over in which less was spent than was committed to; `value` and `threshold` in the budget's unit.
+
+    After refunds beyond zero all of it is unused, and no more than that.
+    """
     budget = plan.budget
     entity_type, entity_id = whose(budget, member)
-    unit, left = unit_name(budget.unit), budget.limit - spent
+    unit, left = unit_name(budget.unit), budget.limit - max(spent, Decimal(0))
     return draft(
         at=at,
         topic="alerts.budgets",

@@ -166,6 +166,25 @@ def _older(
     return msgspec.structs.replace(record, value=msgspec.msgpack.encode(older))
 
 
+def test_counts_are_put_alike_in_a_sentence() -> None:
+    """What was spent, the limit and the threshold have their thousands apart; USD of a policy stay as written."""
+    terms = {**BUDGET, "unit": "tokens", "limit": "5000000", "thresholds": ["1"], "threshold_amounts": ["1000000"]}
+    log = BurnLog(policy_offset=0)
+    log.say(AT, [replace(spend(0), tokens=1_000_000)])
+    assert alerts(run(new_lane(policies(terms)), log.records))[0].message == (
+        "org acme has spent 1 000 000 of 5 000 000 tokens, past 1 000 000 tokens of budget b, day from 2026-11-22 (UTC)"
+    )
+
+
+def test_less_than_nothing_used_of_a_commitment_is_all_of_it_unused() -> None:
+    """After a refund no more than what was promised is missing."""
+    log = BurnLog(policy_offset=0)
+    log.say(AT, [replace(spend(0), cost_pico=-5 * USD)])
+    log.say(AT + 86_400 * SEC, [])
+    terms = {**BUDGET, "limit": "10", "thresholds": ["1"], "commitment": True}
+    assert alerts(run(new_lane(policies(terms)), log.records))[0].message.endswith(": 10.00 USD are unused")
+
+
 def test_alert_about_no_money_at_all_reads_well() -> None:
     """Amounts below a dollar keep four digits; a budget of nothing is called that."""
     log = BurnLog(policy_offset=0)
