@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from deploy.cli import output
 from deploy.cli.output import put, put_table
 from deploy.moments import in_utc
 from schemas.money import plain
@@ -38,14 +39,14 @@ def show(told: Json) -> None:
     """All of an explanation, as far as it goes."""
     if "alert" in told:
         for line in alert_lines(told):
-            put(line)
+            put(output.plain(line))
         put("")
         _show_transitions(told["transitions"])
         put("")
     if "bridge" in told:
         _show_bridge(told)
     for note in told["notes"]:
-        put(f"note: {note}")
+        put(output.plain(f"note: {note}"))
 
 
 def alert_lines(told: Json) -> Iterator[str]:
@@ -101,7 +102,7 @@ def _show_transitions(transitions: Sequence[Json]) -> None:
 def _show_bridge(told: Json) -> None:
     window, baseline = told["window"], told["baseline"]
     whose = ", ".join(f"{name} {value}" for name, value in told["scope"].items()) or "everybody"
-    put(f"spend of   {whose}")
+    put(output.plain(f"spend of   {whose}"))
     put(f"window     {_time(window['since'])} to {_time(window['until'])}")
     put(f"against    {_time(baseline['since'])} to {_time(baseline['until'])}, {baseline['what']}")
     put("")

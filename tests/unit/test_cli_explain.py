@@ -76,6 +76,16 @@ def test_what_is_printed_adds_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert "note: something to know" in text
 
 
+def test_no_name_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    """Names are whoever's who sent them; a terminal takes C1 controls for commands, and marks that turn text around."""
+    found, trap = explanation(), "x\x9b2J\u202ey"
+    found |= {"alert": found["alert"] | {"message": trap}, "scope": {"user": trap}, "notes": [trap]}
+    show(found)
+    printed = capsys.readouterr().out
+    assert [mark for mark in ("\x9b", "\u202e") if mark in printed] == []
+    assert printed.count("x\N{REPLACEMENT CHARACTER}2J") == 3
+
+
 def test_a_policy_that_was_never_set_is_said() -> None:
     """The defaults held."""
     found = explanation() | {"policy": None}
