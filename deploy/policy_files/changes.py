@@ -9,6 +9,7 @@ from deploy.policy_files.tables import Policies, meant
 from schemas.aliases import Aliases
 from schemas.directory import DirectoryEntry, strays_of
 from schemas.errors import PolicyError
+from schemas.money import plain
 from schemas.policies import Budget, BudgetIncrease, Key, OnePolicy, PolicyChange, key_of
 from schemas.policies import Policies as InForcePolicies
 from schemas.signals import rfc3339
@@ -34,7 +35,7 @@ def change_between(
     """The change that brings `wanted` into force and takes `removes` out of it; None where that changes nothing.
 
     Raises: PolicyError: something is both set and removed, aliases go in a ring, an entry of the directory or an
-        increase refers to what would not be there, or the change is too large for one message.
+        increase refers to what would not be there, or is a part of a token, or the change is too large for one message.
     """
     both = sorted({key_of(policy) for policy in wanted} & set(removes))
     if both:
@@ -82,7 +83,7 @@ def _check_directory(after: Iterable[OnePolicy]) -> None:
 
 
 def _check_increases(after: Collection[OnePolicy]) -> None:
-    """Each increase is of a budget that is there. Raises: PolicyError: one is not."""
+    """Each increase is of a budget that is there, in what it counts. Raises: PolicyError: one is not."""
     budgets = {(policy.org, policy.id): policy for policy in after if isinstance(policy, Budget)}
     for policy in after:
         if not isinstance(policy, BudgetIncrease):
@@ -95,6 +96,11 @@ def _check_increases(after: Collection[OnePolicy]) -> None:
         if policy.member is not None and budget.each is None:
             raise PolicyError(
                 f'[[budget_increase]] "{policy.id}": budget "{budget.id}" is for no members; leave member out'
+            )
+        if budget.unit != "usd" and policy.amount != policy.amount.to_integral_value():
+            raise PolicyError(
+                f'[[budget_increase]] "{policy.id}": amount = {plain(policy.amount)} of {budget.unit}: '
+                "write a whole number"
             )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from deploy.policy_files.never_meant import never_meant
 from deploy.policy_files.shapes import WrongShapeError, duration, duration_sec, shaped, shown
 from schemas.aliases import Alias
 from schemas.directory import Agent, BusinessUnit, CostCenter, Credential, Identity, Team, User
@@ -126,9 +127,10 @@ def policy_of(kind: str, table: Mapping[str, object], org: str | None) -> tuple[
     if mistakes:
         return None, mistakes
     try:
-        return _ADAPTER.validate_python(values), []
+        policy = _ADAPTER.validate_python(values)
     except ValidationError as error:
         return None, [_sentence(kind, table, found) for found in error.errors(include_url=False)]
+    return policy, never_meant(policy)
 
 
 def _names(field: str) -> list[str]:

@@ -224,6 +224,10 @@ def test_an_increase_is_of_a_budget_that_is_there() -> None:
     ana = read_policies([PolicyFile("more.toml", INCREASE.replace(b'"BUDGET"', b'"code"\nmember = "ana"'))])
     with pytest.raises(PolicyError, match='budget "code" is for no members'):
         change_between(before, ana, (), author=AUTHOR)
+    tokens = in_force_after(FILE.replace(b"10.5", b"10").replace(b'id = "code"', b'id = "code"\nunit = "tokens"'))
+    half = read_policies([PolicyFile("more.toml", INCREASE.replace(b"BUDGET", b"code").replace(b"50", b"0.5"))])
+    with pytest.raises(PolicyError, match=r"amount = 0\.5 of tokens: write a whole number"):
+        change_between(tokens, half, (), author=AUTHOR)
 
 
 def test_the_page_about_budgets_shows_a_file_that_is_taken() -> None:
