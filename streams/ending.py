@@ -24,9 +24,9 @@ def end_process(error: BaseException) -> NoReturn:
     notes = "; ".join(getattr(error, "__notes__", ()))
     try:
         if isinstance(error, BurnlineError):
-            _LOG.critical("ends", error=type(error).__name__, reason=str(error), **({"at": notes} if notes else {}))
+            _LOG.critical("ends", error=type(error).__name__, reason=str(error), **({"where": notes} if notes else {}))
         else:
-            _LOG.critical("ends", error=type(error).__name__, reason=str(error), at=notes, exc_info=error)
+            _LOG.critical("ends", error=type(error).__name__, reason=str(error), where=notes, exc_info=error)
         logging.shutdown()
         sys.stderr.flush()
     finally:

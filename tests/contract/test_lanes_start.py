@@ -165,7 +165,7 @@ def test_a_step_that_raises_ends_the_worker_and_names_its_batch(place: Place, wo
     workers.append(CountingWorker(place, "0"))
     assert workers[0].wait() == 1
     (line,) = workers[0].said("ends")
-    assert (line["error"], line["at"]) == ("ValueError", f"batch of {counting.SOURCE}/3: offsets (0, 0)")
+    assert (line["error"], line["where"]) == ("ValueError", f"batch of {counting.SOURCE}/3: offsets (0, 0)")
     assert place.read(counting.OUT, 3) == []
     assert (place.progress()[3].next_offset, place.progress()[3].deaths) == (0, 1)
 
