@@ -27,11 +27,18 @@ class Wanted:
     offset: int = 0
 
 
+_SPOKEN_FOR: set[int] = set()
+
+
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, and that this process neither gave out nor required before."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port = int(probe.getsockname()[1])
+        if port not in _SPOKEN_FOR:
+            _SPOKEN_FOR.add(port)
+            return port
 
 
 def is_free(port: int) -> bool:
@@ -79,3 +86,4 @@ def require_free(port: int, *, of: str, flag: str) -> None:
             f"port {port} for {of} is taken by {holder_of(port)}; "
             f"choose another with {flag} PORT, or any free one with {flag} 0"
         )
+    _SPOKEN_FOR.add(port)

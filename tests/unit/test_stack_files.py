@@ -322,3 +322,8 @@ def test_record_survives_writing(layout: Layout) -> None:
     write_record(layout, record)
     assert read_record(layout) == record
     assert isinstance(record, StackRecord)
+
+
+def test_no_free_port_is_given_out_twice() -> None:
+    """The parts of a stack choose their ports one after the other, before any of them listens."""
+    assert len({free_port() for _ in range(1_000)}) == 1_000
