@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 PYTHON_OF_SERVICE := env -u PYTHONPATH $(SERVICE_VENV)/bin/python
-.PHONY: help setup demo test test-client test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint sbom licences audit manifests schemas lock clean
+.PHONY: help setup demo test test-all test-client test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint sbom licences audit manifests schemas lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -33,7 +33,9 @@ demo: $(READY) ## start the stack, replay a company's day, show what Burnline fo
 	@$(BIN)/python -m deploy demo
 
 test: ## run every test that this machine can run
-	@$(MAKE) --no-print-directory -j 2 lint test-client
+	@$(MAKE) --no-print-directory -j 3 lint test-client test-all
+
+test-all: $(READY) ## pytest alone, as `make test` runs it
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 $(SERVICE_VENV)/.packages: $(SERVICE)/requirements.lock
