@@ -125,12 +125,20 @@ def alert_checks(alerts: Sequence[Alert], expected: Expected) -> list[Check]:
     ]
 
 
+_URGENCY = ("info", "warning", "critical")
+
+
 def _follows(before: Alert | None, alert: Alert) -> bool:
-    """Whether it may be the next transition: firing, then perhaps firing by cost after an estimate, then resolved."""
+    """Whether it may be the next transition.
+
+    Firing, then perhaps firing by cost after an estimate, or a burn rate that is more urgent now, then resolved.
+    """
     if before is None:
         return (alert.seq, alert.status) == (1, "firing")
     now_actual = (before.basis, alert.basis) == ("estimated", "actual")
-    return alert.seq == before.seq + 1 and before.status == "firing" and (alert.status == "resolved" or now_actual)
+    now_urgent = alert.rule == "burn_rate" and _URGENCY.index(alert.severity) > _URGENCY.index(before.severity)
+    ends_or_grows = alert.status == "resolved" or now_actual or (alert.status == "firing" and now_urgent)
+    return alert.seq == before.seq + 1 and before.status == "firing" and ends_or_grows
 
 
 def _dares_too_much(alert: Alert) -> bool:
