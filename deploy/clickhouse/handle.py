@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from deploy.clickhouse.errors import MEMORY_LIMIT_EXCEEDED, SYNTAX_ERROR, StatementError
+from deploy.clickhouse.errors import SYNTAX_ERROR, UNKNOWN_EXCEPTION, StatementError
 from deploy.clickhouse.reply import from_engine_message
 from deploy.clickhouse.rights import WRITER_SETTINGS
 from deploy.clickhouse.statement import InsertHead
@@ -168,7 +168,8 @@ class Handle:
                 _cancel(self._connection, insert)
         held = int(self.query(f"SELECT count() FROM {_HELD}", "TSV").data)  # noqa: S608  a name of ours
         if held != read:
-            raise StatementError(MEMORY_LIMIT_EXCEEDED, f"of the insert's {read} rows the engine could hold {held}")
+            why = f"a default or a constraint of {head.table} refuses one, or the engine's memory is short"
+            raise StatementError(UNKNOWN_EXCEPTION, f"of the insert's {read} rows none is stored: {why}")
 
     def set(self, settings: Mapping[str, str]) -> None:
         """The settings are in force on this handle.

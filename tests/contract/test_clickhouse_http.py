@@ -170,7 +170,7 @@ def test_the_same_token_twice_counts_once(client: Any) -> None:
 
 
 def test_an_insert_that_fails_behind_its_last_row_is_an_error(client: Any) -> None:
-    """Neither a view that raises nor too little memory is told as success; the next insert is as good as ever."""
+    """A view that raises, too little memory, a default, a constraint: none is told as success; the next one works."""
     table, target = new_table(client, "a UInt64"), new_table(client, "a UInt64")
     client.command(f"CREATE MATERIALIZED VIEW {target}_mv TO {target} AS SELECT throwIf(a = 7) AS a FROM {table}")
     client.insert(table, [[1]], column_names=["a"])
@@ -179,6 +179,11 @@ def test_an_insert_that_fails_behind_its_last_row_is_an_error(client: Any) -> No
     other = new_table(client, "a UInt64")
     with pytest.raises(DatabaseError, match=r"(?i)memory"):
         client.insert(other, [[number] for number in range(300_000)], settings={"max_memory_usage": 1_000_000})
+    for refusal in ("b UInt8 DEFAULT throwIf(a = 7)", "CONSTRAINT small CHECK a < 7"):
+        strict = new_table(client, f"a UInt64, {refusal}")
+        with pytest.raises(DatabaseError, match="of the insert's 2 rows none is stored: a default or a constraint"):
+            client.insert(strict, [[6], [7]], column_names=["a"])
+        assert client.query(f"SELECT count() FROM {strict}").result_rows == [(0,)]
     client.insert(other, [[2]])
     assert client.query(f"SELECT sum(a) FROM {other}").result_rows == [(2,)]
 

@@ -177,21 +177,24 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
 def test_a_part_that_a_full_disk_cut_short_is_found_and_its_rows_are_there(tmp_path: Path) -> None:
     """The process ends by itself and says why; started anew, it has every row."""
     storage = started_clickhouse(tmp_path, "--look-sec", "0.2")
-    with storage.client(database="burnline") as client:
-        client.command("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
-        for number in range(3):
-            client.insert("t", [[number]])
-        client.command("OPTIMIZE TABLE t FINAL")
-        [(path,)] = client.query("SELECT path FROM system.parts WHERE table = 't' AND active").result_rows
-    for file in Path(path).iterdir():
-        os.truncate(file, 0)
-    assert storage.process is not None
-    assert storage.process.wait(60) == 4
-    assert "a full disk cut parts short" in storage.stop()[1]
-    storage.start()
-    with storage.client(database="burnline") as client:
-        assert client.query("SELECT groupArray(a) FROM (SELECT a FROM t ORDER BY a)").result_rows == [([0, 1, 2],)]
-    assert storage.stop()[0] == 0
+    try:
+        with storage.client(database="burnline") as client:
+            client.command("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
+            for number in range(3):
+                client.insert("t", [[number]])
+            client.command("OPTIMIZE TABLE t FINAL")
+            [(path,)] = client.query("SELECT path FROM system.parts WHERE table = 't' AND active").result_rows
+        for file in Path(path).iterdir():
+            os.truncate(file, 0)
+        assert storage.process is not None
+        assert storage.process.wait(60) == 4
+        assert "a full disk cut parts short" in storage.stop()[1]
+        storage.start()
+        with storage.client(database="burnline") as client:
+            assert client.query("SELECT groupArray(a) FROM (SELECT a FROM t ORDER BY a)").result_rows == [([0, 1, 2],)]
+        assert storage.stop()[0] == 0
+    finally:
+        storage.stop()
 
 
 def test_a_running_insert_ends_before_the_process(storage: ClickHouse) -> None:
