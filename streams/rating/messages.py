@@ -54,29 +54,31 @@ def rated_messages(batch: Batch, rows: pa.RecordBatch) -> list[Output]:
     ]
 
 
-def delta_messages(batch: Batch, deltas: pa.RecordBatch | None) -> list[Output]:
+def delta_messages(batch: Batch, deltas: pa.RecordBatch | None, steps: pa.RecordBatch | None = None) -> list[Output]:
     """One message to every partition of internal.deltas and of internal.steps, empty where it has no rows."""
-    steps = range(BY_NAME[STEPS_TOPIC].partitions)
-    headers = batch.headers(rows=0)
-    empty = [Output(STEPS_TOPIC, _NO_STEPS, partition=partition, headers=headers) for partition in steps]
-    return sum_messages(batch, deltas) + empty
+    return sum_messages(batch, deltas) + _to_all(STEPS_TOPIC, _NO_STEPS, batch, steps)
 
 
 def sum_messages(batch: Batch, deltas: pa.RecordBatch | None) -> list[Output]:
-    """One message to every partition of internal.deltas, empty where it has no rows; several where it has too many.
+    """One message to every partition of internal.deltas, empty where it has no rows; several where it has too many."""
+    return _to_all(DELTAS_TOPIC, NO_DELTAS, batch, deltas)
 
-    Only the last of several moves the clock: nothing is judged over at a time for which rows are still to come.
+
+def _to_all(topic: str, nothing: bytes, batch: Batch, table: pa.RecordBatch | None) -> list[Output]:
+    """The rows at the partitions of their orgs.
+
+    Only the last of several messages moves the clock: nothing is judged at a time for which rows are still to come.
     """
-    partitions = BY_NAME[DELTAS_TOPIC].partitions
-    parts = [None] * partitions if deltas is None else _by_org(deltas, partitions)
+    partitions = BY_NAME[topic].partitions
+    parts = [None] * partitions if table is None else _by_org(table, partitions)
     outputs = []
     for partition, part in enumerate(parts):
         pieces = [None] if part is None else _pieces(part, batch)
         for number, piece in enumerate(pieces):
-            value, rows = (NO_DELTAS, 0) if piece is None else (to_arrow_bytes(piece), piece.num_rows)
+            value, rows = (nothing, 0) if piece is None else (to_arrow_bytes(piece), piece.num_rows)
             heading = batch if number == len(pieces) - 1 else batch._replace(clock=False)
             headers = heading.headers(rows=rows, piece=number)
-            outputs.append(Output(topic=DELTAS_TOPIC, value=value, partition=partition, headers=headers))
+            outputs.append(Output(topic=topic, value=value, partition=partition, headers=headers))
     return outputs
 
 
@@ -88,12 +90,12 @@ def _pieces(part: pa.RecordBatch, batch: Batch) -> list[pa.RecordBatch]:
     return [part.slice(start, step) for start in range(0, part.num_rows, step)]
 
 
-def _by_org(deltas: pa.RecordBatch, partitions: int) -> list[pa.RecordBatch | None]:
+def _by_org(rows: pa.RecordBatch, partitions: int) -> list[pa.RecordBatch | None]:
     """The rows of each partition, None where there are none; an org's rows all go to one."""
-    encoded = deltas.column("org").dictionary_encode()
+    encoded = rows.column("org").dictionary_encode()
     homes = [partition_for(org.encode(), partitions) for org in encoded.dictionary.to_pylist()]
     if len(set(homes)) <= 1:
-        return [deltas if homes and partition == homes[0] else None for partition in range(partitions)]
+        return [rows if homes and partition == homes[0] else None for partition in range(partitions)]
     home = np.array(homes)[encoded.indices.to_numpy()]
-    rows = [np.flatnonzero(home == partition) for partition in range(partitions)]
-    return [deltas.take(pa.array(some)) if len(some) else None for some in rows]
+    places = [np.flatnonzero(home == partition) for partition in range(partitions)]
+    return [rows.take(pa.array(some)) if len(some) else None for some in places]

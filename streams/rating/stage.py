@@ -4,8 +4,8 @@ Steps of a batch, all of them in one transaction of the lane; a crash before its
 1. decode; complete leaves; refuse what is no event or lies in the future
 2. attribute by the directory; price; refuse what costs 10**6 USD or more
 3. drop copies of what the duplicate window holds; refuse what contradicts it
-4. rows to internal.rated, sums to *every* partition of internal.deltas, an empty message to every partition of
-   internal.steps (for pattern rules to come), identities to internal.seen, refusals to usage.dead_letters
+4. rows to internal.rated, sums to *every* partition of internal.deltas, slim rows to every one of internal.steps,
+   identities to internal.seen, refusals to usage.dead_letters
    What revises an event that the window holds, and what is void, is a row without sums (`corrects`): the sink, which
    has what it replaces, publishes the difference.
 
@@ -47,6 +47,7 @@ from streams.rating.price_rules import Prices
 from streams.rating.prices import PriceBook
 from streams.rating.rows import Marks, rated_rows
 from streams.rating.seen import Seen, enough, rebuilt, seen_from_bytes, seen_to_bytes
+from streams.rating.steps import steps_of
 from streams.rating.strays import strays
 
 NAME = "rating"
@@ -201,8 +202,9 @@ class RatingLane:
         """Rows, deltas and identities of the rows that are admitted."""
         kept, marks = admitted.kept, admitted.marks
         yield from rated_messages(heading, rated_rows(columns, charges, marks, kept=kept))
-        batch = counted(columns, charges, live=marks.live, kept=kept[~marks.corrects[kept]])
-        yield from delta_messages(heading, deltas_of(batch, self._matcher.matches(columns)))
+        counting = kept[~marks.corrects[kept]]
+        deltas = deltas_of(counted(columns, charges, live=marks.live, kept=counting), self._matcher.matches(columns))
+        yield from delta_messages(heading, deltas, steps_of(columns, charges, live=marks.live, kept=counting))
         if len(admitted.kept):
             yield self._seen(admitted.known, held_before=admitted.held_before)
 

@@ -1,0 +1,128 @@
+"""Slim rows for `internal.steps`, out of a rated batch's columns: what rules over single events need, no more.
+
+Laws
+1. Events that name somebody or something to follow (`NAMING`) are rows, in log order; the others are summed in rests.
+2. The sums over `events`, tokens and cost of all rows are those of the events that deltas count.
+3. Events without such a name cost one look per column that the whole batch lacks, and a share of a few sums.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.steps import NAMING, STEP_NUMBERS, STEP_SCHEMA, STEP_TEXTS, without_empty
+from streams.rating.charging import Charges
+from streams.rating.columns import Columns
+from streams.rating.costs import Bools, split
+from streams.rating.groups import Ints
+
+
+class _Facts(NamedTuple):
+    """What is known of every row without looking at names."""
+
+    live: Bools
+    owned: Bools
+    unpriced: Bools
+    input_tokens: Ints
+    output_tokens: Ints
+    micro: Ints
+    pico: Ints
+
+
+def steps_of(columns: Columns, charges: Charges, *, live: Bools, kept: Ints) -> pa.RecordBatch | None:
+    """The slim rows of the events `kept`, then the rests; None where there are none."""
+    if len(kept) == 0:
+        return None
+    facts = _facts(columns, charges, live)
+    named = _named(columns)
+    rows = kept[named[kept]] if named is not None else kept[:0]
+    rests = kept[~named[kept]] if named is not None else kept
+    parts = [_rows(columns, facts, rows)] if len(rows) else []
+    parts += [_rests(columns, facts, rests)] if len(rests) else []
+    found = parts[0] if len(parts) == 1 else pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+    return without_empty(found)
+
+
+def _facts(columns: Columns, charges: Charges, live: Bools) -> _Facts:
+    micro, pico = split(np.maximum(charges.cost, 0))
+    owned = _present(columns, "team") | _present(columns, "user")
+    sides = (np.maximum(columns.input.total, 0), np.maximum(columns.output.total, 0))
+    return _Facts(live, owned, charges.unpriced, *sides, micro, pico)
+
+
+def _present(columns: Columns, name: str) -> Bools:
+    if columns.missing(name):
+        return np.zeros(columns.rows, np.bool_)
+    present: Bools = columns.text(name).is_valid().to_numpy(zero_copy_only=False)
+    return present
+
+
+def _named(columns: Columns) -> Bools | None:
+    """Which rows have a name to follow; None where none has."""
+    found: Bools | None = None
+    for name in NAMING:
+        if not columns.missing(name):
+            found = _present(columns, name) if found is None else found | _present(columns, name)
+    return found
+
+
+def _rows(columns: Columns, facts: _Facts, rows: Ints) -> pa.RecordBatch:
+    at, whole = pa.array(rows), len(rows) == columns.rows
+    found: dict[str, pa.Array] = {
+        "ts_us": pa.array(columns.event_us[rows]),
+        "events": pa.array(np.ones(len(rows), np.int64)),
+        **_of_facts(facts, rows),
+    }
+    for name in ("org", *STEP_TEXTS):
+        if not columns.missing(name):
+            found[name] = columns.text(name) if whole else columns.text(name).take(at)
+    for name in STEP_NUMBERS:
+        if not columns.missing(name):
+            numbers = pa.array(columns.data[name], pa.int64())
+            found[name] = numbers if whole else numbers.take(at)
+    if not columns.missing("asserted"):
+        said = columns.data["asserted"]
+        found["claims"] = pa.array([",".join(sorted(said[row])) if said[row] else None for row in rows.tolist()])
+    return _batch(found, len(rows))
+
+
+def _rests(columns: Columns, facts: _Facts, rows: Ints) -> pa.RecordBatch:
+    org = columns.codes("org")
+    key = org.codes[rows] * 8 + facts.live[rows] * 4 + facts.owned[rows] * 2 + facts.unpriced[rows]
+    keys, group = np.unique(key, return_inverse=True)
+    newest = np.full(len(keys), np.iinfo(np.int64).min)
+    np.maximum.at(newest, group, columns.event_us[rows])
+    sums = {name: np.zeros(len(keys), np.int64) for name in ("input_tokens", "output_tokens", "micro", "pico")}
+    for name, column in sums.items():
+        np.add.at(column, group, getattr(facts, name)[rows])
+    found = {
+        "org": pa.array([org.values[code] for code in (keys // 8).tolist()]),
+        "ts_us": pa.array(newest),
+        "live": pa.array((keys & 4) > 0),
+        "owned": pa.array((keys & 2) > 0),
+        "unpriced": pa.array((keys & 1) > 0),
+        "events": pa.array(np.bincount(group, minlength=len(keys))),
+        "input_tokens": pa.array(sums["input_tokens"]),
+        "output_tokens": pa.array(sums["output_tokens"]),
+        "cost_micro_usd": pa.array(sums["micro"]),
+        "cost_pico_remainder": pa.array(sums["pico"]),
+    }
+    return _batch(found, len(keys))
+
+
+def _of_facts(facts: _Facts, rows: Ints) -> dict[str, pa.Array]:
+    return {
+        "live": pa.array(facts.live[rows]),
+        "owned": pa.array(facts.owned[rows]),
+        "unpriced": pa.array(facts.unpriced[rows]),
+        "input_tokens": pa.array(facts.input_tokens[rows]),
+        "output_tokens": pa.array(facts.output_tokens[rows]),
+        "cost_micro_usd": pa.array(facts.micro[rows]),
+        "cost_pico_remainder": pa.array(facts.pico[rows]),
+    }
+
+
+def _batch(found: dict[str, pa.Array], rows: int) -> pa.RecordBatch:
+    arrays = [found[field.name] if field.name in found else pa.nulls(rows, field.type) for field in STEP_SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, schema=STEP_SCHEMA)
