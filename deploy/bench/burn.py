@@ -19,9 +19,9 @@ import numpy as np
 from deploy.bench.burn_load import LANES, MINUTE, NOBODY, SEC, Fixed, Ints, Kept, Load
 from schemas.errors import CorruptStateError
 from schemas.periods import instant, micros
-from streams.burn.checkpoint import digest
 from streams.burn.deltas import header_of
 from streams.burn.stage import BurnLane, BurnStage
+from streams.checkpoints import digest
 from streams.ports import Output, SourceBatch
 
 Told = Callable[[str], None]

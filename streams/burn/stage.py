@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
-from streams.burn import checkpoint, publishing
-from streams.burn.checkpoint import Rounds
+from streams import checkpoints
+from streams.burn import publishing
+from streams.burn.checkpoint import KEPT
 from streams.burn.deltas import deltas_of, header_of
 from streams.burn.engine import advance
 from streams.burn.heartbeats import heartbeat
 from streams.burn.state import BurnState
+from streams.checkpoints import Rounds
 from streams.ports import LaneLogic, Output, PartitionReader, PolicyLog, SourceBatch, StepResult
 
 
@@ -19,7 +21,7 @@ class BurnLane:
         self._partition = partition
         self._policy_log = policy_log
         self._step_bytes = step_bytes
-        self._rounds = Rounds(partition=partition, epoch=1, step_bytes=step_bytes)
+        self._rounds = Rounds(KEPT, partition=partition, epoch=1, step_bytes=step_bytes)
         self._live_from = 0
         self._last_offset = -1
 
@@ -28,9 +30,9 @@ class BurnLane:
 
         What replayed records below `next_offset` lead to was sent: the lane drops it, and no checkpoint is written.
         """
-        found = await checkpoint.recover(reader, partition=self._partition, next_offset=next_offset)
+        found = await checkpoints.recover(reader, KEPT, partition=self._partition, next_offset=next_offset)
         self.state = found.state
-        self._rounds = Rounds(partition=self._partition, epoch=found.epoch, step_bytes=self._step_bytes)
+        self._rounds = Rounds(KEPT, partition=self._partition, epoch=found.epoch, step_bytes=self._step_bytes)
         self._live_from = next_offset
         self._last_offset = found.offset
         return found.offset + 1
@@ -78,7 +80,7 @@ class BurnStage:
     name = "burn"
     source_topics = ("internal.deltas",)
 
-    def __init__(self, policy_log: PolicyLog, *, step_bytes: int = checkpoint.STEP_BYTES) -> None:
+    def __init__(self, policy_log: PolicyLog, *, step_bytes: int = checkpoints.STEP_BYTES) -> None:
         self._policy_log = policy_log
         self._step_bytes = step_bytes
 

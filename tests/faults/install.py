@@ -38,7 +38,7 @@ def install() -> None:
     patches: dict[str, list[Patch]] = {}
     if os.environ.get(HURRY):
         patches = {
-            "streams.burn.checkpoint": [_rounds_all_the_time],
+            "streams.checkpoints": [_rounds_all_the_time],
             "streams.burn.stage": [_a_page_a_step],
             "sinks.rows": [_a_month_a_part],
         }

@@ -104,7 +104,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "head first": Mutant(
         what="a checkpoint's head is written before its pages, and recovery believes it",
-        patches={"streams.burn.checkpoint": without.head_first},
+        patches={"streams.checkpoints": without.head_first},
         faults=(Fault(after_sec=4, kind="point", targets=("burn: pages committed, before the head",)),) * 3,
         caught_by=frozenset({"I5", "I7"}),
         hurry=True,

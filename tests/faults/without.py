@@ -164,7 +164,7 @@ def head_first(module: Any) -> None:
     def backwards(*arguments: Any) -> Any:
         return iter(list(written(*arguments))[::-1])
 
-    def trusting(pieces: Any) -> Any:
+    def trusting(pieces: Any, kept: Any) -> Any:
         if ("head", 0) not in pieces:
             return None
         head = module.msgspec.msgpack.decode(pieces["head", 0], type=module.Head)
@@ -173,7 +173,7 @@ def head_first(module: Any) -> None:
             bodies = [pieces[part, index] for index in range(count) if (part, index) in pieces]
             found |= {(part, index): body for index, body in enumerate(bodies)}
             head.pieces[part] = len(bodies)
-        return restored({**found, ("head", 0): module.msgspec.msgpack.encode(head)})
+        return restored({**found, ("head", 0): module.msgspec.msgpack.encode(head)}, kept)
 
     module.Rounds._written = backwards
     module._restored = trusting

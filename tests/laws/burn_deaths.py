@@ -12,8 +12,8 @@ from typing import Any
 
 from msgspec import structs
 
-from streams.burn.checkpoint import digest
 from streams.burn.stage import BurnLane
+from streams.checkpoints import digest
 from streams.ports import Output, SourceBatch, SourceRecord
 from tests.scenarios.burn_log import MemoryReader, PolicyHistory, new_lane, public, recovered, run
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from schemas.internal import batch_from_headers, from_arrow_bytes
-from streams.burn.checkpoint import TOPIC, digest
+from streams.burn.checkpoint import TOPIC
+from streams.checkpoints import digest
 from streams.ports import SourceRecord
 from tests.laws.burn_deaths import Recorded, fingerprint, run_plainly, run_with_kills, write_logs
 from tests.laws.test_adjustments import CHANGES, lived

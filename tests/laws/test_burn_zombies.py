@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from streams.burn.checkpoint import digest
+from streams.checkpoints import digest
 from streams.ports import Output, SourceBatch, SourceRecord
 from tests.laws.test_burn_log import FEW, make_log, policies
 from tests.scenarios.burn_log import MemoryReader, new_lane, recovered

@@ -74,7 +74,8 @@ def test_events_without_a_name_to_follow_are_summed() -> None:
 def test_one_name_of_any_kind_makes_a_row() -> None:
     """Each of the names that rules follow is enough."""
     for name in NAMING:
-        (row,) = steps_of(step(new_lane(), [raw(event(**({"credential": None} | {name: "x"})))]))
+        named: dict[str, Any] = {"credential": None, name: "x"}
+        (row,) = steps_of(step(new_lane(), [raw(event(**named))]))
         assert (row[name], row["events"], row["model"]) == ("x", 1, "gpt-4o")
 
 

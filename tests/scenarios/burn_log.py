@@ -15,9 +15,9 @@ import pyarrow as pa
 from schemas.internal import BUCKET_US, DELTA_SCHEMA, BatchHeaders, batch_header, to_arrow_bytes
 from schemas.policies import InForce, Key, PolicyChange, fold
 from schemas.signals import Alert, CloudSignal
-from streams.burn.checkpoint import STEP_BYTES
 from streams.burn.checkpoint import TOPIC as CHECKPOINTS
 from streams.burn.stage import BurnLane, BurnStage
+from streams.checkpoints import STEP_BYTES
 from streams.ports import Output, SourceBatch, SourceRecord
 
 SEC = 1_000_000

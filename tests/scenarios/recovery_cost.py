@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from streams.burn.checkpoint import digest
+from streams.checkpoints import digest
 from tests.scenarios.burn_log import SEC, BurnLog, MemoryReader, PolicyHistory, Row, new_lane, recovered, run, us
 
 REPLAYED_SEC = 75

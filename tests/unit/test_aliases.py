@@ -15,8 +15,8 @@ from schemas.keys import partition_for
 from schemas.policies import AnyPolicy, Budget, InForce, Policies, key_of
 from schemas.signals import Alert
 from schemas.topics import PARTITIONS
-from streams.burn.checkpoint import STEP_BYTES
 from streams.burn.stage import BurnLane
+from streams.checkpoints import STEP_BYTES
 from streams.ports import SourceBatch, SourceRecord
 from streams.rating.stage import RatingLane
 from tests.laws.rating_events import FixedPolicies, batch, event, new_lane, raw, record, rows_of, step

@@ -10,10 +10,10 @@ import pytest
 
 from schemas.signals import Alert
 from streams.burn import checkpoint
-from streams.burn.checkpoint import Piece, digest, layout_of
 from streams.burn.stage import BurnLane
 from streams.burn.state import BurnState
 from streams.burn.table import PageBytes
+from streams.checkpoints import Piece, digest, layout_of
 from streams.ports import SourceRecord
 from tests.scenarios.burn_log import (
     SEC,

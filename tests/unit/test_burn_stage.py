@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from schemas.errors import CorruptStateError
-from streams.burn.checkpoint import TOPIC, digest
+from streams.burn.checkpoint import TOPIC
 from streams.burn.stage import BurnStage
+from streams.checkpoints import digest
 from streams.ports import Output, SourceBatch, SourceRecord
 from tests.scenarios.burn_log import (
     DAY,

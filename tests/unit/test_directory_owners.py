@@ -9,8 +9,8 @@ from schemas.keys import partition_for
 from schemas.policies import Budget
 from schemas.signals import Alert
 from schemas.topics import PARTITIONS
-from streams.burn.checkpoint import STEP_BYTES
 from streams.burn.stage import BurnLane
+from streams.checkpoints import STEP_BYTES
 from streams.ports import SourceBatch, SourceRecord
 from tests.laws.rating_events import NOW_US, FixedPolicies, batch, event, new_lane, raw, record
 from tests.scenarios.burn_log import alerts
