@@ -7,13 +7,14 @@ SERVICE := tests/client_project
 SERVICE_VENV := $(VENV)/client-project
 SERVICE_READY := $(SERVICE_VENV)/.ready
 SUPPLY_VENV := $(VENV)/supply
+PICTURES_VENV := $(VENV)/pictures
 export PYTHONPATH := $(CURDIR):$(CURDIR)/producers/client
 # Dozens of processes import the same modules; an environment that forbids bytecode would have each compile them anew.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 PYTHON_OF_SERVICE := env -u PYTHONPATH $(SERVICE_VENV)/bin/python
-.PHONY: help setup demo test test-all test-client test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint sbom licences audit manifests schemas lock clean
+.PHONY: help setup demo test test-all test-client test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint sbom licences audit manifests pictures schemas lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -96,6 +97,12 @@ manifests: $(READY) ## check the Kubernetes manifests against Kubernetes' own sc
 		$(SUPPLY_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/supply/requirements.lock; }
 	@$(BIN)/python -m deploy.kubernetes > $(SUPPLY_VENV)/burnline.json
 	@cd $(SUPPLY_VENV) && bin/python $(CURDIR)/deploy/supply/check_manifests.py burnline.json
+
+pictures: $(READY) ## draw the dashboards from what the running demo answers (STATE_DIR=... SINCE="burnline-burn=now-1h ...")
+	@test -x $(PICTURES_VENV)/bin/fonttools || { $(PYTHON) -m venv $(PICTURES_VENV) && \
+		$(PICTURES_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/dashboards/pictures.lock; }
+	@$(BIN)/python -m deploy.dashboards.answers $(or $(STATE_DIR),.burnline/demo) $(SINCE) > $(PICTURES_VENV)/answers.json
+	@$(PICTURES_VENV)/bin/python deploy/dashboards/draw.py deploy/grafana/dashboards $(PICTURES_VENV)/answers.json docs/pictures
 
 schemas: $(READY) ## write the generated JSON Schemas and view DDL again
 	@$(BIN)/python -m schemas.generate

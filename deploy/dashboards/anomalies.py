@@ -11,47 +11,58 @@ ANOMALIES = Dashboard(
         Panel(
             question="How many alerts are open?",
             sql=f"SELECT severity, count() AS alerts FROM alerts WHERE {ORG} AND status != 'resolved' AND mode = 'live'"
-            " AND notify GROUP BY severity ORDER BY severity",
+            " AND notify\nGROUP BY severity ORDER BY indexOf(['critical', 'warning', 'info'], severity)",
             kind="stat",
-            width=12,
+            nothing="none",
         ),
         Panel(
-            question="How many alerts did not reach their destination?",
-            sql=f"SELECT count() AS deliveries FROM deliveries WHERE {ORG} AND status = 'failed' AND $__timeFilter(at)",
+            question="How many alerts did not reach a destination?",
+            sql=f"SELECT count() AS deliveries FROM deliveries WHERE {ORG} AND status = 'parked' AND $__timeFilter(at)",
             kind="stat",
-            width=12,
+            bad_from=1,
         ),
         Panel(
             question="Which alerts are open, the newest first?",
-            sql="SELECT opened_at, severity, topic, rule, entity_type, entity_id, value, threshold, unit, message\n"
+            sql="SELECT opened_at, severity, rule, message\n"
             f"FROM alerts WHERE {ORG} AND status != 'resolved' AND mode = 'live' AND notify\n"
             "ORDER BY opened_at DESC LIMIT 50",
             width=24,
+            nothing="none is open",
         ),
         Panel(
             question="What was unusual, and by how much?",
-            sql="SELECT opened_at, status, entity_type, entity_id, detector, value, expected, score, message\n"
+            sql="SELECT opened_at, status, detector, score, message\n"
             f"FROM anomalies WHERE {ORG} AND mode = 'live' AND $__timeFilter(opened_at)\n"
             "ORDER BY opened_at DESC LIMIT 50",
             width=24,
+            height=6,
+            nothing="nothing was",
         ),
         Panel(
             question="How many alerts does each rule raise a day?",
             sql="SELECT toDateTime(toStartOfDay(opened_at)) AS time, rule, count() AS alerts\n"
             f"FROM alerts WHERE {ORG} AND mode = 'live' AND $__timeFilter(opened_at) GROUP BY time, rule ORDER BY time",
             kind="timeseries",
+            width=8,
+            bars=True,
+            nothing="none",
         ),
         Panel(
             question="How long after its cause is an alert there?",
-            sql="SELECT rule, count() AS alerts, quantile(0.5)(delay_sec) AS median_sec, max(delay_sec) AS longest\n"
+            sql="SELECT rule, count() AS alerts, quantile(0.5)(delay_sec) AS median_sec,\n"
+            "  max(delay_sec) AS longest_sec\n"
             f"FROM alert_times WHERE {ORG} AND $__timeFilter(at) GROUP BY rule ORDER BY alerts DESC",
+            width=8,
+            nothing="none came",
         ),
         Panel(
             question="How long do alerts stay open?",
             sql="SELECT rule, count() AS alerts,\n"
-            "  quantile(0.5)(dateDiff('second', opened_at, resolved_at)) / 60 AS median_minutes\n"
+            "  quantile(0.5)(dateDiff('second', opened_at, resolved_at)) AS median_sec\n"
             f"FROM alerts WHERE {ORG} AND mode = 'live' AND resolved_at IS NOT NULL AND $__timeFilter(opened_at)\n"
             "GROUP BY rule ORDER BY alerts DESC",
+            width=8,
+            nothing="none was resolved",
         ),
     ),
 )

@@ -15,6 +15,7 @@ BUDGETS = Dashboard(
             sql=f"SELECT countIf(status = 'breached') AS budgets FROM budget_states WHERE {_OPEN}",
             kind="stat",
             width=6,
+            bad_from=1,
         ),
         Panel(
             question="How many will be, if it goes on like this?",
@@ -22,6 +23,7 @@ BUDGETS = Dashboard(
             f"FROM budget_states WHERE {_OPEN}",
             kind="stat",
             width=6,
+            bad_from=1,
         ),
         Panel(
             question="What may calls without a price add to open budgets?",
@@ -32,34 +34,36 @@ BUDGETS = Dashboard(
         ),
         Panel(
             question="Which budgets are nearest to their limit?",
-            sql="SELECT budget_id AS budget, member, status, spent, limit,\n"
-            "  spent_to_limit_ratio * 100 AS percent, forecast, unit, owner, period_end\n"
+            sql="SELECT budget_id AS budget, member, status, spent_to_limit_ratio, spent, limit, forecast, unit,\n"
+            "  owner, period_end\n"
             f"FROM budget_states WHERE {_OPEN} ORDER BY spent_to_limit_ratio DESC LIMIT 30",
             width=24,
+            nothing="there is no budget",
         ),
         Panel(
             question="Which thresholds were crossed, and when?",
-            sql="SELECT at AS time, severity, budget_id AS budget, member, level, value, threshold, basis, message\n"
-            "FROM alert_events\n"
+            sql="SELECT at AS time, severity, basis, message FROM alert_events\n"
             f"WHERE {ORG} AND topic = 'alerts.budgets' AND status = 'firing' AND $__timeFilter(at)\n"
             "ORDER BY at DESC LIMIT 100",
             width=24,
+            height=7,
+            nothing="none",
         ),
         Panel(
             question="What did each team spend a day?",
             sql="SELECT toDateTime(t) AS time, toString(team) AS team, sum(cost_usd) AS usd\n"
             f"FROM usage_1d_utc WHERE {ORG} AND $__dateFilter(t) GROUP BY time, team ORDER BY time",
             kind="timeseries",
-            width=24,
             unit="currencyUSD",
+            bars=True,
         ),
         Panel(
             question="What do seats, commitments and credits add a day?",
             sql="SELECT toDateTime(day) AS time, toString(kind) AS kind, sum(amount_usd) AS usd\n"
             f"FROM charges_daily WHERE {ORG} AND $__dateFilter(day) GROUP BY time, kind ORDER BY time",
             kind="timeseries",
-            width=24,
             unit="currencyUSD",
+            bars=True,
         ),
     ),
 )

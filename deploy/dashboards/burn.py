@@ -1,7 +1,7 @@
 """Who burns how fast, now and over the chosen time."""
 # ruff: noqa: S608  all parts are constants; Grafana puts in the chosen time and organisations
 
-from deploy.dashboards.panels import ORG, Dashboard, Panel
+from deploy.dashboards.panels import ORG, QUARTER, WHOLE, Dashboard, Panel
 
 _NOW = f"{ORG} AND window_sec = 300 AND window_end >= now() - INTERVAL 10 MINUTE"
 
@@ -36,9 +36,10 @@ BURN = Dashboard(
             sql=f"SELECT sum(unpriced_requests) AS calls FROM usage_15m WHERE {ORG} AND t >= toStartOfDay(now('UTC'))",
             kind="stat",
             width=6,
+            bad_from=1,
         ),
         Panel(
-            question="How did each team's burn move?",
+            question="How many dollars an hour did each team burn?",
             sql="SELECT toDateTime(window_end) AS time, entity_id AS team, max(usd_per_hour) AS usd_per_hour\n"
             "FROM burn_rates\n"
             f"WHERE {ORG} AND entity_type = 'team' AND window_sec = 300 AND $__timeFilter(window_end)\n"
@@ -54,16 +55,21 @@ BURN = Dashboard(
                 f"FROM burn_now WHERE entity_type = '{entity_type}' AND {_NOW}\n"
                 "ORDER BY usd_per_hour DESC LIMIT 15",
                 width=8,
+                nothing="none within ten minutes",
             )
             for entity_type, name in (("agent", "agents"), ("model", "models"), ("credential", "keys"))
         ),
         Panel(
-            question="What did each model cost over time?",
-            sql="SELECT $__timeInterval(t) AS time, toString(model) AS model, sum(cost_usd) AS usd\n"
-            f"FROM usage_15m WHERE {ORG} AND $__timeFilter(t) GROUP BY time, model ORDER BY time",
+            question="How many dollars an hour did each model cost?",
+            sql="SELECT $__timeInterval(t) AS time, toString(model) AS model,\n"
+            "  sum(cost_usd) * 3600 / $__interval_s AS usd_per_hour\n"
+            f"FROM usage_15m WHERE {ORG} AND $__timeFilter(t) AND {WHOLE}\n"
+            "GROUP BY time, model HAVING usd_per_hour > 0 ORDER BY time",
             kind="timeseries",
             width=24,
             unit="currencyUSD",
+            bars=True,
+            shortest=QUARTER,
         ),
     ),
 )

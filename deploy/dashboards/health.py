@@ -1,14 +1,14 @@
 """Whether the pipeline is well, as far as its tables say it; `burnline status` and metrics say the rest."""
 # ruff: noqa: S608  all parts are constants; Grafana puts in the chosen time and organisations
 
-from deploy.dashboards.panels import ORG, Dashboard, Panel
+from deploy.dashboards.panels import ORG, QUARTER, WHOLE, Dashboard, Panel
 
 HEALTH = Dashboard(
     uid="burnline-health",
     title="Burnline: is the pipeline well?",
     panels=(
         Panel(
-            question="How old is the newest stored event, in seconds?",
+            question="How old is the newest event?",
             sql="SELECT dateDiff('second', max(received_at), now64(6)) AS seconds FROM usage_events\n"
             f"WHERE {ORG} AND ts >= now() - INTERVAL 1 DAY",
             kind="stat",
@@ -16,7 +16,7 @@ HEALTH = Dashboard(
             unit="s",
         ),
         Panel(
-            question="How old are the newest burn rates, in seconds?",
+            question="How old are burn rates?",
             sql=f"SELECT dateDiff('second', max(window_end), now64(6)) AS seconds FROM burn_now WHERE {ORG}",
             kind="stat",
             width=6,
@@ -27,19 +27,24 @@ HEALTH = Dashboard(
             sql="SELECT count() AS records FROM dead_letters WHERE $__timeFilter(append_time)",
             kind="stat",
             width=6,
+            bad_from=1,
         ),
         Panel(
-            question="How many days were unequal when rollups were compared?",
+            question="On how many days did rollups differ?",
             sql="SELECT sum(days_unequal) AS days FROM reconciliations WHERE kind = 'run' AND $__timeFilter(at)",
             kind="stat",
             width=6,
+            bad_from=1,
         ),
         Panel(
-            question="How many calls arrive?",
-            sql="SELECT $__timeInterval(t) AS time, toString(environment) AS environment, sum(requests) AS calls\n"
-            f"FROM usage_15m WHERE {ORG} AND $__timeFilter(t) GROUP BY time, environment ORDER BY time",
+            question="How many calls a minute were made?",
+            sql="SELECT $__timeInterval(t) AS time, toString(environment) AS environment,\n"
+            "  sum(requests) * 60 / $__interval_s AS calls_per_min\n"
+            f"FROM usage_15m WHERE {ORG} AND $__timeFilter(t) AND {WHOLE}\n"
+            "GROUP BY time, environment ORDER BY time",
             kind="timeseries",
             width=24,
+            shortest=QUARTER,
         ),
         Panel(
             question="How long after it happened does an event arrive?",
@@ -63,16 +68,24 @@ HEALTH = Dashboard(
             question="What could not be counted, and why?",
             sql="SELECT reason, count() AS records, max(append_time) AS last, any(message) AS example\n"
             "FROM dead_letters WHERE $__timeFilter(append_time) GROUP BY reason ORDER BY records DESC",
+            height=6,
+            nothing="everything was counted",
         ),
         Panel(
             question="What did the last comparisons find?",
-            sql="SELECT at, kind, state, days, days_unequal, events_compared, events_restored, message\n"
+            sql="SELECT at, state, days, days_unequal AS unequal, events_compared AS compared,\n"
+            "  events_restored AS restored\n"
             "FROM reconciliations WHERE $__timeFilter(at) ORDER BY at DESC LIMIT 20",
+            height=6,
+            nothing="none in this time; they are made at 03 UTC",
         ),
         Panel(
             question="Do alerts reach their destinations?",
             sql="SELECT route, destination, status, count() AS alerts, max(at) AS last, any(reason) AS reason\n"
             f"FROM deliveries WHERE {ORG} AND $__timeFilter(at) GROUP BY route, destination, status ORDER BY route",
+            width=24,
+            height=6,
+            nothing="there was none to tell, or there is no route",
         ),
     ),
 )

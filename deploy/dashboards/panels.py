@@ -12,21 +12,49 @@ CLICKHOUSE = {"type": "grafana-clickhouse-datasource", "uid": "burnline-clickhou
 ORG = "org IN (${org:sqlstring})"
 """What every question is narrowed to: the organisations that are chosen on top of the dashboard."""
 
-Kind = Literal["timeseries", "table", "stat", "bargauge"]
+WHOLE = "t < toStartOfInterval(now(), INTERVAL 15 MINUTE)"
+"""Of `usage_15m`: without the quarter of an hour that is not over, which would look like a fall."""
+
+QUARTER = "15m"
+"""The shortest interval of panels that read `usage_15m`."""
+
+Kind = Literal["timeseries", "table", "stat"]
 _WIDTH = 24
-_HEIGHTS: dict[Kind, int] = {"timeseries": 9, "table": 9, "stat": 4, "bargauge": 9}
+_HEIGHTS: dict[Kind, int] = {"timeseries": 9, "table": 9, "stat": 4}
 _TIME_SERIES, _TABLE = 0, 1  # the plugin's numbers of formats
+_UNITS: dict[str, str] = {
+    "usd|.*_usd|usd_per_hour|usd_per_task|usd_per_mtok": "currencyUSD",
+    "percent|.*_percent": "percent",
+    "level|.*_ratio": "percentunit",
+    "seconds|.*_sec": "s",
+    "minutes|.*_minutes": "m",
+}
+"""The units of a table's columns, by their names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One question and its SQL; a time series has `time` first, then a name, then a number. `width` is of 24."""
+    """One question and its SQL; a time series has `time` first, then a name, then a number.
+
+    `width` and `height` are of Grafana's grid; `bars` are stacked; from `bad_from` on a number is red; `nothing` is
+    said where there are no rows; `shortest` is the least that `$__interval_s` may be.
+    """
 
     question: str
     sql: str
     kind: Kind = "table"
     width: int = 12
+    height: int | None = None
     unit: str = "short"
+    bars: bool = False
+    bad_from: float | None = None
+    nothing: str = "nothing yet"
+    shortest: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """How high it is, of Grafana's grid."""
+        return self.height or _HEIGHTS[self.kind]
 
     def to_grafana(self, *, number: int, x: int, y: int) -> dict[str, Any]:
         """The panel as Grafana has it, at this place."""
@@ -44,11 +72,36 @@ class Panel:
             "type": self.kind,
             "title": self.question,
             "datasource": CLICKHOUSE,
-            "gridPos": {"x": x, "y": y, "w": self.width, "h": _HEIGHTS[self.kind]},
-            "fieldConfig": {"defaults": {"unit": self.unit}, "overrides": []},
+            "gridPos": {"x": x, "y": y, "w": self.width, "h": self.rows},
+            "fieldConfig": {
+                "defaults": self._defaults(),
+                "overrides": _overrides() if self.kind == "table" else [],
+            },
             "options": {} if series or self.kind == "table" else {"reduceOptions": {"values": True, "calcs": []}},
+            **({"interval": self.shortest} if self.shortest else {}),
             "targets": [target],
         }
+
+    def _defaults(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"unit": self.unit, "noValue": self.nothing}
+        if self.kind == "timeseries" and self.bars:  # no least value: credits are below zero
+            found["custom"] = {"drawStyle": "bars", "fillOpacity": 80, "stacking": {"mode": "normal"}}
+        elif self.kind == "timeseries":
+            found["min"] = 0
+        if self.kind == "stat":
+            steps: list[dict[str, Any]] = [{"color": "text", "value": None}]
+            if self.bad_from is not None:
+                steps = [{"color": "green", "value": None}, {"color": "red", "value": self.bad_from}]
+            found["color"] = {"mode": "thresholds"}
+            found["thresholds"] = {"mode": "absolute", "steps": steps}
+        return found
+
+
+def _overrides() -> list[dict[str, Any]]:
+    return [
+        {"matcher": {"id": "byRegexp", "options": f"/^({names})$/"}, "properties": [{"id": "unit", "value": unit}]}
+        for names, unit in _UNITS.items()
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +121,7 @@ class Dashboard:
             if x + panel.width > _WIDTH:
                 x, y, row = 0, y + row, 0
             placed.append(panel.to_grafana(number=number, x=x, y=y))
-            x, row = x + panel.width, max(row, _HEIGHTS[panel.kind])
+            x, row = x + panel.width, max(row, panel.rows)
         return {
             "uid": self.uid,
             "title": self.title,

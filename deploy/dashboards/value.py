@@ -13,14 +13,18 @@ VALUE = Dashboard(
     panels=(
         Panel(
             question="What does one outcome that succeeds cost?",
-            sql="SELECT outcome_type, team, use_case, outcomes, failed, cost_usd, cost_per_success_usd,\n"
-            "  cost_per_success_low_usd, cost_per_success_high_usd\n"
+            sql="SELECT outcome_type, team, use_case, outcomes, failed, cost_usd, cost_per_success_usd AS each_usd,\n"
+            "  cost_per_success_low_usd AS low_usd, cost_per_success_high_usd AS high_usd\n"
             f"FROM unit_costs WHERE {ORG} ORDER BY cost_usd DESC LIMIT 20",
+            width=16,
+            nothing="no outcomes were sent: docs/value.md",
         ),
         Panel(
             question="What was wasted, and what of it could be had back?",
             sql="SELECT kind, count() AS calls, sum(cost_usd) AS usd, sum(recoverable_usd) AS recoverable_usd\n"
             f"FROM waste_findings WHERE {ORG} AND $__timeFilter(ts) GROUP BY kind ORDER BY usd DESC",
+            width=8,
+            nothing="nothing that can be shown",
         ),
         Panel(
             question="What does one task cost, by use case?",
@@ -30,9 +34,10 @@ VALUE = Dashboard(
         ),
         Panel(
             question="What does a million tokens of each model come to?",
-            sql="SELECT model, sum(cost_usd) AS usd, sum(input_tokens) + sum(output_tokens) AS tokens,\n"
-            "  toFloat64(usd) / nullIf(tokens, 0) * 1e6 AS usd_per_mtok\n"
-            f"{_ROLLUP} GROUP BY model ORDER BY usd DESC LIMIT 20",
+            sql="SELECT model, if(sum(unpriced_requests) = sum(requests), NULL, sum(cost_usd)) AS usd,\n"
+            "  sum(input_tokens) + sum(output_tokens) AS tokens,\n"
+            "  toFloat64(usd) / nullIf(tokens, 0) * 1e6 AS usd_per_mtok, sum(unpriced_requests) AS unpriced_calls\n"
+            f"{_ROLLUP} GROUP BY model ORDER BY usd DESC NULLS LAST LIMIT 20",
         ),
         Panel(
             question="How much of the input comes from the cache?",
@@ -52,7 +57,8 @@ VALUE = Dashboard(
             question="What do failed calls cost?",
             sql="SELECT team, model, countIf(status = 'error') AS failed_calls,\n"
             "  sumIf(cost_usd, status = 'error') AS usd\n"
-            f"{_EVENTS} GROUP BY team, model HAVING failed_calls > 0 ORDER BY usd DESC LIMIT 20",
+            f"{_EVENTS} GROUP BY team, model HAVING failed_calls > 0\n"
+            "ORDER BY usd DESC, failed_calls DESC LIMIT 20",
         ),
         Panel(
             question="Which runs were the dearest?",
@@ -67,11 +73,13 @@ VALUE = Dashboard(
             f"FROM attribution_daily WHERE {ORG} AND $__dateFilter(day) ORDER BY time",
             kind="timeseries",
             unit="currencyUSD",
+            bars=True,
         ),
         Panel(
             question="What do our own prices save against the list?",
             sql="SELECT provider, model, sum(list_cost_usd) - sum(cost_usd) AS saved_usd\n"
             f"{_ROLLUP} GROUP BY provider, model HAVING saved_usd != 0 ORDER BY saved_usd DESC LIMIT 20",
+            nothing="nothing: every price is the list's",
         ),
     ),
 )

@@ -19,6 +19,7 @@ from deploy.backfill.answer import Missed, missed, missed_by_import
 from deploy.backfill.rules import rules_now
 from deploy.clickhouse.server_roles import to_sql
 from deploy.dashboards import DASHBOARDS
+from deploy.dashboards.asked import Range, asked
 from deploy.dashboards.panels import Panel
 from deploy.policy_log import Logged
 from deploy.top.amounts import usd_of_hour, usd_per_hour
@@ -363,12 +364,10 @@ def test_what_late_events_changed_stands_beside_what_was_said_when_the_period_cl
 
 def as_of(sql: str, now: datetime) -> str:
     """The question as it is at this moment, over three days around it: what Grafana and the clock would put in."""
-    first, last = (f"toDateTime({int((now + side * timedelta(days=3)).timestamp())})" for side in (-1, 1))
-    found = re.sub(r"now(64)?\(('UTC'|6)?\)", f"toDateTime({int(now.timestamp())}, 'UTC')", sql)
-    found = found.replace("today()", f"toDate('{now.date()}')").replace("${org:sqlstring}", "'acme'")
-    found = re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(toDateTime(\1), INTERVAL 900 second)", found)
-    found = re.sub(r"\$__timeFilter\((\w+)\)", rf"\1 >= {first} AND \1 <= {last}", found)
-    return re.sub(r"\$__dateFilter\((\w+)\)", rf"\1 >= toDate({first}) AND \1 <= toDate({last})", found)
+    span = Range(now - timedelta(days=3), now + timedelta(days=3))
+    found = asked(sql, span, orgs=["acme"], at_least_sec=900)
+    found = re.sub(r"now(64)?\(('UTC'|6)?\)", f"toDateTime({int(now.timestamp())}, 'UTC')", found)
+    return found.replace("today()", f"toDate('{now.date()}')")
 
 
 def test_every_question_of_the_cookbook_is_answered_to_an_analyst(analyst: Any) -> None:

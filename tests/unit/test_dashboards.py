@@ -3,11 +3,13 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 from deploy.clickhouse.rights import view_names
 from deploy.dashboards import DASHBOARDS
 from deploy.dashboards.__main__ import FOLDER, files
 from deploy.dashboards.panels import CLICKHOUSE
+from schemas.deliveries import DeliveryStatus
 
 ROOT = Path(__file__).parents[2]
 PROVISIONING = ROOT / "deploy" / "grafana" / "provisioning"
@@ -50,6 +52,31 @@ def test_panels_do_not_overlap() -> None:
 def test_nobody_is_ranked_as_a_person() -> None:
     """No panel lists users: people are shown within their team, where somebody asks for it."""
     assert [panel.question for panel in PANELS if re.search(r"\buser\b", panel.sql)] == []
+
+
+def test_every_dashboard_has_a_picture() -> None:
+    """`make pictures` draws them; none is too large for a page."""
+    pictures = {path.stem: path.stat().st_size for path in (ROOT / "docs" / "pictures").glob("*.png")}
+    assert set(pictures) == {dashboard.uid for dashboard in DASHBOARDS}
+    assert max(pictures.values()) < 200_000
+
+
+def test_what_may_be_below_zero_has_no_least_value() -> None:
+    """Credits are negative; a panel that begins at zero would hide them."""
+    charges = next(panel for panel in PANELS if "charges_daily" in panel.sql)
+    assert "min" not in charges.to_grafana(number=1, x=0, y=0)["fieldConfig"]["defaults"]
+
+
+def test_states_of_deliveries_are_those_that_there_are() -> None:
+    """A panel that asks for another one would always say that all is well."""
+    asked = {
+        state
+        for panel in PANELS
+        if "FROM deliveries" in panel.sql
+        for state in re.findall(r"status = '(\w+)'", panel.sql)
+    }
+    assert asked
+    assert asked <= set(get_args(DeliveryStatus.model_fields["status"].annotation))
 
 
 def test_the_source_is_provisioned_without_a_password() -> None:
