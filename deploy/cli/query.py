@@ -15,7 +15,16 @@ import typer
 from deploy.cli.output import StateDir, examples
 
 _MAX_QUERY_BYTES = 1_000_000
-_BARE_DAILY = re.compile(r"\busage_daily\b(?!\s*\()", re.IGNORECASE)
+_BARE = {
+    re.compile(r"\busage_daily\b(?!\s*\()", re.IGNORECASE): (
+        "usage_daily counts days of a time zone: write usage_daily(tz = 'Europe/Berlin'), or take usage_1d_utc"
+    ),
+    re.compile(r"\bspend_bridge\b(?!\s*\()", re.IGNORECASE): (
+        "spend_bridge compares two periods: write spend_bridge(since = '2026-11-01', until = '2026-12-01',"
+        " before_since = '2026-10-01', before_until = '2026-11-01')"
+    ),
+}
+"""What to write instead of a view that is named without what it asks for."""
 _OWN_FORMAT = re.compile(r"\bFORMAT\s+\w+\s*;?\s*\Z", re.IGNORECASE)
 
 
@@ -81,12 +90,10 @@ def _hinted(text: str) -> Iterator[None]:
     try:
         yield
     except QueryError as error:
-        if _BARE_DAILY.search(text):
-            hint = (
-                "usage_daily counts days of a time zone: write usage_daily(tz = 'Europe/Berlin'), or take usage_1d_utc"
-            )
-            raise QueryError(f"{hint} ({error})") from error
-        raise
+        hint = next((hint for bare, hint in _BARE.items() if bare.search(text)), None)
+        if hint is None:
+            raise
+        raise QueryError(f"{hint} ({error})") from error
 
 
 def _exact(chosen: Format) -> dict[str, str]:

@@ -25,6 +25,18 @@ class Period(StrEnum):
     TOTAL = "total"
 
 
+class Kind(StrEnum):
+    """What a report is: lines about periods, the bridge between two, or a month for the files."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    SESSION = "session"
+    RUN = "run"
+    TOTAL = "total"
+    BRIDGE = "bridge"
+
+
 def register(app: typer.Typer) -> None:
     """The command is part of the app."""
     app.command(
@@ -34,12 +46,13 @@ def register(app: typer.Typer) -> None:
             "burnline report monthly --tz Europe/Berlin --csv > november.csv",
             "burnline report run --by agent --json",
             "burnline report daily --local claude-code ~/.claude --by model",
+            "burnline report bridge --since 2026-11-01 --until 2026-12-01 --against 2026-10-01 --where team=code",
         ),
     )(report)
 
 
 def report(
-    period: Annotated[Period, typer.Argument(help="What a line is about.")] = Period.DAILY,
+    kind: Annotated[Kind, typer.Argument(help="What a line is about; or a bridge.")] = Kind.DAILY,
     by: Annotated[str | None, typer.Option(metavar="team,model", help="Dimensions, comma separated.")] = None,
     since: Annotated[str | None, typer.Option(help="From then on: 24h, 7d, a date or a time.")] = None,
     until: Annotated[str | None, typer.Option(help="Up to then, exclusive.")] = None,
@@ -49,17 +62,45 @@ def report(
         tuple[str, str] | None,
         typer.Option("--local", metavar="FORMAT PATH", help="Read log files (FORMAT as in replay); no stack."),
     ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Of a bridge: when the period begins with which it is compared.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", metavar="FIELD=VALUE", help="Of a bridge: only such calls.")
+    ] = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV that is safe to open in a spreadsheet.")] = False,
 ) -> None:
-    """Sum up tokens and cost. Unpriced requests cost an unknown amount, not zero: see the share that is priced."""
+    """Sum up tokens and cost. Unpriced requests cost an unknown amount, not zero: see the share that is priced.
+
+    bridge: why spend changed from one period to another, driver by driver, exactly; as much time before --since unless
+    --against says otherwise (burnline explain says the same of an alert).
+    """
     from deploy.csv_safe import to_csv
     from deploy.moments import moment
     from schemas.errors import InputError
 
     if as_json and as_csv:
         raise InputError("--json and --csv: choose one")
+    if kind is Kind.BRIDGE:
+        from deploy.cli.explain import explain
+
+        if as_csv or local is not None or by is not None:
+            raise InputError("--csv, --local and --by: a bridge has none; burnline sql reads the view spend_bridge")
+        explain(
+            None,
+            since=since or "7d",
+            until=until,
+            against=against,
+            where=where,
+            state_dir=state_dir,
+            as_json=as_json,
+        )
+        return
+    if against is not None or where:
+        raise InputError("--against and --where belong to a bridge: burnline report bridge")
+    period = Period(kind.value)
     now = datetime.now(UTC)
     zone = _zone(tz)
     names = [name.strip() for name in (by or "").split(",") if name.strip()]

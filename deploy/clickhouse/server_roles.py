@@ -16,7 +16,14 @@ from deploy.clickhouse.config import Limits
 
 WITHOUT_ORG = frozenset({"correction_runs", "dead_letters", "heartbeats", "reconciliations"})
 """Views that say nothing of one organisation: operators' alone."""
-_PARAMETERS = {"usage_daily": "(tz = {tz:String})"}
+_PARAMETERS = {
+    "usage_daily": "(tz = {tz:String})",
+    "spend_bridge": "({})".format(
+        ", ".join(
+            f"{name} = {{{name}:DateTime64(6, 'UTC')}}" for name in ("since", "until", "before_since", "before_until")
+        )
+    ),
+}
 _QUERIES_AN_HOUR = 3000
 
 

@@ -20,7 +20,6 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from deploy.valuing import unit
 from schemas.connection import ClickHouseSettings
 from schemas.directory import BusinessUnit, Identity, Team, User
 from schemas.errors import CorruptStateError, FencedError, StoreUnavailableError
@@ -38,17 +37,13 @@ from sinks.lives import take_over
 from sinks.migrate import Migration, ensure_database, migrate, migrations
 from sinks.outcome_rows import OUTCOMES_TABLE
 from sinks.patience import Patience, StopRequested
-from sinks.queries import Query
 from sinks.reconcile import reconcile
 from sinks.rollups import ROLLUPS
 from sinks.rows import days_of, split_by_month, store_rows
 from sinks.signal_rows import TABLES, to_table
 from sinks.store import Store, connector
-from sinks.value_questions import WASTE_BY, unit_costs, waste
 from tests.sink_world import DAY, SUMMED, Truth, rated_row, rated_rows
 from tests.stack_clickhouse import ClickHouse
-from tests.value_stories import planted_waste, staged
-from tests.value_world import START, events_of, made_up, stored_outcomes, truth_of
 
 pytestmark = pytest.mark.real
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "views.json"
@@ -57,6 +52,13 @@ HEADER = BatchHeaders(
     policy_offset=-1, tick=False,
 )  # fmt: skip
 TABLE = "usage_events_store"
+SHAPES = {
+    "usage_daily": "(tz = 'UTC')",
+    "spend_bridge": (
+        "(since = '2026-11-01', until = '2026-12-01', before_since = '2026-10-01', before_until = '2026-11-01')"
+    ),
+}
+"""How views that ask for something are asked."""
 NEEDS_MORE = {"charges_store", "directory_store", "usage_entities_expired_store"}
 """Tables that this file's rows for forgetting do not fill."""
 
@@ -343,7 +345,7 @@ def test_every_view_has_its_agreed_columns(store: Store) -> None:
     ]
     assert sorted(views) == sorted(golden)
     for view, columns in golden.items():
-        shape = f"{view}(tz = 'UTC')" if view == "usage_daily" else view
+        shape = f"{view}{SHAPES.get(view, '')}"
         described = store.rows(f"DESCRIBE TABLE (SELECT * FROM {shape})")
         assert {name: kind for name, kind, *_ in described} == columns, view
         assert [name for name, *_ in described] == list(columns), view
@@ -600,97 +602,3 @@ def test_entities_have_a_row_for_each_time_and_spend_stands_in_its_own(store: St
         run(store, statement, request)
     assert named_rows(store, request)[DIRECTORY_TABLE] == 0
     assert store.rows("SELECT count() FROM identities") == [(0,)]
-
-
-def value_of(store: Store, words: list[dict[str, Any]], calls: list[dict[str, Any]]) -> None:
-    """The store holds these outcomes and this usage."""
-    put(store, events_of(calls))
-    for table, rows in stored_outcomes(words):
-        store.insert(table, rows)
-
-
-def test_an_outcome_costs_all_that_led_to_it_late_corrected_or_reverted(store: Store) -> None:
-    """Ten days later, with corrections and reversals, over shared work: as brute force over the ledger says."""
-    words, calls = made_up(7)
-    value_of(store, words, calls)
-    truth = truth_of(words, calls)
-    told = store.rows("SELECT outcome_id, requests, unpriced_requests, cost_usd, failed FROM outcome_costs")
-    assert {id_: (requests, unpriced, cost) for id_, requests, unpriced, cost, _ in told} == {
-        id_: (cost.requests, cost.unpriced, cost.known_usd) for id_, cost in truth.costs.items()
-    }
-    assert {id_ for id_, *_, failed in told if failed} == truth.failed
-    sums = "sum(with_outcome_usd), sum(without_outcome_usd), sum(unattributed_usd), sum(cost_usd)"
-    [spent] = store.rows(f"SELECT {sums} FROM outcome_coverage")
-    assert spent[:3] == (truth.with_outcome_usd, truth.without_outcome_usd, truth.unattributed_usd)
-    assert sum(spent[:3]) == spent[3] == store.rows("SELECT sum(toDecimal128(cost_usd, 12)) FROM usage_events")[0][0]
-    by_type = store.rows("SELECT outcome_type, sum(cost_usd) FROM outcome_costs GROUP BY outcome_type")
-    assert max(cost for _, cost in by_type if cost is not None) <= spent[0]
-    told_by_view = {
-        (kind, team, use_case): costs
-        for kind, team, use_case, *costs in store.rows(
-            "SELECT outcome_type, team, use_case, cost_per_success_usd, cost_per_success_low_usd,"
-            " cost_per_success_high_usd FROM unit_costs"
-        )
-    }
-    for line in rows_of(store, unit_costs(["team", "use_case"], since=None, until=None, filters={})):
-        found = unit(line)
-        ours = [found[f"cost_per_success_{name}usd"] for name in ("", "low_", "high_")]
-        theirs = told_by_view[line["outcome_type"], line["team"], line["use_case"]]
-        assert [cost and float(cost) for cost in theirs] == pytest.approx([cost and float(cost) for cost in ours])
-    for name in ("month", "model"):
-        by_name = rows_of(store, unit_costs([name], since=START, until=None, filters={"org": "acme"}))
-        assert sum(line["cost_usd"] or 0 for line in by_name) == sum(cost or 0 for _, cost in by_type), name
-
-
-def test_waste_is_what_was_planted_and_nothing_beside_it(store: Store) -> None:
-    """Every planted kind is found and no look-alike; dollars are claimed once, where proven, and to the last digit."""
-    words, calls, planted = planted_waste()
-    value_of(store, words, calls)
-    found = store.rows("SELECT id, kind, evidence, cost_usd, recoverable_usd FROM waste_findings")
-    assert {id_: kind for id_, kind, *_ in found} == planted
-    assert len(found) == len(planted)
-    costs = {one["id"]: one["cost_usd"] for one in calls}
-    assert {id_: cost for id_, _, _, cost, _ in found} == {id_: costs[id_] for id_ in planted}
-    proven = {id_: cost for id_, _, evidence, _, cost in found if evidence == "proven"}
-    assert proven == {id_: costs[id_] for id_, kind in planted.items() if kind != "missed_prompt_cache"}
-    assert {cost for *_, evidence, _, cost in found if evidence != "proven"} == {None}
-    [(claimed, used)] = store.rows(
-        "SELECT sum(toDecimal128(cost_usd, 12)), (SELECT sum(toDecimal128(cost_usd, 12)) FROM usage_events)"
-        " FROM waste_findings"
-    )
-    assert claimed == sum(costs[id_] for id_ in planted) < used == sum(costs.values())
-    told = rows_of(store, waste(WASTE_BY, since=START, until=None, filters={"org": "acme"}))
-    assert sum(line["recoverable_usd"] or 0 for line in told) == sum(proven.values())
-    excluded = dict(store.rows("SELECT id, reasons FROM training_exclusions"))
-    assert {id_ for id_, kind in planted.items() if kind != "missed_prompt_cache"} <= excluded.keys()
-    assert [reasons for reasons in excluded.values() if "rejected" in reasons] == [["rejected"]]
-
-
-def test_changes_go_through_their_stages(store: Store) -> None:
-    """Stages, reviews, findings and rates of changes; what is closed, taken back or says nothing counts as that."""
-    words, calls = staged()
-    value_of(store, words, calls)
-    stages = "changes, suggested, accepted, merged, closed_unmerged, released, reverted, merged_without_review"
-    assert store.rows(f"SELECT {stages} FROM code_funnel") == [(4, 3, 2, 2, 1, 1, 1, 1)]
-    found = "findings_in_merged, open_findings_in_merged, findings_to_merged_ratio"
-    assert store.rows(f"SELECT {found} FROM code_funnel") == [(2, 1, 1.0)]
-    assert store.rows("SELECT artifact, reviewers, findings FROM changes WHERE merged_at IS NOT NULL ORDER BY 1") == [
-        ("a", ["ben"], 1),
-        ("b", [], 1),
-    ]
-    assert store.rows("SELECT artifact, user, risk FROM review_gap") == [("b", "ana", "high")]
-    rates = "outcomes, accepted, rejected, undecided, with_intervention, intervention_known"
-    assert store.rows(f"SELECT {rates} FROM outcome_rates WHERE outcome_type = 'merged'") == [(3, 2, 1, 0, 1, 2)]
-    assert store.rows("SELECT metric, value, unit, use_case_cost_usd FROM metrics ORDER BY metric") == [
-        ("cycle_time", Decimal("3.5"), "hours", Decimal(2)),
-        ("escalations", Decimal(4), "", None),
-    ]
-    assert store.rows("SELECT cost_usd, value_usd, minutes_claimed, minutes_captured FROM value_dashboard") == [
-        (Decimal(2), Decimal(-3), Decimal("90.5"), None)
-    ]
-
-
-def rows_of(store: Store, asked: Query) -> list[dict[str, Any]]:
-    """The rows of a question as dictionaries."""
-    found: list[dict[str, Any]] = store.arrow(asked.sql, asked.parameters).to_pylist()
-    return found

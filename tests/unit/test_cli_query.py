@@ -22,6 +22,13 @@ def test_a_view_without_its_time_zone_is_explained(query: str) -> None:
     )
 
 
+def test_a_bridge_without_its_periods_is_explained() -> None:
+    """Whoever leaves out the two periods of `spend_bridge` reads how they are written."""
+    assert refused("SELECT * FROM spend_bridge").startswith(
+        "spend_bridge compares two periods: write spend_bridge(since"
+    )
+
+
 @pytest.mark.parametrize("query", ["SELECT nope FROM usage_daily (tz = 'UTC')", "SELECT nope FROM usage_1d_utc"])
 def test_other_errors_are_told_as_they_are(query: str) -> None:
     """No hint where it would not help."""

@@ -1,0 +1,220 @@
+"""What usage bought and what it was wasted on, on the real engine: the views against stories and brute force.
+
+Long because one database, which is dear to make, answers all of them; each test begins with empty tables.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pytest
+
+from deploy.valuing import unit
+from schemas.connection import ClickHouseSettings
+from schemas.internal import BatchHeaders
+from schemas.money import pico_usd
+from sinks.groups import RatedMessage
+from sinks.migrate import ensure_database, migrate, migrations
+from sinks.queries import Query
+from sinks.rows import store_rows
+from sinks.store import Store, connector
+from sinks.value_questions import WASTE_BY, unit_costs, waste
+from streams.bridge.bridge import Cell, Sums, bridge
+from tests.stack_clickhouse import ClickHouse
+from tests.value_stories import planted_waste, staged
+from tests.value_world import START, events_of, made_up, stored_outcomes, truth_of
+
+pytestmark = pytest.mark.real
+HEADER = BatchHeaders(
+    source_topic="usage.events", source_partition=0, lanes=1, first_offset=0, next_offset=0, log_time_us=0,
+    policy_offset=-1, tick=False,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def database(clickhouse: ClickHouse) -> Iterator[Store]:
+    """A database with all tables and views."""
+    settings = ClickHouseSettings(
+        url=clickhouse.url,
+        user=clickhouse.writer_user,
+        password_file=clickhouse.writer_password_file,
+        database=f"value_{uuid4().hex[:8]}",
+    )
+    ensure_database(connector(settings), settings.database)
+    made = Store(connector(settings), settings.database)
+    migrate(made, migrations())
+    yield made
+    made.run(f"DROP DATABASE {settings.database}")
+    made.close()
+
+
+@pytest.fixture
+def store(database: Store) -> Store:
+    """The same database, empty."""
+    filled = (
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 AND name LIKE '%_store'"
+    )
+    for (name,) in database.rows(filled):
+        database.run(f"TRUNCATE TABLE {name}")
+    return database
+
+
+def put(store: Store, rows: pa.RecordBatch) -> None:
+    """The rows as one group, inserted as the sink does."""
+    group = uuid4().hex
+    store.insert("usage_events_store", store_rows([RatedMessage(2, 7, HEADER, rows)], group_id=group), token=group)
+
+
+def value_of(store: Store, words: list[dict[str, Any]], calls: list[dict[str, Any]]) -> None:
+    """The store holds these outcomes and this usage."""
+    put(store, events_of(calls))
+    for table, rows in stored_outcomes(words):
+        store.insert(table, rows)
+
+
+def test_an_outcome_costs_all_that_led_to_it_late_corrected_or_reverted(store: Store) -> None:
+    """Ten days later, with corrections and reversals, over shared work: as brute force over the ledger says."""
+    words, calls = made_up(7)
+    value_of(store, words, calls)
+    truth = truth_of(words, calls)
+    told = store.rows("SELECT outcome_id, requests, unpriced_requests, cost_usd, failed FROM outcome_costs")
+    assert {id_: (requests, unpriced, cost) for id_, requests, unpriced, cost, _ in told} == {
+        id_: (cost.requests, cost.unpriced, cost.known_usd) for id_, cost in truth.costs.items()
+    }
+    assert {id_ for id_, *_, failed in told if failed} == truth.failed
+    sums = "sum(with_outcome_usd), sum(without_outcome_usd), sum(unattributed_usd), sum(cost_usd)"
+    [spent] = store.rows(f"SELECT {sums} FROM outcome_coverage")
+    assert spent[:3] == (truth.with_outcome_usd, truth.without_outcome_usd, truth.unattributed_usd)
+    assert sum(spent[:3]) == spent[3] == store.rows("SELECT sum(toDecimal128(cost_usd, 12)) FROM usage_events")[0][0]
+    by_type = store.rows("SELECT outcome_type, sum(cost_usd) FROM outcome_costs GROUP BY outcome_type")
+    assert max(cost for _, cost in by_type if cost is not None) <= spent[0]
+    told_by_view = {
+        (kind, team, use_case): costs
+        for kind, team, use_case, *costs in store.rows(
+            "SELECT outcome_type, team, use_case, cost_per_success_usd, cost_per_success_low_usd,"
+            " cost_per_success_high_usd FROM unit_costs"
+        )
+    }
+    for line in rows_of(store, unit_costs(["team", "use_case"], since=None, until=None, filters={})):
+        found = unit(line)
+        ours = [found[f"cost_per_success_{name}usd"] for name in ("", "low_", "high_")]
+        theirs = told_by_view[line["outcome_type"], line["team"], line["use_case"]]
+        assert [cost and float(cost) for cost in theirs] == pytest.approx([cost and float(cost) for cost in ours])
+    for name in ("month", "model"):
+        by_name = rows_of(store, unit_costs([name], since=START, until=None, filters={"org": "acme"}))
+        assert sum(line["cost_usd"] or 0 for line in by_name) == sum(cost or 0 for _, cost in by_type), name
+
+
+def test_waste_is_what_was_planted_and_nothing_beside_it(store: Store) -> None:
+    """Every planted kind is found and no look-alike; dollars are claimed once, where proven, and to the last digit."""
+    words, calls, planted = planted_waste()
+    value_of(store, words, calls)
+    found = store.rows("SELECT id, kind, evidence, cost_usd, recoverable_usd FROM waste_findings")
+    assert {id_: kind for id_, kind, *_ in found} == planted
+    assert len(found) == len(planted)
+    costs = {one["id"]: one["cost_usd"] for one in calls}
+    assert {id_: cost for id_, _, _, cost, _ in found} == {id_: costs[id_] for id_ in planted}
+    proven = {id_: cost for id_, _, evidence, _, cost in found if evidence == "proven"}
+    assert proven == {id_: costs[id_] for id_, kind in planted.items() if kind != "missed_prompt_cache"}
+    assert {cost for *_, evidence, _, cost in found if evidence != "proven"} == {None}
+    [(claimed, used)] = store.rows(
+        "SELECT sum(toDecimal128(cost_usd, 12)), (SELECT sum(toDecimal128(cost_usd, 12)) FROM usage_events)"
+        " FROM waste_findings"
+    )
+    assert claimed == sum(costs[id_] for id_ in planted) < used == sum(costs.values())
+    told = rows_of(store, waste(WASTE_BY, since=START, until=None, filters={"org": "acme"}))
+    assert sum(line["recoverable_usd"] or 0 for line in told) == sum(proven.values())
+    excluded = dict(store.rows("SELECT id, reasons FROM training_exclusions"))
+    assert {id_ for id_, kind in planted.items() if kind != "missed_prompt_cache"} <= excluded.keys()
+    assert [reasons for reasons in excluded.values() if "rejected" in reasons] == [["rejected"]]
+
+
+def test_changes_go_through_their_stages(store: Store) -> None:
+    """Stages, reviews, findings and rates of changes; what is closed, taken back or says nothing counts as that."""
+    words, calls = staged()
+    value_of(store, words, calls)
+    stages = "changes, suggested, accepted, merged, closed_unmerged, released, reverted, merged_without_review"
+    assert store.rows(f"SELECT {stages} FROM code_funnel") == [(4, 3, 2, 2, 1, 1, 1, 1)]
+    found = "findings_in_merged, open_findings_in_merged, findings_to_merged_ratio"
+    assert store.rows(f"SELECT {found} FROM code_funnel") == [(2, 1, 1.0)]
+    assert store.rows("SELECT artifact, reviewers, findings FROM changes WHERE merged_at IS NOT NULL ORDER BY 1") == [
+        ("a", ["ben"], 1),
+        ("b", [], 1),
+    ]
+    assert store.rows("SELECT artifact, user, risk FROM review_gap") == [("b", "ana", "high")]
+    rates = "outcomes, accepted, rejected, undecided, with_intervention, intervention_known"
+    assert store.rows(f"SELECT {rates} FROM outcome_rates WHERE outcome_type = 'merged'") == [(3, 2, 1, 0, 1, 2)]
+    assert store.rows("SELECT metric, value, unit, use_case_cost_usd FROM metrics ORDER BY metric") == [
+        ("cycle_time", Decimal("3.5"), "hours", Decimal(2)),
+        ("escalations", Decimal(4), "", None),
+    ]
+    assert store.rows("SELECT cost_usd, value_usd, minutes_claimed, minutes_captured FROM value_dashboard") == [
+        (Decimal(2), Decimal(-3), Decimal("90.5"), None)
+    ]
+
+
+def rows_of(store: Store, asked: Query) -> list[dict[str, Any]]:
+    """The rows of a question as dictionaries."""
+    found: list[dict[str, Any]] = store.arrow(asked.sql, asked.parameters).to_pylist()
+    return found
+
+
+DRIVERS = ("volume", "retries", "model_mix", "cache", "tokens_per_call", "cost_per_token")
+PRODUCT = ("provider", "model", "service_tier", "inference_region", "region")
+HALF = timedelta(days=5)
+
+
+def pure_bridge(calls: list[dict[str, Any]]) -> tuple[dict[str, int], int]:
+    """The terms as streams/bridge says them, with all tokens as one part of a call; and how many kinds there are."""
+    sides: tuple[dict[Cell, Sums], dict[Cell, Sums]] = ({}, {})
+    for one in calls:
+        if one["cost_usd"] is None or not START <= one["ts"] < START + 2 * HALF:
+            continue
+        product = tuple(one[name] or "" for name in PRODUCT)
+        cell = Cell((one["attempt"] or 1) > 1, product, bool(one["gateway_cache_hit"]), 0)
+        sums = sides[one["ts"] >= START + HALF].setdefault(cell, Sums())
+        sums.calls += 1
+        tokens = one["input_tokens"] + one["output_tokens"]
+        for mine, amount in ((sums.counts, tokens), (sums.costs_pico_usd, pico_usd(one["cost_usd"]))):
+            mine["input_uncached_tokens"] = mine.get("input_uncached_tokens", Fraction(0)) + amount
+    found = bridge(*sides).terms_pico_usd
+    named = {name: found[name] for name in DRIVERS[:4]}
+    named |= {"tokens_per_call": found["input_length"], "cost_per_token": found["price"] + found["other"]}
+    return named, len(sides[0] | sides[1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_view_of_the_bridge_is_the_rule_of_the_bridge(store: Store, seed: int) -> None:
+    """Its terms add up to the change exactly; each is what the pure rule says, but for pico-dollars of rounding."""
+    _, calls = made_up(seed, words=0, calls=300)
+    for number, one in enumerate(calls):
+        one |= {"attempt": (None, 1, 2)[number % 3], "gateway_cache_hit": number % 7 == 0}
+        one |= {"input_uncached_tokens": 100 + number, "input_tokens": 100 + number + one["input_cache_read_tokens"]}
+        if (
+            one["team"] == "ops" and one["ts"] >= START + HALF
+        ):  # models come and go, a use case begins
+            one |= {"model": {"o3": "o5"}.get(one["model"], one["model"]), "use_case": one["use_case"] or "new"}
+        if one["team"] == "code" and one["use_case"] is None:
+            one["attempt"] = 2
+    put(store, events_of(calls))
+    times = [(START + HALF * n).strftime("%Y-%m-%d %H:%M:%S") for n in (1, 2, 0, 1)]
+    asked = "spend_bridge(since = '{}', until = '{}', before_since = '{}', before_until = '{}')".format(*times)
+    told: dict[Any, dict[str, int]] = {}
+    columns = "team, use_case, driver, change_usd, before_usd, after_usd"
+    for team, use_case, driver, change, before, after in store.rows(f"SELECT {columns} FROM {asked}"):
+        told.setdefault((team, use_case, after - before), {})[driver] = pico_usd(change)
+    assert {place[:2] for place in told} == {(o["team"], o["use_case"] or "") for o in calls}
+    for (team, use_case, difference), terms in told.items():
+        assert sum(terms.values()) == pico_usd(difference)
+        own = [one for one in calls if (one["team"], one["use_case"] or "") == (team, use_case)]
+        pure, kinds = pure_bridge(own)
+        assert terms.keys() == pure.keys() == set(DRIVERS)
+        assert all(abs(terms[name] - term) <= kinds + 1 for name, term in pure.items()), (terms, pure)
+    signed = f"sum(if(ts >= '{times[0]}', 1, -1) * toDecimal128(cost_usd, 12))"
+    window = f"ts >= '{times[2]}' AND ts < '{times[1]}'"
+    [change] = store.rows(f"SELECT sum(change_usd) FROM {asked}")
+    assert [change] == store.rows(f"SELECT {signed} FROM usage_events WHERE {window}")
