@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from schemas.errors import InputError
 from schemas.money import join_pico_usd, usd
@@ -23,7 +22,7 @@ from sinks.rollups import MONEY_MEASURES, TOKEN_MEASURES
 from streams.rating.charging import Charges, Pricing
 from streams.rating.columns import Columns
 from streams.rating.costs import split
-from streams.rating.groups import Ints, codes_of, combine, first_rows, groups_of
+from streams.rating.groups import Ints, combine, first_rows, groups_of
 
 PERIODS = ("daily", "weekly", "monthly", "session", "run", "total")
 _CALENDAR = ("daily", "weekly", "monthly")
@@ -192,7 +191,7 @@ def _named(columns: Columns, charges: Charges, name: str) -> tuple[Ints, Sequenc
     """A dimension of each row as codes; '' where it was not given."""
     if name == "pricing_status":
         return charges.status, [status.name for status in Pricing]
-    codes = codes_of(pa.array(columns.source, pa.string())) if name == "source" else columns.codes(name)
+    codes = columns.codes(name)
     return codes.codes + 1, ["", *codes.values]
 
 

@@ -22,7 +22,7 @@ from schemas.usage_codec import UsageDataStruct, UsageStruct
 from streams.ports import SourceRecord
 from streams.rating.charging import charge
 from streams.rating.columns import Columns
-from streams.rating.decoding import Decoded
+from streams.rating.decoding import Decoded, decoded_of
 from streams.rating.groups import Ints
 from streams.rating.judging import MAX_AHEAD_US
 from streams.rating.price_rules import Prices
@@ -90,7 +90,7 @@ def _calls(rows: Iterable[Draft | Skipped], report: LocalReport) -> Iterator[Usa
 
 def _decoded(some: list[UsageStruct]) -> Decoded:
     record = SourceRecord(_OUTSIDE, _OUTSIDE, None, None, ())
-    return Decoded(some, np.array([_micros(event.time) for event in some], np.int64), [record] * len(some), [])
+    return decoded_of(some, np.array([_micros(event.time) for event in some], np.int64), [record] * len(some))
 
 
 def _micros(at: datetime) -> int:

@@ -143,7 +143,7 @@ class Directory:
             grouped[entry.org].append(entry)
         self._orgs = {org: _Org(some) for org, some in grouped.items()}
         self._changes = np.array(sorted({entry.since_us() for entry in self._entries}), np.int64)
-        self._by_source = any(isinstance(entry, Identity) and entry.source is not None for entry in self._entries)
+        self.by_source = any(isinstance(entry, Identity) and entry.source is not None for entry in self._entries)
         self._known: dict[tuple[object, ...], Attributed] = {}  # by span of time and what an event says
 
     def __bool__(self) -> bool:
@@ -159,6 +159,10 @@ class Directory:
         """Whether one of these organisations has a directory."""
         return not self._orgs.keys().isdisjoint(orgs)
 
+    def spans(self, event_us: Ints) -> Ints:
+        """Which span each time falls into: between two changes of the directory time does not matter."""
+        return np.searchsorted(self._changes, event_us, side="right")
+
     def attributed(self, said: Said, event_us: int) -> Attributed:
         """Who one event is."""
         org = self._orgs.get(said.org)
@@ -169,9 +173,8 @@ class Directory:
 
     def all_attributed(self, said: Mapping[str, Sequence[str | None]], event_us: Ints) -> list[Attributed]:
         """Who each event is; `said` has a column for each field of Said."""
-        # Between two changes of the directory time does not matter: what was resolved once holds for all of the span.
-        spans = np.searchsorted(self._changes, event_us, side="right").tolist()
-        columns = [said[name] if name != "source" or self._by_source else repeat("") for name in Said._fields]
+        spans = self.spans(event_us).tolist()  # what was resolved once holds for all of its span
+        columns = [said[name] if name != "source" or self.by_source else repeat("") for name in Said._fields]
         keys = list(zip(spans, *columns, strict=False))
         found: list[Any] = list(map(self._known.get, keys))
         missing = [at for at, one in enumerate(found) if one is None]

@@ -2,7 +2,7 @@
 
 Laws
 1. No value of these fields, and no name of a tag, holds what looks like a secret; all else is as it was sent.
-2. All texts of a batch are looked at at once; only where one holds a secret is each looked at by itself.
+2. All texts of a kind in a batch are looked at at once; only where one holds a secret is each looked at by itself.
 Names of users, keys and runs are ids of the emitter's own; a key that is sent as its own id is columns.py's.
 """
 
@@ -15,18 +15,25 @@ _MAPS = ("tags", "asserted")
 _Column = tuple[Any, ...]
 
 
-def without_secrets(data: Mapping[str, _Column]) -> dict[str, _Column]:
-    """Those columns that held a secret, without it; none in nearly every batch."""
-    agents = data["user_agent"]
-    texts: list[str] = [agent for agent in set(agents) if agent is not None]
+def clean_agents(agents: list[str]) -> list[str]:
+    """User agents without secrets."""
+    if not _suspicious(agents):
+        return agents
+    return [named_without_secrets(agent) for agent in agents]
+
+
+def clean_maps(data: Mapping[str, _Column]) -> dict[str, _Column]:
+    """Those columns of maps that held a secret, without it; none in nearly every batch."""
+    clean: dict[str, _Column] = {}
     for name in _MAPS:
-        for held in filter(None, data[name]):
-            texts.extend(held)
-            texts.extend(held.values())
-    if not texts or not holds_secret("\n".join(texts).encode(errors="replace")):
-        return {}
-    clean = {"user_agent": tuple(agent and named_without_secrets(agent) for agent in agents)}
-    return clean | {name: tuple(held and _clean(held) for held in data[name]) for name in _MAPS}
+        maps = data.get(name, ())
+        if _suspicious([text for held in maps if held for pair in held.items() for text in pair]):
+            clean[name] = tuple(held and _clean(held) for held in maps)
+    return clean
+
+
+def _suspicious(texts: list[str]) -> bool:
+    return bool(texts) and holds_secret("\n".join(texts).encode(errors="replace"))
 
 
 def _clean(held: Mapping[str, str]) -> dict[str, str]:

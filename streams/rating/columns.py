@@ -1,10 +1,12 @@
-"""A batch of events as columns: text as Arrow, numbers as numpy; nothing is looked at row by row."""
+"""A batch of events as columns: text as Arrow dictionaries, numbers as numpy; nothing is looked at row by row.
 
-from collections.abc import Sequence
+A column of text is coded once, when it is made of Python's strings; whatever renames (secrets, keys that took over, the
+directory) works on the distinct values, and sums, prices and rows take the codes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -12,106 +14,134 @@ import pyarrow as pa
 from schemas.aliases import NO_ALIASES, Aliases
 from schemas.secrets import pseudonym
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
-from schemas.usage_codec import UsageDataStruct
 from streams.rating.attribution import LEVELS, NO_DIRECTORY, Directory, Said
-from streams.rating.cleaning import without_secrets
-from streams.rating.decoding import Decoded
-from streams.rating.groups import Codes, Ints, codes_of
+from streams.rating.cleaning import clean_agents, clean_maps
+from streams.rating.decoding import Column, Decoded
+from streams.rating.groups import Codes, Ints, codes_of, combine, first_rows, groups_of
+from streams.rating.texts import coded, nothing, renamed, spread, words
 from streams.rating.tokens import Tokens, complete_tokens
 
-DATA_FIELDS: tuple[str, ...] = UsageDataStruct.__struct_fields__
-_BEFORE = {"sent_credential": "credential", "sent_team": "team", "named_user": "user"}
+_SENT = {"sent_credential": "credential", "sent_team": "team", "named_user": "user"}
 """Columns as events sent them, before aliases and directory, by the column that they are where nothing was changed."""
 
 
 class Columns:
-    """The columns of decoded events, leaves completed; rows are in log order."""
+    """The columns of decoded events, leaves completed; rows are in log order.
+
+    `sent` has the columns as Python has them, as they were sent; `data` likewise, maps as they count. Neither has a
+    column that no event says.
+    """
 
     def __init__(self, decoded: Decoded, aliases: Aliases = NO_ALIASES, directory: Directory = NO_DIRECTORY) -> None:
-        events, records = decoded.events, decoded.records
-        self.rows = len(events)
-        self.tuples: list[tuple[Any, ...]] = [msgspec.structs.astuple(event.data) for event in events]
-        transposed = zip(*self.tuples, strict=True) if events else ((),) * len(DATA_FIELDS)
-        self.data: dict[str, tuple[Any, ...]] = dict(zip(DATA_FIELDS, transposed, strict=True))
-        self.data |= {before: self.data[name] for before, name in _BEFORE.items()}
-        self.data["credential"] = _without_secrets(self.data["credential"])
-        self.data |= without_secrets(self.data)
-        self.source = [event.source for event in events]
-        self.id = [event.id for event in events]
+        records = decoded.records
+        self.rows = len(records)
+        self.sent: Mapping[str, Column] = decoded.data
+        self.data: dict[str, Column] = {**decoded.data, **clean_maps(decoded.data)}
+        self.source, self.id = decoded.source, decoded.id
         self.event_us = decoded.event_us
-        if aliases:
-            self._rename(aliases)
-        if directory.knows_any(self.data["org"]):
-            self._attribute(directory)
-        self.append_us: Ints = np.array([record.append_time_us for record in records], np.int64)
-        self.offset: Ints = np.array([record.offset for record in records], np.int64)
-        self._text: dict[str, pa.Array] = {}
+        self.append_us: Ints = np.fromiter([record.append_time_us for record in records], np.int64, self.rows)
+        self.offset: Ints = np.fromiter([record.offset for record in records], np.int64, self.rows)
+        self._as_sent: dict[str, pa.DictionaryArray] = {}
+        self._now: dict[str, pa.DictionaryArray] = {}  # columns of text that are not what was sent
         self._codes: dict[str, Codes] = {}
-        self._missing: dict[str, bool] = {}
+        self._numbers: dict[str, pa.Array] = {}
+        self._rename("credential", _without_secrets)
+        self._rename("user_agent", clean_agents)
+        if aliases and "credential" in self.sent:
+            self._take_over(aliases)
+        if directory and "org" in self.sent and directory.knows_any(self.codes("org").values):
+            self._attribute(directory)
 
-    def _rename(self, aliases: Aliases) -> None:
+    def _rename(self, name: str, rename: Callable[[list[str]], list[str]]) -> None:
+        """A column of text has other names for its values, where it has to."""
+        if name in self.sent:
+            sent = self.text(name)
+            values = sent.dictionary.to_pylist()
+            now = rename(values)
+            if now != values:
+                self._set(name, renamed(sent, now))
+
+    def _take_over(self, aliases: Aliases) -> None:
         """Keys that took over count as the first one; what was sent stands in `asserted`, beside what else does."""
-        sent, orgs = self.data["credential"], self.data["org"]
-        if aliases.ids.isdisjoint(sent):
+        credential = self.text("credential")
+        if aliases.ids.isdisjoint(credential.dictionary.to_pylist()):
             return
-        times = self.event_us.tolist()
-        first = tuple(
+        sent, orgs, times = credential.to_pylist(), self.text("org").to_pylist(), self.event_us.tolist()
+        first = [
             None if name is None else aliases.first(org=org, credential=name, event_us=at)
             for org, name, at in zip(orgs, sent, times, strict=True)
-        )
-        self.data["credential"] = first
-        self.data["asserted"] = tuple(
-            said if old == new else {"credential": old, **(said or {})}
-            for said, old, new in zip(self.data["asserted"], sent, first, strict=True)
-        )
+        ]
+        self._set("credential", coded(first))
+        self._claim(None if old == new else {"credential": old} for old, new in zip(sent, first, strict=True))
 
     def _attribute(self, directory: Directory) -> None:
         """Events are whose the directory says; what they said otherwise stands in `asserted`, beside what else does."""
-        found = directory.all_attributed({name: self._said(name) for name in Said._fields}, self.event_us)
-        *who, named, claims = zip(*found, strict=True)
-        for name, column in zip(("user", "agent", *LEVELS), who, strict=True):
-            if column != self.data[name]:  # what is as it was sent stays the same column, and is coded once
-                self.data[name] = column
-        self.data["named_user"] = self.data["user"] if named == self.data["user"] else named
+        told = {name: self.codes(name) for name in Said._fields if name != "source" or directory.by_source}
+        # Events that say the same at times between which the directory does not change are one question.
+        span = directory.spans(self.event_us)
+        keys = ((codes.codes + 1, len(codes.values) + 1) for codes in told.values())
+        distinct, group = groups_of(*combine(*keys, (span, int(span.max()) + 1)))
+        rows = first_rows(group, len(distinct))
+        said = {name: words(codes, rows) for name, codes in told.items()}
+        found = directory.all_attributed({"source": [""] * len(rows), **said}, self.event_us[rows])
+        *who, named, claims = (list(column) for column in zip(*found, strict=True))
+        if named != said["user"]:
+            self._set("named_user", spread(named, group))
+        for name, now in zip(("user", "agent", *LEVELS), who, strict=True):
+            if now != said[name]:
+                self._set(name, spread(now, group))
         if any(claims):
-            self.data["asserted"] = tuple(
-                {**claim, **(said or {})} if claim else said
-                for said, claim in zip(self.data["asserted"], claims, strict=True)
-            )
+            self._claim(claims[at] for at in group.tolist())
 
-    def _said(self, name: str) -> Sequence[str | None]:
-        return self.source if name == "source" else self.data[name]
+    def _set(self, name: str, text: pa.DictionaryArray) -> None:
+        self._now[name] = text
+        self._codes.pop(name, None)
+
+    def _claim(self, claims: Iterable[Mapping[str, str | None] | None]) -> None:
+        """`asserted` has these words, too; those that stand there already go before."""
+        said = self.data.get("asserted", (None,) * self.rows)
+        self.data["asserted"] = tuple(
+            {**claim, **(words or {})} if claim else words for words, claim in zip(said, claims, strict=True)
+        )
 
     def missing(self, name: str) -> bool:
         """Whether no row has this field."""
-        if name not in self._missing:
-            column = self.data[name]
-            # Counting compares, which is slow unless all is None; `any` stops at the first that is something.
-            self._missing[name] = not any(column) and column.count(None) == self.rows
-        return self._missing[name]
+        return name not in self.data and name not in self._now
 
-    def text(self, name: str) -> pa.Array:
-        """A column of strings."""
-        if name not in self._text:
-            none = self.missing(name)
-            self._text[name] = pa.nulls(self.rows, pa.string()) if none else pa.array(self.data[name], pa.string())
-        return self._text[name]
+    def text(self, name: str) -> pa.DictionaryArray:
+        """A column of text as it counts."""
+        return self._now[name] if name in self._now else self.text_as_sent(_SENT.get(name, name))
+
+    def text_as_sent(self, name: str) -> pa.DictionaryArray:
+        """A column of text as it was sent."""
+        if name not in self._as_sent:
+            column = self.source if name == "source" else self.sent.get(name)
+            self._as_sent[name] = nothing(self.rows) if column is None else coded(column)
+        return self._as_sent[name]
 
     def codes(self, name: str) -> Codes:
-        """A column of strings as codes; those as they were sent are `sent_credential`, `sent_team`, `named_user`."""
-        now = _BEFORE.get(name)
-        if now is not None and self.data[name] is self.data[now]:
+        """A column of text as codes; those as they were sent are `sent_credential`, `sent_team`, `named_user`."""
+        now = _SENT.get(name, name)
+        if name != now and name not in self._now and now not in self._now:
             return self.codes(now)
         if name not in self._codes:
-            none = self.missing(name)
-            self._codes[name] = Codes(np.full(self.rows, -1, np.int64), []) if none else codes_of(self.text(name))
+            text = self.text(name)
+            none = text.null_count == self.rows
+            self._codes[name] = Codes(np.full(self.rows, -1, np.int64), []) if none else codes_of(text)
         return self._codes[name]
+
+    def whole(self, name: str) -> pa.Array:
+        """A column of whole numbers, null where missing."""
+        if name not in self._numbers:
+            column = self.data.get(name)
+            self._numbers[name] = pa.nulls(self.rows, pa.int64()) if column is None else pa.array(column, pa.int64())
+        return self._numbers[name]
 
     def numbers(self, name: str) -> Ints:
         """A column of whole numbers, -1 where missing; no field of an event can be negative."""
         if self.missing(name):
             return np.full(self.rows, -1, np.int64)
-        column = pa.array(self.data[name], pa.int64())
+        column = self.whole(name)
         filled = column.fill_null(-1) if column.null_count else column
         numbers: Ints = filled.to_numpy(zero_copy_only=False)
         return numbers
@@ -139,9 +169,6 @@ class Columns:
         return complete_tokens(self.numbers("output_tokens"), [self.numbers(name) for name in OUTPUT_LEAVES])
 
 
-def _without_secrets(credentials: tuple[str | None, ...]) -> tuple[str | None, ...]:
+def _without_secrets(credentials: list[str]) -> list[str]:
     """The ids of keys; a key itself, sent as its own id, gets a name that does not give it away."""
-    named = {one: pseudonym(one) for one in set(credentials) if one is not None}
-    if all(one == name for one, name in named.items()):
-        return credentials
-    return tuple(None if one is None else named[one] for one in credentials)
+    return [pseudonym(one) for one in credentials]

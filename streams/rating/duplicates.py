@@ -23,6 +23,8 @@ from streams.rating.identity import U64
 
 NEVER = -(2**62)
 """Before any event time: nothing was let go yet."""
+UNKNOWN = np.uint64(0)
+"""The content of an event that was admitted by a version that hashed otherwise: any content is a copy of it."""
 
 
 class Verdict(IntEnum):
@@ -117,7 +119,8 @@ class Window:
             return Verdict.COUNTED
         revision, held = events.revisions[row], self._revisions[at]
         if revision == held:
-            return Verdict.COPY if events.contents[row] == self._contents[at] else Verdict.CONFLICT
+            same = self._contents[at] in {events.contents[row], UNKNOWN}
+            return Verdict.COPY if same else Verdict.CONFLICT
         if events.event_us[row] != self._event_us[at]:
             return Verdict.TIME_MOVED
         return Verdict.REVISION if revision > held else Verdict.COPY

@@ -15,7 +15,7 @@ from schemas.dead_letters import WHAT_TO_DO
 from schemas.errors import InvalidMessage
 from schemas.money import plain, usd
 from schemas.usage import LEAVES
-from schemas.usage_codec import UsageStruct, complete
+from schemas.usage_codec import decode
 from streams.ports import SourceRecord
 from streams.rating.charging import Charges, Pricing, charge
 from streams.rating.columns import Columns
@@ -51,7 +51,7 @@ def _lines(values: list[bytes], append_time_us: int, prices: Prices) -> list[dic
     records = [SourceRecord(at, append_time_us, None, value, ()) for at, value in enumerate(values)]
     decoded = decode_all(records)
     lines: dict[int, dict[str, Any]] = {record.offset: _refusal(refusal) for record, refusal in decoded.refused}
-    if decoded.events:
+    if decoded.id:
         lines |= _priced(decoded, prices)
     return [lines[at] for at in range(len(values))]
 
@@ -62,7 +62,7 @@ def _priced(decoded: Decoded, prices: Prices) -> dict[int, dict[str, Any]]:
     judged = judge(columns, charges, decoded.records)
     lines = {record.offset: _refusal(refusal) for record, refusal in judged.refused}
     for row in judged.valid.tolist():
-        lines[decoded.records[row].offset] = _line(decoded.events[row], charges, row)
+        lines[decoded.records[row].offset] = _line(decoded.records[row].value or b"", charges, row)
     return lines
 
 
@@ -71,9 +71,8 @@ def _refusal(refusal: InvalidMessage) -> dict[str, Any]:
     return {"dead_letter": {"reason": refusal.reason.value, "path": refusal.path, "message": message}}
 
 
-def _line(event: UsageStruct, charges: Charges, row: int) -> dict[str, Any]:
-    complete(event.data)
-    line: dict[str, Any] = msgspec.to_builtins(event)
+def _line(raw: bytes, charges: Charges, row: int) -> dict[str, Any]:
+    line: dict[str, Any] = msgspec.to_builtins(decode(raw))
     line["pricing"] = _pricing(charges, row)
     return line
 

@@ -15,7 +15,7 @@ from schemas.usage_codec import UsageDataStruct, UsageStruct
 from streams.ports import SourceRecord
 from streams.rating.charging import Pricing, charge
 from streams.rating.columns import Columns
-from streams.rating.decoding import Decoded
+from streams.rating.decoding import decoded_of
 from streams.rating.price_rules import Prices
 
 PRICED_BY = (
@@ -46,7 +46,7 @@ def repriced(rows: Sequence[dict[str, Any]], prices: Prices) -> list[Repriced]:
     events = [_event(row) for row in rows]
     event_us = np.array([(row["ts"] - _EPOCH) // _MICROSECOND for row in rows], np.int64)
     records = [SourceRecord(0, 0, None, b"", ())] * len(rows)
-    charges = charge(Columns(Decoded(events, event_us, records, [])), prices)
+    charges = charge(Columns(decoded_of(events, event_us, records)), prices)
     statuses = [Pricing(code).name for code in charges.status.tolist()]
     columns = (charges.cost, charges.listed, charges.ceiling)
     amounts = [[None if pico < 0 else pico for pico in column.tolist()] for column in columns]

@@ -14,6 +14,7 @@ from streams.rating.charging import Charges, Pricing
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools
 from streams.rating.groups import Ints
+from streams.rating.texts import plain
 
 MAX_PIECE_BYTES = 8 * 1_048_576
 _MAPS = {name: RATED_SCHEMA.field(name).type for name in ("asserted", "units", "tags")}
@@ -57,7 +58,9 @@ def _given(columns: Columns, field: pa.Field) -> pa.Array:
     if columns.missing(field.name):
         return pa.nulls(columns.rows, field.type)
     if pa.types.is_string(field.type):
-        return columns.text(field.name)
+        return plain(columns.text(field.name))
+    if pa.types.is_integer(field.type):
+        return columns.whole(field.name).cast(field.type)
     given: tuple[Any, ...] = columns.data[field.name]
     if field.name in _MAPS:
         return pa.array([None if some is None else list(some.items()) for some in given], field.type)
@@ -69,7 +72,7 @@ def _own(columns: Columns, charges: Charges, marks: Marks) -> dict[str, pa.Array
     cost = _money(charges.cost)
     return {
         "event_id": _hex(marks.identities),
-        "source": pa.array(columns.source, pa.string()),
+        "source": plain(columns.text("source")),
         "id": pa.array(columns.id, pa.string()),
         "ts": _times(columns.event_us),
         "received_at": _times(columns.append_us),
@@ -77,7 +80,7 @@ def _own(columns: Columns, charges: Charges, marks: Marks) -> dict[str, pa.Array
         "cost_usd": cost,
         "list_cost_usd": cost if charges.listed is charges.cost else _money(charges.listed),
         "as_charged_cost_usd": cost,
-        "reported_cost_usd": columns.text("reported_cost_usd").cast(MONEY),
+        "reported_cost_usd": plain(columns.text("reported_cost_usd")).cast(MONEY),
         "ceiling_cost_usd": _money(charges.ceiling),
         "pricing_status": pa.array([status.name for status in Pricing], pa.string()).take(pa.array(charges.status)),
         "price_book_version": pa.repeat(pa.scalar(charges.version), columns.rows),

@@ -2,6 +2,7 @@
 
 One record: a header, then columns: identities (16 bytes each), contents (8), event times (8), revisions (4, left out
 where each is 1). 32 bytes per event; written in the transaction of the batch, to the partition of the same number.
+Records of before 2026-11-23 (`BLS1`) have contents hashed in another way: what they say of contents is not known.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,10 @@ from struct import Struct
 import numpy as np
 
 from schemas.errors import CorruptStateError
-from streams.rating.duplicates import Known, Window
+from streams.rating.duplicates import UNKNOWN, Known, Window
 
 _HEADER = Struct("<4sIBqqqq")
-_MAGIC = b"BLS1"
+_MAGIC, _OLDER = b"BLS2", b"BLS1"
 IDENTITY_BYTES = 16
 
 
@@ -43,7 +44,7 @@ def seen_to_bytes(seen: Seen) -> bytes:
 
 def seen_from_bytes(raw: bytes) -> Seen:
     """The record in these bytes. Raises: CorruptStateError: rating did not write them."""
-    if len(raw) < _HEADER.size or raw[:4] != _MAGIC:
+    if len(raw) < _HEADER.size or raw[:4] not in {_MAGIC, _OLDER}:
         raise CorruptStateError(f"a record of internal.seen does not begin with {_MAGIC!r} but with {raw[:4]!r}")
     _, count, all_first, held_before, newest_gone_us, log_time_us, policy_offset = _HEADER.unpack_from(raw)
     expected = _HEADER.size + count * (32 if all_first else 36)
@@ -52,7 +53,8 @@ def seen_from_bytes(raw: bytes) -> Seen:
     at = _HEADER.size
     identities = [raw[i : i + IDENTITY_BYTES] for i in range(at, at + count * IDENTITY_BYTES, IDENTITY_BYTES)]
     at += count * IDENTITY_BYTES
-    contents = np.frombuffer(raw, "<u8", count, at)
+    older = raw[:4] == _OLDER
+    contents = np.full(count, UNKNOWN, np.uint64) if older else np.frombuffer(raw, "<u8", count, at)
     event_us = np.frombuffer(raw, "<i8", count, at + 8 * count)
     ones = np.ones(count, np.uint32)
     revisions = ones if all_first else np.frombuffer(raw, "<u4", count, at + 16 * count)

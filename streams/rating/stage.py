@@ -34,7 +34,7 @@ from streams.rating.charging import Charges, charge
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools
 from streams.rating.dead_letters import dead_letter
-from streams.rating.decoding import decode_all
+from streams.rating.decoding import Reader
 from streams.rating.deltas import counted, deltas_of
 from streams.rating.duplicates import Known, Verdict, Window
 from streams.rating.groups import Ints
@@ -95,6 +95,7 @@ class RatingLane:
         self.copies_dropped = 0
         self._policies = policies
         self._prices = prices
+        self._reader = Reader()
         self._window = Window(window_events)
         self._log_time_us = 0
         self._policy_offset = -1
@@ -141,9 +142,9 @@ class RatingLane:
         self._next_offset = batch.records[-1].offset + 1
         heading = self._batch(first_offset=batch.records[0].offset, next_offset=self._next_offset, tick=False)
 
-        decoded = decode_all(batch.records)
+        decoded = self._reader.read(batch.records)
         refused, outputs = without_heartbeats(decoded.refused, heading)
-        if decoded.events:
+        if decoded.id:
             columns = Columns(decoded, self._aliases, self._directory)
             charges = charge(columns, self._prices)
             judged = judge(columns, charges, decoded.records)
@@ -168,7 +169,7 @@ class RatingLane:
     def _admit(self, columns: Columns, valid: Ints) -> "_Admitted":
         """Those of the valid rows that the duplicate window admits, which now holds them; and what is said of each."""
         identities = event_identities(columns)
-        revisions = np.array(columns.data["revision"], np.uint32)
+        revisions = columns.numbers("revision").astype(np.uint32)
         known = Known(identities, revisions, columns.event_us, content_hashes(columns)).take(valid)
         held_before = len(self._window)
         verdicts, maybe = self._window.admit(known)

@@ -23,7 +23,7 @@ def known(some: Sequence[One]) -> Known:
         [bytes([one]) * 16 for one in ids],
         np.array(revisions, np.uint32),
         np.array(times, np.int64),
-        np.array(contents, np.uint64),
+        np.array(contents, np.uint64) + np.uint64(1),  # 0 is what nobody knows
     )
 
 
@@ -127,7 +127,7 @@ def test_nothing_is_marked_before_anything_was_let_go() -> None:
     assert admitted(window, [[(8, 1, -9, 0), (9, 1, -9, 0)]]) == [(Verdict.COUNTED, False), (Verdict.COUNTED, True)]
 
 
-@pytest.mark.parametrize("raw", [b"", b"BLS", b"BLS1", b"XXXX" + bytes(60), b"BLS1" + bytes(60)])
+@pytest.mark.parametrize("raw", [b"", b"BLS", b"BLS1", b"BLS2", b"XXXX" + bytes(60), b"BLS1" + bytes(60)])
 def test_foreign_bytes_in_internal_seen_stop_the_lane(raw: bytes) -> None:
     """What rating did not write is corrupt state, never half a window."""
     with pytest.raises(CorruptStateError):
@@ -138,3 +138,14 @@ def test_a_seen_record_takes_32_bytes_per_event() -> None:
     """The topic stays small: a header and 32 bytes for each event at its first revision."""
     sizes_in_bytes = [len(written(Window(99), known([(n, 1, 0, 0) for n in range(count)]))[0]) for count in (1, 50)]
     assert sizes_in_bytes[1] - sizes_in_bytes[0] == 49 * 32
+
+
+def test_whatever_an_older_version_admitted_has_copies_of_any_content() -> None:
+    """Its contents were hashed otherwise: the same identity is a copy, another time or a higher revision is none."""
+    window = Window(8)
+    topic = written(window, known([(1, 2, 5, 0)]))
+    older = b"BLS1" + topic[0][4:]
+    again = rebuilt([seen_from_bytes(older)], size=8, max_ahead_us=0)
+    sent = [(1, 2, 5, 1), (1, 1, 5, 0), (1, 1, 6, 0), (1, 3, 5, 0), (1, 3, 5, 1)]
+    found = [verdict for verdict, _ in admitted(again, [[one] for one in sent])]
+    assert found == [Verdict.COPY, Verdict.COPY, Verdict.TIME_MOVED, Verdict.REVISION, Verdict.CONFLICT]
