@@ -8,6 +8,7 @@ SERVICE_VENV := $(VENV)/client-project
 SERVICE_READY := $(SERVICE_VENV)/.ready
 SUPPLY_VENV := $(VENV)/supply
 PICTURES_VENV := $(VENV)/pictures
+PEERS := deploy/bench/peer_programs
 export PYTHONPATH := $(CURDIR):$(CURDIR)/producers/client
 # Dozens of processes import the same modules; an environment that forbids bytecode would have each compile them anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -107,9 +108,10 @@ pictures: $(READY) ## draw the dashboards from what the running demo answers (ST
 schemas: $(READY) ## write the generated JSON Schemas and view DDL again
 	@$(BIN)/python -m schemas.generate
 
-lock: ## resolve the dependencies anew into the two lock files (needs uv)
+lock: ## resolve the dependencies anew into the lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header $(SERVICE)/requirements.in -o $(SERVICE)/requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(PEERS)/requirements.in -o $(PEERS)/requirements.lock
 
 clean: ## remove the virtual environment and local state (asks nothing)
 	rm -rf $(VENV) .burnline .mypy_cache .ruff_cache .pytest_cache .hypothesis
