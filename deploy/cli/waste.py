@@ -34,7 +34,8 @@ def waste(
 ) -> None:
     """Show waste that can be defended: by fingerprints, attempts and outcomes, never by text.
 
-    Kinds: failed_attempt, regenerated_after_acceptance, duplicate (proven), missed_prompt_cache (likely).
+    Kinds: failed_attempt, regenerated_after_acceptance, duplicate (proven); missed_prompt_cache, empty_input,
+    over_tiered_model (likely); context_resend, trivial_input (possible). docs/value.md says what each is, and is not.
     """
     from deploy.field_filters import field_filters
     from deploy.moments import moment

@@ -25,7 +25,7 @@ from sinks.store import Store, connector
 from sinks.value_questions import WASTE_BY, unit_costs, waste
 from streams.bridge.bridge import Cell, Sums, bridge
 from tests.stack_clickhouse import ClickHouse
-from tests.value_stories import planted_waste, staged
+from tests.value_stories import planted_likely, planted_waste, staged, wasteful
 from tests.value_world import START, events_of, made_up, stored_outcomes, truth_of
 
 pytestmark = pytest.mark.real
@@ -194,9 +194,7 @@ def test_the_view_of_the_bridge_is_the_rule_of_the_bridge(store: Store, seed: in
     for number, one in enumerate(calls):
         one |= {"attempt": (None, 1, 2)[number % 3], "gateway_cache_hit": number % 7 == 0}
         one |= {"input_uncached_tokens": 100 + number, "input_tokens": 100 + number + one["input_cache_read_tokens"]}
-        if (
-            one["team"] == "ops" and one["ts"] >= START + HALF
-        ):  # models come and go, a use case begins
+        if one["team"] == "ops" and one["ts"] >= START + HALF:  # models come and go, a use case begins
             one |= {"model": {"o3": "o5"}.get(one["model"], one["model"]), "use_case": one["use_case"] or "new"}
         if one["team"] == "code" and one["use_case"] is None:
             one["attempt"] = 2
@@ -218,3 +216,30 @@ def test_the_view_of_the_bridge_is_the_rule_of_the_bridge(store: Store, seed: in
     window = f"ts >= '{times[2]}' AND ts < '{times[1]}'"
     [change] = store.rows(f"SELECT sum(change_usd) FROM {asked}")
     assert [change] == store.rows(f"SELECT {signed} FROM usage_events WHERE {window}")
+
+
+def test_likely_waste_is_what_was_planted_and_nothing_beside_it(store: Store) -> None:
+    """Each kind is found and no look-alike; none is recoverable; a tier down has a measured price."""
+    words, calls, planted = planted_likely()
+    value_of(store, words, calls)
+    found = store.rows("SELECT id, kind, cost_usd, recoverable_usd FROM waste_findings")
+    assert {id_: kind for id_, kind, *_ in found} == planted
+    assert {recoverable for *_, recoverable in found} == {None}
+    tiers = [cost for _, kind, cost, _ in found if kind == "over_tiered_model"]
+    assert sorted(tiers) == [Decimal("0.25"), *[Decimal("1.5")] * 20]
+    advice = "task_class, model, cheaper_model, success_ratio, cheaper_success_ratio, saving_usd"
+    assert store.rows(f"SELECT {advice} FROM routing_advice") == [
+        ("as good", "large", "small", 0.5, 0.8, Decimal(43) - Decimal("0.5") * 23)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_findings_are_never_more_than_the_spend(store: Store, seed: int) -> None:
+    """Whatever calls and outcomes say: a call has one finding at most, of at most its cost; so of every sum of them."""
+    words, calls = wasteful(seed)
+    value_of(store, words, calls)
+    costs = {one["id"]: one["cost_usd"] or Decimal(0) for one in calls}
+    found = store.rows("SELECT id, kind, ifNull(cost_usd, 0), ifNull(recoverable_usd, 0) FROM waste_findings")
+    assert len({kind for _, kind, *_ in found}) >= 5
+    assert len({id_ for id_, *_ in found}) == len(found)
+    assert all(0 <= recoverable <= cost <= costs[id_] for id_, _, cost, recoverable in found)
