@@ -24,7 +24,7 @@ from deploy.stack.position_rules import READS, Place, Said, StagePlace, behind
 from deploy.stack.positions import PROGRESS, Positions
 from deploy.stack.processes import STACK_DIR_VARIABLE
 from deploy.stack.telling import LOG, NOTIFIER
-from deploy.stack.watchdog_rules import Held, Look, Watched, held, step
+from deploy.stack.watchdog_rules import Held, Look, Watched, first_words, held, step
 from schemas.errors import BurnlineError, FatalError, KafkaUnavailableError, SettingsError
 
 _LOG = structlog.get_logger(process="watchdog")
@@ -57,7 +57,10 @@ class Watchdog:
         if "kafka" in well:
             signs |= self._stage_signs()
         looks = self._looks(signs)
-        self._watched, hung = step(self._watched, looks, well=well, now_sec=time.monotonic(), hang_sec=hang_sec)
+        before = self._watched
+        self._watched, hung = step(before, looks, well=well, now_sec=time.monotonic(), hang_sec=hang_sec)
+        for name in first_words(before, self._watched):
+            _LOG.info("has given its first sign of life", program=name, pid=looks[name].pid)
         for name in hung:
             _LOG.warning("hung, killed; the supervisor starts it anew", program=name, pid=looks[name].pid)
             os.kill(looks[name].pid, signal.SIGKILL)

@@ -97,3 +97,9 @@ def step(
         else:
             after[name] = replace(known, sign=look.sign or known.sign)
     return after, hung
+
+
+def first_words(before: Mapping[str, Watched], after: Mapping[str, Watched]) -> list[str]:
+    """Who has spoken for the first time since it started, between two looks: from now on it is given less time."""
+    silent = {(name, one.pid) for name, one in before.items() if not one.spoken}
+    return [name for name, one in after.items() if one.spoken and (name, one.pid) in silent]

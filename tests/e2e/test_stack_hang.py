@@ -48,9 +48,16 @@ def wait_until(condition: Callable[[], bool], *, what: str, timeout_sec: float) 
         signal.sigtimedwait([], 0.2)
 
 
+def seen_alive(stack: Stack, pid: int) -> bool:
+    """Whether the watchdog has seen this process do something; before, it is given longer, as it may recover."""
+    lines = (stack.state_dir / "logs/watchdog.log").read_text().splitlines()
+    return any(one.get("pid") == pid and "first sign of life" in one["event"] for one in map(json.loads, lines))
+
+
 def test_frozen_stage_is_named_then_ended_then_back(stack: WatchedStack) -> None:
     """Frozen, burn makes the stack degraded and a drain fail with its name; then it is killed, and all is well."""
     pid = stack.status()["parts"]["burn"]["pid"]
+    wait_until(lambda: seen_alive(stack, pid), what="the watchdog to see burn work", timeout_sec=60)
     os.kill(pid, signal.SIGSTOP)
     drained = stack.run("drain", "--timeout", "3", "--json", check=False)
     assert drained.returncode == 1

@@ -4,7 +4,7 @@ import pytest
 
 from deploy.stack.position_rules import Said
 from deploy.stack.watchdog import should_speak
-from deploy.stack.watchdog_rules import HELD_SEC, Look, Watched, held, step
+from deploy.stack.watchdog_rules import HELD_SEC, Look, Watched, first_words, held, step
 from schemas.progress import Progress
 
 WELL: dict[str, str | None] = {"kafka": None, "clickhouse": None}
@@ -81,6 +81,18 @@ def test_a_process_that_died_by_itself_starts_anew() -> None:
     watched, _ = step({}, {"burn": Look(1, "7")}, well=frozenset(WELL), now_sec=0, hang_sec=60)
     watched, hung = step(watched, {"burn": Look(2, "7")}, well=frozenset(WELL), now_sec=181, hang_sec=60)
     assert (hung, watched["burn"].since_sec) == ([], 181)
+
+
+def test_a_first_word_is_told_once_in_each_life() -> None:
+    """The sign that a process had from before is no word of its own; the first change is; a successor begins anew."""
+    signs = [(1, "7"), (1, "7"), (1, "8"), (1, "9"), (2, "9"), (2, "10")]
+    watched: dict[str, Watched] = {}
+    told = []
+    for now_sec, (pid, sign) in enumerate(signs):
+        before = watched
+        watched, _ = step(before, {"burn": Look(pid, sign)}, well=frozenset(WELL), now_sec=now_sec, hang_sec=60)
+        told.append(first_words(before, watched))
+    assert told == [[], [], ["burn"], [], [], ["burn"]]
 
 
 def test_a_stage_should_speak_where_something_waits_and_where_it_ticks() -> None:
