@@ -192,8 +192,14 @@ _READ = pa.ipc.IpcReadOptions(use_threads=False)
 """Arrow's threads cost five times what reading a small batch takes."""
 
 
+_CODED_ROWS = 64
+"""For fewer rows a dictionary of its own for each column of text is longer than the text."""
+
+
 def to_arrow_bytes(table: pa.RecordBatch) -> bytes:
-    """One record batch as an lz4-compressed Arrow IPC stream."""
+    """One record batch as an lz4-compressed Arrow IPC stream; of few rows without dictionaries."""
+    if table.num_rows < _CODED_ROWS:
+        table = without_dictionaries(table)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=_WRITE_OPTIONS) as writer:
         writer.write_batch(table)
@@ -201,6 +207,16 @@ def to_arrow_bytes(table: pa.RecordBatch) -> bytes:
 
 
 def from_arrow_bytes(raw: bytes) -> pa.RecordBatch:
-    """The record batch in an Arrow IPC stream. Raises: pyarrow.ArrowInvalid: the bytes are none."""
+    """The record batch in an Arrow IPC stream, text as text. Raises: pyarrow.ArrowInvalid: the bytes are none."""
     with pa.ipc.open_stream(raw, options=_READ) as reader:
-        return reader.read_next_batch()
+        return without_dictionaries(reader.read_next_batch())
+
+
+def without_dictionaries(table: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows with every column of text as text."""
+    if not any(pa.types.is_dictionary(type_) for type_ in table.schema.types):
+        return table
+    columns = [
+        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in table.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, table.schema.names)

@@ -1,4 +1,4 @@
-"""A batch of events as columns: text as Arrow dictionaries, numbers as numpy; nothing is looked at row by row.
+"""A batch of events as columns: text as codes, numbers as numpy; nothing is looked at row by row.
 
 A column of text is coded once, when it is made of Python's strings; whatever renames (secrets, keys that took over, the
 directory) works on the distinct values, and sums, prices and rows take the codes.
@@ -17,8 +17,8 @@ from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
 from streams.rating.attribution import LEVELS, NO_DIRECTORY, Directory, Said
 from streams.rating.cleaning import clean_agents, clean_maps
 from streams.rating.decoding import Column, Decoded
-from streams.rating.groups import Codes, Ints, codes_of, combine, first_rows, groups_of
-from streams.rating.texts import coded, nothing, renamed, spread, words
+from streams.rating.groups import Codes, Ints, combine, first_rows, groups_of
+from streams.rating.texts import Text, nothing, sorted_codes, spread, text_of, words
 from streams.rating.tokens import Tokens, complete_tokens
 
 _SENT = {"sent_credential": "credential", "sent_team": "team", "named_user": "user"}
@@ -41,8 +41,8 @@ class Columns:
         self.event_us = decoded.event_us
         self.append_us: Ints = np.fromiter([record.append_time_us for record in records], np.int64, self.rows)
         self.offset: Ints = np.fromiter([record.offset for record in records], np.int64, self.rows)
-        self._as_sent: dict[str, pa.DictionaryArray] = {}
-        self._now: dict[str, pa.DictionaryArray] = {}  # columns of text that are not what was sent
+        self._as_sent: dict[str, Text] = {}
+        self._now: dict[str, Text] = {}  # columns of text that are not what was sent
         self._codes: dict[str, Codes] = {}
         self._numbers: dict[str, pa.Array] = {}
         self._rename("credential", _without_secrets)
@@ -56,22 +56,22 @@ class Columns:
         """A column of text has other names for its values, where it has to."""
         if name in self.sent:
             sent = self.text(name)
-            values = sent.dictionary.to_pylist()
+            values = sent.values.to_pylist()
             now = rename(values)
             if now != values:
-                self._set(name, renamed(sent, now))
+                self._set(name, sent.renamed(now))
 
     def _take_over(self, aliases: Aliases) -> None:
         """Keys that took over count as the first one; what was sent stands in `asserted`, beside what else does."""
         credential = self.text("credential")
-        if aliases.ids.isdisjoint(credential.dictionary.to_pylist()):
+        if aliases.ids.isdisjoint(credential.values.to_pylist()):
             return
-        sent, orgs, times = credential.to_pylist(), self.text("org").to_pylist(), self.event_us.tolist()
+        sent, orgs, times = credential.words(), self.text("org").words(), self.event_us.tolist()
         first = [
-            None if name is None else aliases.first(org=org, credential=name, event_us=at)
+            None if name is None or org is None else aliases.first(org=org, credential=name, event_us=at)
             for org, name, at in zip(orgs, sent, times, strict=True)
         ]
-        self._set("credential", coded(first))
+        self._set("credential", text_of(first))
         self._claim(None if old == new else {"credential": old} for old, new in zip(sent, first, strict=True))
 
     def _attribute(self, directory: Directory) -> None:
@@ -82,7 +82,7 @@ class Columns:
         keys = ((codes.codes + 1, len(codes.values) + 1) for codes in told.values())
         distinct, group = groups_of(*combine(*keys, (span, int(span.max()) + 1)))
         rows = first_rows(group, len(distinct))
-        said = {name: words(codes, rows) for name, codes in told.items()}
+        said = {name: words([*codes.values, None], codes.codes[rows]) for name, codes in told.items()}
         found = directory.all_attributed({"source": [""] * len(rows), **said}, self.event_us[rows])
         *who, named, claims = (list(column) for column in zip(*found, strict=True))
         if named != said["user"]:
@@ -93,7 +93,7 @@ class Columns:
         if any(claims):
             self._claim(claims[at] for at in group.tolist())
 
-    def _set(self, name: str, text: pa.DictionaryArray) -> None:
+    def _set(self, name: str, text: Text) -> None:
         self._now[name] = text
         self._codes.pop(name, None)
 
@@ -108,15 +108,15 @@ class Columns:
         """Whether no row has this field."""
         return name not in self.data and name not in self._now
 
-    def text(self, name: str) -> pa.DictionaryArray:
+    def text(self, name: str) -> Text:
         """A column of text as it counts."""
         return self._now[name] if name in self._now else self.text_as_sent(_SENT.get(name, name))
 
-    def text_as_sent(self, name: str) -> pa.DictionaryArray:
+    def text_as_sent(self, name: str) -> Text:
         """A column of text as it was sent."""
         if name not in self._as_sent:
             column = self.source if name == "source" else self.sent.get(name)
-            self._as_sent[name] = nothing(self.rows) if column is None else coded(column)
+            self._as_sent[name] = nothing(self.rows) if column is None else text_of(column)
         return self._as_sent[name]
 
     def codes(self, name: str) -> Codes:
@@ -125,9 +125,7 @@ class Columns:
         if name != now and name not in self._now and now not in self._now:
             return self.codes(now)
         if name not in self._codes:
-            text = self.text(name)
-            none = text.null_count == self.rows
-            self._codes[name] = Codes(np.full(self.rows, -1, np.int64), []) if none else codes_of(text)
+            self._codes[name] = sorted_codes(self.text(name))
         return self._codes[name]
 
     def whole(self, name: str) -> pa.Array:

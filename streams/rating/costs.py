@@ -10,6 +10,8 @@ Laws
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,13 +53,25 @@ def rate_table(rates: Sequence[tuple[Decimal | None, ...]], parts: int) -> RateT
     whole = np.zeros((len(rates), parts), np.int64)
     fraction = np.zeros((len(rates), parts), np.int64)
     known = np.zeros((len(rates), parts), np.bool_)
-    exact = tuple(tuple(_per_million(rate, part, parts) for part, rate in enumerate(row)) for row in rates)
-    for at, row in enumerate(exact):
-        for part, rate in enumerate(row):
-            if rate is not None:
-                whole[at, part], fraction[at, part] = _as_integers(rate)
-                known[at, part] = True
-    return RateTable(whole, fraction, known, exact)
+    rows = [_row(row, parts) for row in rates]
+    for at, row in enumerate(rows):
+        whole[at], fraction[at], known[at] = row.whole, row.fraction, row.known
+    return RateTable(whole, fraction, known, tuple(row.exact for row in rows))
+
+
+class _Row(NamedTuple):
+    whole: list[int]
+    fraction: list[int]
+    known: list[bool]
+    exact: tuple[Decimal | None, ...]
+
+
+@lru_cache(maxsize=4096)
+def _row(rates: tuple[Decimal | None, ...], parts: int) -> _Row:
+    """The row of a flat rate: the same few come in every batch."""
+    exact = tuple(_per_million(rate, part, parts) for part, rate in enumerate(rates))
+    pairs = [(0, 0) if rate is None else _as_integers(rate) for rate in exact]
+    return _Row([whole for whole, _ in pairs], [rest for _, rest in pairs], [rate is not None for rate in exact], exact)
 
 
 def _per_million(rate: Decimal | None, part: int, parts: int) -> Decimal | None:

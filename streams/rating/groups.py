@@ -48,16 +48,17 @@ class CodedRows(Protocol):
 
 
 def codes_of(column: pa.Array) -> Codes:
-    """The codes of a column of strings, plain or as a dictionary, whose values may repeat."""
-    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    held: list[str] = encoded.dictionary.to_pylist()
-    if not held:
+    """The codes of a column of strings."""
+    encoded = column.dictionary_encode()
+    values: list[str] = encoded.dictionary.to_pylist()
+    if not values:
         return Codes(np.full(len(column), -1, np.int64), [])
-    values = sorted(set(held))
-    place = {value: at for at, value in enumerate(values)}
-    rank = np.array([*(place[value] for value in held), -1], np.int64)
+    order = sorted(range(len(values)), key=values.__getitem__)
+    rank = np.empty(len(values) + 1, np.int64)
+    rank[order] = np.arange(len(values))
+    rank[-1] = -1
     indices = encoded.indices.fill_null(-1) if encoded.indices.null_count else encoded.indices
-    return Codes(rank[indices.to_numpy(zero_copy_only=False)], values)
+    return Codes(rank[indices.to_numpy(zero_copy_only=False)], [values[at] for at in order])
 
 
 def combine(*columns: tuple[Ints, int]) -> tuple[Ints, int]:

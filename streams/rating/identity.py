@@ -87,14 +87,12 @@ def _add_texts(hashes: U64, columns: Columns) -> None:
     texts = {name: columns.text_as_sent(name) for name in _TEXTS if name in columns.sent}
     if not texts:
         return
-    every = text_hashes(pa.concat_arrays([text.dictionary for text in texts.values()]))
-    start = 0
-    for name, text in texts.items():
-        stop = start + len(text.dictionary)
-        table = np.append(_mixed(every[start:stop] + _SEEDS[name]), np.uint64(0))  # -1 is the last one: nothing
-        start = stop
-        indices = text.indices.fill_null(-1) if text.indices.null_count else text.indices
-        hashes += table[indices.to_numpy(zero_copy_only=False)]
+    every = text_hashes(pa.concat_arrays([text.values for text in texts.values()]))
+    lengths = [len(text.values) for text in texts.values()]
+    every = _mixed(every + np.repeat(np.array([_SEEDS[name] for name in texts], np.uint64), lengths))
+    for text, start in zip(texts.values(), np.cumsum([0, *lengths]).tolist(), strict=False):
+        table = np.append(every[start : start + len(text.values)], np.uint64(0))  # -1 is the last one: nothing
+        hashes += table[text.codes]
 
 
 def text_hashes(texts: pa.StringArray) -> U64:

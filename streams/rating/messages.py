@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from schemas.internal import BatchHeaders, batch_header, to_arrow_bytes
+from schemas.internal import BatchHeaders, batch_header, to_arrow_bytes, without_dictionaries
 from schemas.keys import partition_for
 from schemas.topics import BY_NAME
 from streams.ports import Headers, Output
@@ -86,6 +86,7 @@ def _pieces(part: pa.RecordBatch, batch: Batch) -> list[pa.RecordBatch]:
     """The rows in order, about MOST_DELTA_BYTES at a time. An opening is one message: it opens what it holds."""
     if part.nbytes <= MOST_DELTA_BYTES or batch.opened >= 0:
         return [part]
+    part = without_dictionaries(part)  # each piece would have the whole dictionary
     step = max(1, part.num_rows * MOST_DELTA_BYTES // part.nbytes)
     return [part.slice(start, step) for start in range(0, part.num_rows, step)]
 

@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.internal import MONEY, RATED_SCHEMA
+from schemas.internal import MONEY, RATED_SCHEMA, without_dictionaries
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
 from streams.rating.charging import Charges, Pricing
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools
 from streams.rating.groups import Ints
-from streams.rating.texts import plain
 
 MAX_PIECE_BYTES = 8 * 1_048_576
+_PRICING = pa.array([status.name for status in Pricing], pa.string())
+Scalar = TypeVar("Scalar", bound=np.generic)
 _MAPS = {name: RATED_SCHEMA.field(name).type for name in ("asserted", "units", "tags")}
 
 
@@ -34,75 +35,108 @@ class Marks:
 
 
 def rated_rows(columns: Columns, charges: Charges, marks: Marks, *, kept: Ints) -> pa.RecordBatch:
-    """The rows of the counted events `kept`."""
-    found = _own(columns, charges, marks)
-    arrays = [found[field.name] if field.name in found else _given(columns, field) for field in RATED_SCHEMA]
-    batch = pa.RecordBatch.from_arrays(arrays, schema=RATED_SCHEMA)
-    return batch if len(kept) == columns.rows else batch.take(pa.array(kept))
+    """The rows of the counted events `kept`; a column of text is a dictionary where that is shorter."""
+    rows = None if len(kept) == columns.rows else kept
+    found = _own(columns, charges, marks, rows)
+    arrays = [found[field.name] if field.name in found else _given(columns, field, rows) for field in RATED_SCHEMA]
+    return pa.RecordBatch.from_arrays(arrays, RATED_SCHEMA.names)
 
 
 def pieces_of(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """The batch in pieces of at most 8 MiB each (a single row may be more), in order; none for no rows."""
     if batch.num_rows == 0:
         return
-    if batch.nbytes <= MAX_PIECE_BYTES or batch.num_rows == 1:
+    # The size of whole buffers is quicker to tell than that of the rows, and never below it.
+    if batch.num_rows == 1 or batch.get_total_buffer_size() <= MAX_PIECE_BYTES or batch.nbytes <= MAX_PIECE_BYTES:
         yield batch
         return
+    batch = without_dictionaries(batch)  # each half would have the whole dictionary
     half = batch.num_rows // 2
     yield from pieces_of(batch.slice(0, half))
     yield from pieces_of(batch.slice(half))
 
 
-def _given(columns: Columns, field: pa.Field) -> pa.Array:
+def _given(columns: Columns, field: pa.Field, rows: Ints | None) -> pa.Array:
     """A column as the events give it."""
+    count = columns.rows if rows is None else len(rows)
     if columns.missing(field.name):
-        return pa.nulls(columns.rows, field.type)
+        return pa.nulls(count, field.type)
     if pa.types.is_string(field.type):
-        return plain(columns.text(field.name))
+        return columns.text(field.name).arrow(rows)
     if pa.types.is_integer(field.type):
-        return columns.whole(field.name).cast(field.type)
+        return _whole(_some(columns.numbers(field.name), rows), field.type)
     given: tuple[Any, ...] = columns.data[field.name]
+    if rows is not None:
+        given = tuple([given[row] for row in rows.tolist()])
     if field.name in _MAPS:
         return pa.array([None if some is None else list(some.items()) for some in given], field.type)
     return pa.array(given, field.type)
 
 
-def _own(columns: Columns, charges: Charges, marks: Marks) -> dict[str, pa.Array]:
+def _some(column: npt.NDArray[Scalar], rows: Ints | None) -> npt.NDArray[Scalar]:
+    return column if rows is None else column[rows]
+
+
+def _whole(numbers: Ints, type_: pa.DataType) -> pa.Array:
+    """Whole numbers, null where negative."""
+    missing = numbers < 0
+    return pa.array(numbers.astype(type_.to_pandas_dtype()), mask=missing if missing.any() else None)
+
+
+def _own(columns: Columns, charges: Charges, marks: Marks, rows: Ints | None) -> dict[str, pa.Array]:
     """The columns that rating makes."""
-    cost = _money(charges.cost)
+    count = columns.rows if rows is None else len(rows)
+    cost = _money(_some(charges.cost, rows))
+    identities, ids = marks.identities, columns.id
+    if rows is not None:
+        identities, ids = [identities[row] for row in rows.tolist()], [ids[row] for row in rows.tolist()]
     return {
-        "event_id": _hex(marks.identities),
-        "source": plain(columns.text("source")),
-        "id": pa.array(columns.id, pa.string()),
-        "ts": _times(columns.event_us),
-        "received_at": _times(columns.append_us),
-        **_tokens(columns),
+        "event_id": _hex(identities),
+        "source": columns.text("source").arrow(rows),
+        "id": pa.array(ids, pa.string()),
+        "ts": _times(_some(columns.event_us, rows)),
+        "received_at": _times(_some(columns.append_us, rows)),
+        **_tokens(columns, rows),
         "cost_usd": cost,
-        "list_cost_usd": cost if charges.listed is charges.cost else _money(charges.listed),
+        "list_cost_usd": cost if charges.listed is charges.cost else _money(_some(charges.listed, rows)),
         "as_charged_cost_usd": cost,
-        "reported_cost_usd": plain(columns.text("reported_cost_usd")).cast(MONEY),
-        "ceiling_cost_usd": _money(charges.ceiling),
-        "pricing_status": pa.array([status.name for status in Pricing], pa.string()).take(pa.array(charges.status)),
-        "price_book_version": pa.repeat(pa.scalar(charges.version), columns.rows),
-        "live": pa.array(marks.live),
-        "maybe_duplicate": pa.array(marks.maybe_duplicate),
-        "corrects": pa.array(marks.corrects),
-        "astray": pa.array(marks.astray),
-        "void": pa.array(columns.true("void")),
-        "policy_offset": pa.repeat(pa.scalar(marks.policy_offset, pa.int64()), columns.rows),
-        "event_partition": pa.repeat(pa.scalar(marks.partition, pa.int32()), columns.rows),
-        "event_offset": pa.array(columns.offset),
+        "reported_cost_usd": _reported(columns, rows),
+        "ceiling_cost_usd": _money(_some(charges.ceiling, rows)),
+        "pricing_status": pa.DictionaryArray.from_arrays(
+            pa.array(_some(charges.status, rows).astype(np.int32)), _PRICING
+        ),
+        "price_book_version": _repeated(charges.version, count),
+        "live": pa.array(_some(marks.live, rows)),
+        "maybe_duplicate": pa.array(_some(marks.maybe_duplicate, rows)),
+        "corrects": pa.array(_some(marks.corrects, rows)),
+        "astray": pa.array(_some(marks.astray, rows)),
+        "void": pa.array(_some(columns.true("void"), rows)),
+        "policy_offset": pa.array(np.full(count, marks.policy_offset, np.int64)),
+        "event_partition": pa.array(np.full(count, marks.partition, np.int32)),
+        "event_offset": pa.array(_some(columns.offset, rows)),
     }
 
 
-def _tokens(columns: Columns) -> dict[str, pa.Array]:
+def _repeated(text: str, count: int) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([text], pa.string()))
+
+
+def _reported(columns: Columns, rows: Ints | None) -> pa.Array:
+    count = columns.rows if rows is None else len(rows)
+    if columns.missing("reported_cost_usd"):
+        return pa.nulls(count, MONEY)
+    reported = columns.text("reported_cost_usd").arrow(rows)
+    return (reported.dictionary_decode() if pa.types.is_dictionary(reported.type) else reported).cast(MONEY)
+
+
+def _tokens(columns: Columns, rows: Ints | None) -> dict[str, pa.Array]:
     sides = (("input_tokens", INPUT_LEAVES, columns.input), ("output_tokens", OUTPUT_LEAVES, columns.output))
     found: dict[str, pa.Array] = {}
     for total, names, side in sides:
-        missing = side.missing if side.missing.any() else None
-        found[total] = pa.array(side.total, mask=missing)
+        missing = _some(side.missing, rows) if side.missing.any() else None
+        found[total] = pa.array(_some(side.total, rows), mask=missing)
         for name, leaf in zip(names, side.leaves, strict=True):
-            found[name] = pa.array(leaf, mask=missing)
+            found[name] = pa.array(_some(leaf, rows), mask=missing)
     return found
 
 

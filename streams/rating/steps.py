@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from schemas.internal import without_dictionaries
 from schemas.steps import NAMING, STEP_NUMBERS, STEP_SCHEMA, STEP_TEXTS, without_empty
 from streams.rating.charging import Charges
 from streams.rating.columns import Columns
@@ -40,8 +41,13 @@ def steps_of(columns: Columns, charges: Charges, *, live: Bools, kept: Ints) -> 
     rests = kept[~named[kept]] if named is not None else kept
     parts = [_rows(columns, facts, rows)] if len(rows) else []
     parts += [_rests(columns, facts, rests)] if len(rests) else []
-    found = parts[0] if len(parts) == 1 else pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+    found = parts[0] if len(parts) == 1 else _joined(parts)
     return without_empty(found)
+
+
+def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
+    plain = [without_dictionaries(part) for part in parts]
+    return pa.Table.from_batches(plain).combine_chunks().to_batches()[0]
 
 
 def _facts(columns: Columns, charges: Charges, live: Bools) -> _Facts:
@@ -54,8 +60,7 @@ def _facts(columns: Columns, charges: Charges, live: Bools) -> _Facts:
 def _present(columns: Columns, name: str) -> Bools:
     if columns.missing(name):
         return np.zeros(columns.rows, np.bool_)
-    present: Bools = columns.text(name).is_valid().to_numpy(zero_copy_only=False)
-    return present
+    return columns.text(name).present
 
 
 def _named(columns: Columns) -> Bools | None:
@@ -68,7 +73,7 @@ def _named(columns: Columns) -> Bools | None:
 
 
 def _rows(columns: Columns, facts: _Facts, rows: Ints) -> pa.RecordBatch:
-    at, whole = pa.array(rows), len(rows) == columns.rows
+    some = None if len(rows) == columns.rows else rows
     found: dict[str, pa.Array] = {
         "ts_us": pa.array(columns.event_us[rows]),
         "events": pa.array(np.ones(len(rows), np.int64)),
@@ -76,11 +81,11 @@ def _rows(columns: Columns, facts: _Facts, rows: Ints) -> pa.RecordBatch:
     }
     for name in ("org", *STEP_TEXTS):
         if not columns.missing(name):
-            found[name] = columns.text(name) if whole else columns.text(name).take(at)
+            found[name] = columns.text(name).arrow(some)
     for name in STEP_NUMBERS:
         if not columns.missing(name):
-            numbers = pa.array(columns.data[name], pa.int64())
-            found[name] = numbers if whole else numbers.take(at)
+            numbers = columns.numbers(name)[rows]
+            found[name] = pa.array(numbers, mask=numbers < 0)
     if not columns.missing("asserted"):
         said = columns.data["asserted"]
         found["claims"] = pa.array([",".join(sorted(said[row])) if said[row] else None for row in rows.tolist()])
@@ -125,4 +130,4 @@ def _of_facts(facts: _Facts, rows: Ints) -> dict[str, pa.Array]:
 
 def _batch(found: dict[str, pa.Array], rows: int) -> pa.RecordBatch:
     arrays = [found[field.name] if field.name in found else pa.nulls(rows, field.type) for field in STEP_SCHEMA]
-    return pa.RecordBatch.from_arrays(arrays, schema=STEP_SCHEMA)
+    return pa.RecordBatch.from_arrays(arrays, STEP_SCHEMA.names)

@@ -1,44 +1,78 @@
-"""Columns of text as Arrow dictionaries: a code for each row, each distinct value once."""
+"""Columns of text: a code for each row into distinct values. Made once of Python's strings; all else is numpy."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from streams.rating.groups import Codes, Ints
 
-TEXT = pa.dictionary(pa.int32(), pa.string())
+_ARROW = pa.dictionary(pa.int32(), pa.string())
+_CODED_SHARE = 0.5
+"""A column with more distinct values than this share of its rows is longer as a dictionary than without."""
 
 
-def coded(column: Sequence[str | None]) -> pa.DictionaryArray:
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A column of text; code -1 is nothing. Values may repeat, and some may be in no row."""
+
+    codes: npt.NDArray[np.int32]
+    values: pa.StringArray
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """Which rows have a value."""
+        return self.codes >= 0
+
+    def words(self) -> list[str | None]:
+        """What each row says."""
+        return words([*self.values.to_pylist(), None], self.codes)
+
+    def renamed(self, values: Sequence[str]) -> "Text":
+        """The column with other values in the place of these."""
+        return Text(self.codes, pa.array(values, pa.string()))
+
+    def arrow(self, rows: Ints | None = None) -> pa.Array:
+        """The column, or some rows of it, for Arrow: as a dictionary where that is shorter."""
+        codes = self.codes if rows is None else self.codes[rows]
+        missing = codes < 0
+        indices = pa.array(codes, mask=missing) if missing.any() else pa.array(codes)
+        if len(self.values) > _CODED_SHARE * len(codes):
+            return self.values.take(indices)
+        return pa.DictionaryArray.from_arrays(indices, self.values)
+
+
+def text_of(column: Sequence[str | None]) -> Text:
     """A column of Python's strings."""
-    return pa.array(column, TEXT)
+    coded = pa.array(column, _ARROW)
+    indices = coded.indices.fill_null(-1) if coded.null_count else coded.indices
+    return Text(indices.to_numpy(zero_copy_only=False), coded.dictionary)
 
 
-def nothing(rows: int) -> pa.DictionaryArray:
+def nothing(rows: int) -> Text:
     """A column that says nothing."""
-    return pa.nulls(rows, TEXT)
+    return Text(np.full(rows, -1, np.int32), pa.array([], pa.string()))
 
 
-def plain(column: pa.Array) -> pa.Array:
-    """The column as strings."""
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
-def renamed(column: pa.DictionaryArray, values: Sequence[str]) -> pa.DictionaryArray:
-    """The column with other values in the place of its distinct ones; two may be the same now."""
-    return pa.DictionaryArray.from_arrays(column.indices, pa.array(values, pa.string()))
-
-
-def spread(words: Sequence[str | None], group: Ints) -> pa.DictionaryArray:
+def spread(said: Sequence[str | None], group: Ints) -> Text:
     """A column whose row i has the word of group `group[i]`."""
-    values = sorted({word for word in words if word is not None})
+    values = sorted({word for word in said if word is not None})
     place = {word: at for at, word in enumerate(values)}
-    codes = np.array([-1 if word is None else place[word] for word in words], np.int32)[group]
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(values, pa.string()))
+    codes = np.array([-1 if word is None else place[word] for word in said], np.int32)
+    return Text(codes[group], pa.array(values, pa.string()))
 
 
-def words(codes: Codes, rows: Ints) -> list[str | None]:
-    """What some rows of a column say."""
-    values = [*codes.values, None]  # -1 is the last one
-    return [values[at] for at in codes.codes[rows].tolist()]
+def sorted_codes(text: Text) -> Codes:
+    """The column with codes in the order of its values, each once."""
+    held: list[str] = text.values.to_pylist()
+    values = sorted(set(held))
+    place = {value: at for at, value in enumerate(values)}
+    rank = np.array([*(place[value] for value in held), -1], np.int64)
+    return Codes(rank[text.codes], values)
+
+
+def words(values: Sequence[str | None], codes: npt.NDArray[np.integer]) -> list[str | None]:
+    """The values that these codes stand for; -1 is the last one."""
+    return [values[at] for at in codes.tolist()]

@@ -1,13 +1,15 @@
-"""Sums that are too many for one message: several, with every row once, and one word about time."""
+"""Rows and sums as messages: several where one would be too large, with every row once, and one word about time."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from schemas.internal import DELTA_SCHEMA, batch_from_headers, from_arrow_bytes
+from schemas.internal import DELTA_SCHEMA, RATED_SCHEMA, batch_from_headers, from_arrow_bytes
 from schemas.topics import BY_NAME
 from streams.rating import messages
 from streams.rating.messages import Batch, sum_messages
+from streams.rating.rows import MAX_PIECE_BYTES, pieces_of
+from tests.laws.rating_events import arrow, batch, event, new_lane, raw, records, rows_of, sent, step
 
 HEADING = Batch(
     source_topic="usage.events", source_partition=1, lanes=4, first_offset=0, next_offset=9, log_time_us=70,
@@ -48,3 +50,33 @@ def test_an_opening_stays_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "MOST_DELTA_BYTES", 100)
     assert len(sum_messages(HEADING._replace(clock=False, opened=3), sums(10))) == PARTITIONS
     assert len(sum_messages(HEADING._replace(clock=False), sums(10))) > PARTITIONS
+
+
+def test_rows_are_the_same_with_and_without_dictionaries() -> None:
+    """Many rows are sent as dictionaries, few as text; what is read has the schema and the values either way."""
+    told = [
+        raw(event(f"e-{at}", user=f"user-{at % 7}", session=f"s-{at}", run=None if at % 3 else f"run-{at}", tags={}))
+        for at in range(130)
+    ]
+    told[70] = told[7]
+    lane, few = new_lane(), new_lane()
+    together = step(lane, told)
+    apart = [few.step(batch(records(told)[first : first + 13])) for first in range(0, len(told), 13)]
+    sent_coded = pa.ipc.open_stream(sent(together, "internal.rated")[0].value).schema
+    assert pa.types.is_dictionary(sent_coded.field("user").type)
+    assert pa.types.is_string(sent_coded.field("session").type)
+    assert arrow(together, "internal.rated")[0].schema == RATED_SCHEMA
+    assert rows_of(together) == [
+        {**row, "received_at": whole["received_at"]}
+        for row, whole in zip((row for one in apart for row in rows_of(one)), rows_of(together), strict=True)
+    ]
+
+
+def test_rows_too_many_for_a_message_are_cut_without_their_dictionaries() -> None:
+    """Pieces are of 8 MiB at most, however long the values are that their rows share."""
+    long = pa.array([f"{at}" + "x" * 1000 for at in range(9_000)], pa.string())
+    codes = pa.array(np.arange(18_000, dtype=np.int32) % 9_000)
+    every = pa.RecordBatch.from_arrays([pa.DictionaryArray.from_arrays(codes, long)], ["a"])
+    pieces = list(pieces_of(every))
+    assert max(piece.nbytes for piece in pieces) <= MAX_PIECE_BYTES
+    assert pa.Table.from_batches(pieces)["a"].to_pylist() == every["a"].to_pylist()
