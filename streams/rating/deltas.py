@@ -134,8 +134,10 @@ def _keys(batch: Counted, found: list[Subjects], row: Ints, subject: Ints) -> di
 
 def _sums(batch: Counted, arranged: Ints, runs: Runs, weights: Ints | None) -> dict[str, pa.Array]:
     """Counts and times of delta rows; `arranged` are the rows of the parts, those of a group together."""
-    every = batch.counts[:, arranged]
-    counts = runs.sums(every if weights is None else every * weights)
+    counts = np.zeros((len(DELTA_COUNTS), len(runs.starts)), np.int64)
+    said = np.flatnonzero(batch.counts.any(axis=1))  # most batches have no tokens of one kind or the other
+    every = batch.counts[np.ix_(said, arranged)]
+    counts[said] = runs.sums(every if weights is None else every * weights)
     for micro, remainder in _PAIRS:
         carry, counts[remainder] = split(counts[remainder])
         counts[micro] += carry

@@ -11,7 +11,7 @@ Laws
    been written with another time, so it is marked as soon as anything was let go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -55,7 +55,9 @@ class Known:
         return Known(self.identities[rows], self.revisions[rows], self.event_us[rows], self.contents[rows])
 
     def take(self, rows: Ints) -> "Known":
-        """Those at some places."""
+        """Those at some places, in order."""
+        if len(rows) == len(self.identities):
+            return self
         chosen = [self.identities[row] for row in rows.tolist()]
         return Known(chosen, self.revisions[rows], self.event_us[rows], self.contents[rows])
 
@@ -67,27 +69,31 @@ class Window:
     size: int
     newest_gone_us: int = NEVER
     _at: dict[bytes, int] = field(default_factory=dict)
-    _ring: list[bytes] = field(default_factory=list)
-    _revisions: npt.NDArray[np.uint32] = field(init=False)
-    _event_us: Ints = field(init=False)
-    _contents: U64 = field(init=False)
+    _held: Known = field(init=False)
     _next: int = 0
 
     def __post_init__(self) -> None:
-        self._revisions = np.zeros(self.size, np.uint32)
-        self._event_us = np.zeros(self.size, np.int64)
-        self._contents = np.zeros(self.size, np.uint64)
+        size = self.size
+        self._held = Known([], np.zeros(size, np.uint32), np.zeros(size, np.int64), np.zeros(size, np.uint64))
 
     def __len__(self) -> int:
-        return len(self._ring)
+        return len(self._held.identities)
 
     def admit(self, events: Known) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
         """(the verdict on each event, whether it may be a copy of what was let go); who is admitted is now held."""
         rows = len(events.identities)
         verdicts = np.zeros(rows, np.int8)
         marks = np.zeros(rows, np.bool_)
+        suspects = self._suspects(events.identities)
+        said = self._nothing_new(events, suspects)
+        if said is not None:
+            places = np.array(list(suspects), np.int64)
+            new = np.delete(np.arange(rows), places)
+            verdicts[places] = said
+            marks[new] = self._admit_new(events.take(new))
+            return verdicts, marks
         start = 0
-        for suspect in [*self._suspects(events.identities), rows]:
+        for suspect in [*suspects, rows]:
             # Between suspects every event is new, so whole runs are held at once.
             while start < suspect:
                 stop = min(suspect, start + self.size)
@@ -100,60 +106,78 @@ class Window:
                 start = suspect + 1
         return verdicts, marks
 
-    def _suspects(self, identities: Sequence[bytes]) -> list[int]:
-        """The rows whose identity is held, or stands in an earlier row."""
-        distinct = set(identities)
-        if len(distinct) == len(identities) and self._at.keys().isdisjoint(distinct):
-            return []
-        earlier: set[bytes] = set()
-        suspects = []
-        for row, identity in enumerate(identities):
-            if identity in earlier or identity in self._at:
-                suspects.append(row)
-            earlier.add(identity)
-        return suspects
+    def _suspects(self, identities: Sequence[bytes]) -> dict[int, int]:
+        """The rows whose identity is held, or stands in an earlier row: which row that is, -1 where it is held."""
+        at = self._at
+        held = {row: -1 for row, identity in enumerate(identities) if identity in at}
+        if len(set(identities)) == len(identities):
+            return held
+        first = dict(zip(reversed(identities), range(len(identities) - 1, -1, -1), strict=True))
+        again = {row: first[identity] for row, identity in enumerate(identities) if first[identity] != row}
+        return dict(sorted({**again, **held}.items()))
+
+    def _nothing_new(self, events: Known, suspects: Mapping[int, int]) -> list[Verdict] | None:
+        """The verdicts on the suspects if none is admitted, as ever but after a revision; None where it takes a look.
+
+        Whatever is held for as long as the batch takes can be looked up before it: nothing changes what it is.
+        """
+        rows = len(events.identities)
+        if rows > self.size:
+            return None
+        said = []
+        for row, before in suspects.items():
+            held, at = (events, before) if before >= 0 else (self._held, self._at[events.identities[row]])
+            if before < 0 and (at - self._next) % self.size < rows:
+                return None  # the rows before it may let it go
+            verdict = _verdict(events, row, held, at)
+            if verdict in _ADMITTED:
+                return None
+            said.append(verdict)
+        return said
 
     def _verdict(self, events: Known, row: int) -> Verdict:
         at = self._at.get(events.identities[row])
-        if at is None:
-            return Verdict.COUNTED
-        revision, held = events.revisions[row], self._revisions[at]
-        if revision == held:
-            same = self._contents[at] in {events.contents[row], UNKNOWN}
-            return Verdict.COPY if same else Verdict.CONFLICT
-        if events.event_us[row] != self._event_us[at]:
-            return Verdict.TIME_MOVED
-        return Verdict.REVISION if revision > held else Verdict.COPY
+        return Verdict.COUNTED if at is None else _verdict(events, row, self._held, at)
 
     def _admit_new(self, events: Known) -> npt.NDArray[np.bool_]:
         """Hold events that it does not hold so, at most `size`; says which may be copies of what was let go by then."""
         count = len(events.identities)
         places = (self._next + np.arange(count)) % self.size
-        leaving = max(0, len(self._ring) + count - self.size)
+        leaving = max(0, len(self) + count - self.size)
         gone_before = np.full(count, self.newest_gone_us, np.int64)
         if leaving:
             # Row i comes when the first (i - arriving) of the leaving ones have gone; the oldest stand at the places
             # that the last `leaving` rows take.
             arriving = count - leaving
-            newest = np.maximum.accumulate(np.append(self.newest_gone_us, self._event_us[places[arriving:]]))
+            newest = np.maximum.accumulate(np.append(self.newest_gone_us, self._held.event_us[places[arriving:]]))
             gone_before[arriving:] = newest[:-1]
             self.newest_gone_us = int(newest[-1])
-            at, ring = self._at, self._ring
+            at, ring = self._at, self._held.identities
             for place in places[arriving:].tolist():
                 if at[ring[place]] == place:  # else a later revision has the identity
                     del at[ring[place]]
-        self._revisions[places] = events.revisions
-        self._event_us[places] = events.event_us
-        self._contents[places] = events.contents
+        self._held.revisions[places] = events.revisions
+        self._held.event_us[places] = events.event_us
+        self._held.contents[places] = events.contents
         self._place(places, events.identities)
         may_be_copy = events.event_us <= gone_before
         return may_be_copy | ((events.revisions > 1) & (gone_before > NEVER))
 
     def _place(self, places: Ints, identities: Sequence[bytes]) -> None:
-        spots = places.tolist()
-        self._at.update(zip(identities, spots, strict=True))
-        fresh = min(len(spots), self.size - len(self._ring))
-        self._ring.extend(identities[:fresh])
-        for spot, identity in zip(spots[fresh:], identities[fresh:], strict=True):
-            self._ring[spot] = identity
-        self._next = (self._next + len(spots)) % self.size
+        ring, start = self._held.identities, self._next
+        self._at.update(zip(identities, places.tolist(), strict=True))
+        before_end = self.size - start
+        ring[start : start + len(identities)] = identities[:before_end]
+        ring[: len(identities[before_end:])] = identities[before_end:]
+        self._next = (start + len(identities)) % self.size
+
+
+def _verdict(events: Known, row: int, held: Known, at: int) -> Verdict:
+    """What is said of an event of whose identity one is held."""
+    revision, held_revision = events.revisions[row], held.revisions[at]
+    if revision == held_revision:
+        same = held.contents[at] in {events.contents[row], UNKNOWN}
+        return Verdict.COPY if same else Verdict.CONFLICT
+    if events.event_us[row] != held.event_us[at]:
+        return Verdict.TIME_MOVED
+    return Verdict.REVISION if revision > held_revision else Verdict.COPY

@@ -26,9 +26,10 @@ def plain_times_us(texts: Sequence[str]) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """
     fitting = [text if len(text) == len(_SHAPE) else " " * len(_SHAPE) for text in texts]
     signs = np.frombuffer("".join(fitting).encode("latin-1", "replace"), np.uint8).reshape(-1, len(_SHAPE))
-    digits = signs[:, _DIGITS] - ord("0")  # what is below "0" wraps round to far above 9
-    plain = (digits <= 9).all(axis=1) & (signs[:, _SIGNS] == _WANTED).all(axis=1)
-    year, month, day, hour, minute, second, micro = (_number(digits[:, field]) for field in _FIELDS)
+    by_place = np.ascontiguousarray(signs.T)
+    digits = by_place[_DIGITS] - ord("0")  # what is below "0" wraps round to far above 9
+    plain = (digits <= 9).all(axis=0) & (by_place[_SIGNS] == _WANTED[:, None]).all(axis=0)
+    year, month, day, hour, minute, second, micro = (_number(digits[field]) for field in _FIELDS)
     plain &= (year >= _EARLIEST_YEAR) & (month >= 1) & (month <= 12) & (day >= 1)
     leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0)) & (month == 2)
     plain &= day <= _DAYS_IN_MONTH[np.clip(month - 1, 0, 11)] + leap
@@ -38,8 +39,12 @@ def plain_times_us(texts: Sequence[str]) -> tuple[Ints, npt.NDArray[np.bool_]]:
 
 
 def _number(digits: npt.NDArray[np.uint8]) -> Ints:
-    number: Ints = digits.astype(np.int64) @ 10 ** np.arange(digits.shape[1] - 1, -1, -1)
-    return number
+    """The numbers whose digits stand in these rows, the first one first."""
+    number = digits[0].astype(np.int32)
+    for digit in digits[1:]:
+        number = number * 10 + digit
+    whole: Ints = number.astype(np.int64)
+    return whole
 
 
 def _days(year: Ints, month: Ints, day: Ints) -> Ints:
