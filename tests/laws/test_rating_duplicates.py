@@ -1,6 +1,7 @@
 """The duplicate window is what its laws say, held against a plain list that remembers everything."""
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
@@ -57,12 +58,15 @@ def admitted(window: Window, batches: Sequence[Sequence[One]]) -> list[tuple[Ver
     return said
 
 
-@settings(max_examples=40)
-@given(events, sizes, st.integers(0, 40))
-def test_window_follows_its_laws_however_batches_are_cut(some: list[One], size: int, at: int) -> None:
-    """Verdicts and marks are those of a plain list, in one batch or in two."""
+@settings(max_examples=60)
+@example([(0, 1, 1, 0), (1, 1, 1, 0), (2, 1, 1, 0), (3, 1, 1, 0), (0, 1, 1, 0)], 3, [3])
+@example([(0, 1, 1, 0), (1, 1, 1, 0), (1, 2, 1, 0), (0, 1, 1, 1), (2, 1, 1, 0), (2, 1, 1, 0)], 8, [2])
+@given(events, sizes, st.lists(st.integers(1, 6), max_size=12))
+def test_window_follows_its_laws_however_batches_are_cut(some: list[One], size: int, cuts: list[int]) -> None:
+    """Verdicts and marks are those of a plain list, in one batch or in many."""
     assert plainly(some, size) == admitted(Window(size), [some])
-    assert plainly(some, size) == admitted(Window(size), [some[:at], some[at:]])
+    ends = [0, *accumulate(cuts), len(some)]
+    assert plainly(some, size) == admitted(Window(size), [some[a:b] for a, b in pairwise(ends)])
 
 
 @settings(max_examples=40)
