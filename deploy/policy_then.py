@@ -9,7 +9,8 @@ from deploy.policy_log import Logged
 from schemas.policies import Budget, BudgetIncrease, Key, OnePolicy, Policies, fold, key_of
 from schemas.signals import rfc3339
 
-_RULES = {"spike": "spike_rule", "shared_credential": "shared_credential_rule", "renewal": "renewal_rule"}
+_RULES = {"shared_credential": "shared_credential_rule", "renewal": "renewal_rule"}
+_RULES |= dict.fromkeys(("spike", "leak", "silence"), "spike_rule")
 
 
 @dataclass(frozen=True)

@@ -209,16 +209,25 @@ class Acknowledgement(Policy):
 
 
 class SpikeRule(Policy):
-    """When spending of an entity counts as an anomaly (streams/burn/anomaly.py says how the score is made)."""
+    """Whose spending is watched for anomalies, and from which excess on it is told (streams/anomalies).
+
+    How unusual it must be is found from what all spenders do, so that few alerts are false; nobody has to choose it.
+    """
 
     kind: Literal["spike_rule"] = "spike_rule"
     id: Literal["spike"] = "spike"
     org: Name
     enabled: bool = True
-    min_score: Annotated[float, Field(gt=0, le=100)] = 6.0
     min_excess_usd_per_hour: BoundedDecimal = Decimal(5)
-    min_history_buckets: Annotated[int, Field(ge=3, le=10_000)] = 24
     entity_types: tuple[str, ...] = ("team", "user", "agent", "credential")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, said: object) -> object:
+        """What stands in logs of before: names that the first detector had."""
+        if not isinstance(said, Mapping):
+            return said
+        return {name: value for name, value in said.items() if name not in {"min_score", "min_history_buckets"}}
 
     @field_validator("entity_types")
     @classmethod
@@ -231,6 +240,45 @@ class SpikeRule(Policy):
     @field_serializer("min_excess_usd_per_hour")
     def _plain(self, amount: Decimal) -> str:
         return plain(amount)
+
+
+class PlannedEvent(Policy):
+    """Spending that somebody announced: anomalies of this entity, or of the whole organisation, notify nobody then."""
+
+    kind: Literal["planned"] = "planned"
+    id: Name
+    org: Name
+    entity: Annotated[str, Field(pattern="^[a-z_]+/.+$", max_length=300)] | None = Field(
+        None, description="kind and name, as in team/code: with those whom the directory counts to it; none = all"
+    )
+    starts: Annotated[datetime, AwareDatetime]
+    ends: Annotated[datetime, AwareDatetime]
+    note: Name
+
+    @field_validator("entity")
+    @classmethod
+    def _known_kind(cls, entity: str | None) -> str | None:
+        kind = "" if entity is None else entity.partition("/")[0]
+        if entity is not None and kind not in ENTITY_TYPES:
+            raise ValueError(f"write kind/name, as in team/code; kinds are {', '.join(ENTITY_TYPES)}")
+        return entity
+
+    @model_validator(mode="after")
+    def _has_a_length(self) -> Self:
+        if self.ends <= self.starts:
+            raise ValueError(f"ends = {self.ends.isoformat()} must lie after starts = {self.starts.isoformat()}")
+        return self
+
+
+class AlertLabel(Policy):
+    """What somebody says of an alert: it was right, it was nothing, or it was planned; `id` is the alert's."""
+
+    kind: Literal["alert_label"] = "alert_label"
+    id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    org: Name
+    label: Literal["confirm", "dismiss", "planned"]
+    by: Name
+    note: Name | None = None
 
 
 class SharedCredentialRule(Policy):
@@ -266,7 +314,7 @@ class RenewalRule(Policy):
 OnePolicy = (
     Budget | BudgetIncrease | Acknowledgement | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount
     | PriceCeiling | Route | Alias | RenewalRule | CostCenter | BusinessUnit | Team | User | Agent | Credential
-    | Identity
+    | Identity | PlannedEvent | AlertLabel
 )  # fmt: skip
 AnyPolicy = Annotated[OnePolicy, Field(discriminator="kind")]
 Key = tuple[str, str, str]

@@ -184,6 +184,7 @@ def newest(pieces: Sequence[Piece], kept: Kept[S], *, next_offset: int) -> tuple
     """The state of the newest whole round among the pieces and its offset; None where there is no whole one."""
     state = kept.fresh()
     known = {layout_of(state, older, version=kept.version) for older in (MappingProxyType({}), *kept.older)}
+    known |= kept.layouts
     rounds: dict[tuple[int, int, int], dict[tuple[str, int], bytes]] = {}
     for piece in pieces:
         if piece.layout in known and piece.offset < next_offset:

@@ -36,9 +36,13 @@ S = TypeVar("S", bound=Checkpointed)
 
 @dataclass(frozen=True, slots=True)
 class Kept(Generic[S]):
-    """Where a stage keeps which state. `older`: columns that layouts of before do not have, which are read as zeros."""
+    """Where a stage keeps which state. `older`: columns that layouts of before do not have, which are read as zeros.
+
+    layouts: names of layouts of before that can be read, whatever else they hold.
+    """
 
     topic: str
     fresh: Callable[[], S]
     version: int = VERSION
     older: tuple[Mapping[str, frozenset[str]], ...] = ()
+    layouts: frozenset[str] = frozenset()

@@ -18,6 +18,7 @@ from schemas.policies import (
     BudgetIncrease,
     Horizon,
     OnePolicy,
+    PlannedEvent,
     RenewalRule,
     SharedCredentialRule,
     SpikeRule,
@@ -49,6 +50,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "route": Route,
     "alias": Alias,
     "renewal_rule": RenewalRule,
+    "planned": PlannedEvent,
     **DIRECTORY,
 }
 _DURATIONS = {"live_horizon": "live_horizon_sec", "escalate_after": "escalate_after_sec"}

@@ -49,6 +49,23 @@ class Detector:
             self._new_tail()
         return flags
 
+    def past_minute(self, usd: F32, *, at_min: int, ends_hours: bool) -> list[Flag]:
+        """The same of rows that are caught up with: no silences, nothing is pooled, and minutes may be left out.
+
+        A minute in which no row spent, nor in the three before it, may be; the last one of an hour that `ends_hours`
+        may not.
+        """
+        page, rules = self.page, self.rules
+        spikes.add_minute(page, usd, at_min=at_min)
+        page.hour_usd[:] += usd
+        seen = spikes.judge(page, self.shapes.at(self.parents, at_min=at_min), rules, at_min=at_min)
+        flags = self._spikes(seen, at_min=at_min)
+        spikes.learn(page, seen, rules, at_min=at_min)
+        if ends_hours and (at_min + 1) % 60 == 0:
+            flags += leaks.end_hour(page, rules, at_min=at_min + 1)
+            hours.end_hour(page, self.parents, self.shapes, at_min=at_min + 1)
+        return flags
+
     def _spikes(self, seen: Spending, *, at_min: int) -> list[Flag]:
         page, rules = self.page, self.rules
         least = self.margin
@@ -109,9 +126,14 @@ def new_detector(parents: Rows, rules: Rules | None = None) -> Detector:
     """Detectors that know nothing of as many rows as `parents` has."""
     count = int(parents.max()) + 1 if len(parents) else 1
     detector = Detector(new_page(len(parents)), parents, hours.new_shapes(count), rules or Rules())
-    blocks_per_day = MINUTES_A_DAY / BLOCK_MIN * len(parents) * _JUDGED_SHARE
-    detector.margin = fires_at(detector.tail, detector.rules, blocks_per_day=blocks_per_day)
+    detector.page.gate_usd[:] = detector.rules.least_excess_usd_per_hour
+    detector.margin = first_margin(detector.rules, spenders=len(parents))
     return detector
+
+
+def first_margin(rules: Rules, *, spenders: int) -> float:
+    """The margin that fires before anything is known of so many spenders."""
+    return fires_at(PRIOR, rules, blocks_per_day=MINUTES_A_DAY / BLOCK_MIN * spenders * _JUDGED_SHARE)
 
 
 def fires_at(tail: Tail, rules: Rules, *, blocks_per_day: float) -> float:

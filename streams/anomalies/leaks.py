@@ -35,7 +35,7 @@ def end_hour(page: Page, rules: Rules, *, at_min: int) -> list[Flag]:
     page.leak[:] = np.maximum(page.leak + above, 0)
     expected = np.exp(np.where(known, usual, NEVER))
     least = np.maximum(rules.leak_least, rules.leak_to_record * page.most_leak)
-    found = known & (page.leak >= least) & (page.hour_usd - expected >= rules.least_excess_usd_per_hour)
+    found = known & (page.leak >= least) & (page.hour_usd - expected >= page.gate_usd)
     found &= page.duty.mean(axis=0) >= rules.steady_duty
     found &= (page.leak_said_min == 0) | (at_min - page.leak_said_min >= _AGAIN_AFTER_MIN)
     flags = [

@@ -26,11 +26,13 @@ class Page:
     recent: USD of the three newest minutes, by minute modulo 3. fast, level: what is usual of late (about an hour, two
     days of activity), with scales of how far amounts stray. most, most_jump, most_beyond: the greatest amount, amount
     above `fast`, and amount above what was expected of the hour, sinking slowly; lately: the same of the newest
-    minutes, not yet in the records. hours: the usual amount by hour of the day; hour_*: of the hour that runs;
+    minutes up to `seen_min`, the last one that was judged, by minute modulo 3, not yet in the records. hours: the usual
+    amount by hour of the day; hour_*: of the hour that runs;
     block_margin: the greatest of the quarter of a day. opened_min: when the open episode began; hot_min: when it was
     last seen; said_*: when and at what it was told.
     leak, quiet: how much more than usual, and how much less, has piled up; most_*: the greatest that was nothing.
     duty: share of minutes with spending, by hour of the day. models, regions: which were seen, a bit each.
+    gate_usd: from which excess over what is expected on anything is told, USD per hour; infinite: nothing is.
     """
 
     recent: F32
@@ -66,6 +68,8 @@ class Page:
     regions: U64
     stranger_usd: F32
     stranger_min: I32
+    gate_usd: F32
+    seen_min: I32
 
     def __len__(self) -> int:
         """How many spenders the page holds."""
@@ -77,18 +81,30 @@ class Page:
 
 
 _WIDE = {"recent": WINDOW_MIN, "lately": WINDOW_MIN * VIEWS, "hours": HOURS, "hours_usd_log": HOURS, "duty": HOURS}
-_UNKNOWN = {"hours", "hours_usd_log"}
-_FIRST_SCALE = 0.7
-_NONE_YET = {"lately", "most", "most_jump", "most_beyond"}
+_FRESH = dict.fromkeys(("lately", "most", "most_jump", "most_beyond"), float(NEVER))
+_FRESH |= {"hours": float("nan"), "hours_usd_log": float("nan"), "fast_scale": 0.7, "level_scale": 0.7, "gate_usd": 5.0}
+_DTYPES: dict[object, str] = {I32: "int32", U64: "uint64", F32: "float32"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A column: how many numbers a spender has in it (0 = one, without an axis of its own); what an unknown one has."""
+
+    dtype: str
+    width: int
+    fresh: float
+
+
+KINDS = {
+    field.name: Kind(_DTYPES[field.type], _WIDE.get(field.name, 0), _FRESH.get(field.name, 0)) for field in fields(Page)
+}
 
 
 def new_page(rows: int) -> Page:
     """A page of so many spenders of whom nothing is known."""
-    columns: dict[str, npt.NDArray[np.generic]] = {}
-    for field in fields(Page):
-        kind = np.int32 if field.type == I32 else np.uint64 if field.type == U64 else np.float32
-        shape = (_WIDE[field.name], rows) if field.name in _WIDE else (rows,)
-        fill = np.nan if field.name in _UNKNOWN else NEVER if field.name in _NONE_YET else 0
-        columns[field.name] = np.full(shape, fill, kind)
-    columns["fast_scale"][:] = columns["level_scale"][:] = _FIRST_SCALE
-    return Page(**columns)  # type: ignore[arg-type]  # each column has the type of its field
+    return Page(
+        **{
+            name: np.full((kind.width, rows) if kind.width else (rows,), kind.fresh, kind.dtype)
+            for name, kind in KINDS.items()
+        }
+    )

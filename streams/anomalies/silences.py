@@ -21,7 +21,8 @@ _LEAST_DUTY = 0.1
 
 def add_minute(page: Page, parents: Rows, rules: Rules, *, at_min: int) -> list[Flag]:
     """The minute's silence has piled up, or ended; flags of those that are silent too long, in the order of rows."""
-    silent = page.recent.max(axis=0) <= 0
+    first, second, third = page.recent
+    silent = np.maximum(np.maximum(first, second), third) <= 0
     rows_of = np.bincount(parents)
     some_speak = np.bincount(parents, ~silent, minlength=len(rows_of)) > 0
     counts = some_speak | (rows_of < _LEAST_OTHERS)
@@ -37,7 +38,7 @@ def add_minute(page: Page, parents: Rows, rules: Rules, *, at_min: int) -> list[
     found = found[page.duty[:, found].mean(axis=0) >= rules.steady_duty]
     usual = np.where(np.isnan(page.hours[hour, found]), page.level[found], page.hours[hour, found])
     usual_usd = np.exp(np.maximum(usual, NEVER)) * PER_HOUR
-    dear = usual_usd >= rules.least_excess_usd_per_hour
+    dear = usual_usd >= page.gate_usd[found]
     lasted = np.rint(page.quiet[found[dear]] / np.maximum(page.duty[hour, found[dear]], _LEAST_DUTY)).astype(np.int64)
     flags = [
         Flag(

@@ -58,6 +58,7 @@ def judge(page: Page, shape: F32, rules: Rules, *, at_min: int) -> Spending:
     total = first + second + third
     rows = np.flatnonzero(total > 0)
     spent = np.log(total[rows])
+    _fold(page, rows, at_min=at_min)
     fast, level = page.fast[rows], page.level[rows]
     own = page.hours[at_min // 60 % 24, rows]
     expected = np.where(np.isnan(own), level + shape[rows], own)
@@ -66,7 +67,7 @@ def judge(page: Page, shape: F32, rules: Rules, *, at_min: int) -> Spending:
     margin += np.maximum(spent - expected - page.most_beyond[rows], 0)
     margin /= 1 + _YOUNG_MINUTES / np.maximum(page.active_minutes[rows], 1).astype(np.float32)
     usual = np.exp(np.maximum(fast, expected))
-    costly = (np.exp(spent) - usual) * PER_HOUR >= rules.least_excess_usd_per_hour
+    costly = (np.exp(spent) - usual) * PER_HOUR >= page.gate_usd[rows]
     middle = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))[rows]
     costly &= middle * WINDOW_MIN >= _MIDDLE_TO_USUAL * usual
     costly &= total[rows] >= rules.least_times_usual * usual
@@ -101,18 +102,27 @@ def learn(page: Page, seen: Spending, rules: Rules, *, at_min: int) -> None:
 
 
 def _learn_records(page: Page, seen: Spending, rules: Rules, *, at_min: int) -> None:
-    """The records have sunk by a minute of activity, and hold what was spent before the window that is judged next."""
+    """The records have sunk by a minute of activity; what was spent waits until no window that is judged holds it."""
     rows = seen.rows
     sink = np.float32(rules.forgets_per_active_day / MINUTES_A_DAY)
     warm = page.active_minutes[rows] > _WARM_MINUTES
     views = (seen.spent, seen.spent - page.fast[rows], seen.spent - seen.expected)
     newest = at_min % WINDOW_MIN * VIEWS
-    oldest = (at_min + 1) % WINDOW_MIN * VIEWS
     for view, record in enumerate((page.most, page.most_jump, page.most_beyond)):
         record[rows] -= sink
-        np.maximum(record, page.lately[oldest + view], out=record)
-        page.lately[newest + view] = NEVER
         page.lately[newest + view, rows] = np.where(warm, views[view], NEVER)
+    page.seen_min[rows] = at_min
+
+
+def _fold(page: Page, rows: Rows, *, at_min: int) -> None:
+    """The records of these rows hold what was spent before the window that ends with this minute."""
+    seen = page.seen_min[rows]
+    for place in range(WINDOW_MIN):
+        over = rows[seen - (seen - place) % WINDOW_MIN <= at_min - WINDOW_MIN]
+        for view, record in enumerate((page.most, page.most_jump, page.most_beyond)):
+            lately = page.lately[place * VIEWS + view]
+            record[over] = np.maximum(record[over], lately[over])
+            lately[over] = NEVER
 
 
 def _scale(known: F32, strayed: F32, rate: F32) -> F32:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from streams.burn.days import new_days
 from streams.burn.hours import new_hours
 from streams.burn.period_table import VARYING
+from streams.burn.spenders import new_parents, new_spenders
 from streams.burn.state import BurnState
 from streams.kept import Kept
 
@@ -14,15 +15,19 @@ _ESTIMATES = frozenset(
 )
 _VARYING = frozenset(VARYING)
 _HOURS = {"hours": frozenset(new_hours().spec)}
+_WATCHED = {"spenders": frozenset(new_spenders().spec), "parents": frozenset(new_parents().spec)}
+_HOURS |= _WATCHED
 _DAYS = {"days": frozenset(new_days().spec), **_HOURS}
-OLDER: tuple[Mapping[str, frozenset[str]], ...] = (
-    {"periods": _VARYING | _ESTIMATES, **_DAYS},
-    {"periods": _VARYING | _ESTIMATES | {"waited"}, **_DAYS},
-    {"periods": _VARYING, **_DAYS},
-    _DAYS,
-    _HOURS,
-)
-"""Columns, per table, that older layouts do not have, all of a table that they do not have; pages of those are read,
-with zeros there: nothing was estimated before ceilings were summed, no limit was other than its budget's, no budget
-was rolling, and no hours were kept: forecasts begin anew with such a checkpoint."""
-KEPT = Kept(TOPIC, BurnState, older=OLDER)
+OLDER: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "03c397e01778aad5": {"periods": _VARYING | _ESTIMATES, **_DAYS},
+    "a956b0fe55fb70f7": {"periods": _VARYING | _ESTIMATES | {"waited"}, **_DAYS},
+    "58e047e63bbf0acf": {"periods": _VARYING, **_DAYS},
+    "2a904a947bfd85a3": _DAYS,
+    "a3d4070f1390ade3": _HOURS,
+    "f71db9c77d39d079": _WATCHED,
+}
+"""By the name of an older layout (each has a history of quarter hours per entity, which is not read any more): columns,
+per table, that it does not have, all of a table that it does not have. Its pages are read, with zeros there: nothing
+was estimated before ceilings were summed, no limit was other than its budget's, no budget was rolling, no hours were
+kept and nobody was watched: forecasts and what is usual are learnt anew after such a checkpoint."""
+KEPT = Kept(TOPIC, BurnState, layouts=frozenset(OLDER))

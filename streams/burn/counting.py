@@ -113,7 +113,8 @@ def _put(table: Table[EntityKey], added: Added, live: npt.NDArray[np.bool_]) -> 
     flags = table.columns["flags"]
     if "said" in table.columns:
         flags[slots] |= UNSAID
-    flags[np.unique(added.slots[live])] |= UNJUDGED
+    else:
+        flags[np.unique(added.slots[live])] |= UNJUDGED
 
 
 def _member_key(key: RowKey) -> MemberKey:

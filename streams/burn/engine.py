@@ -9,6 +9,7 @@ Order within a message, which is the order of what it says:
    opening are in periods only, and then the budgets that it opens are judged;
 4. when the lead has reached a new second, or a floor that lies behind has reached new cells: what is unjudged, at the
    lead and, where it sees other cells, at the floor;
+   when the floor is past a minute, the anomalies of that minute, and of what came late;
 5. when the floor has moved: period ends, and forecasts of budgets whose turn it is; when it has reached a new minute:
    what has calmed down; a new hour: housekeeping;
 6. when the lead has reached a new 5 s: rates and budget states.
@@ -23,6 +24,7 @@ from schemas.internal import BUCKET_US, BatchHeaders
 from schemas.periods import instant
 from schemas.signals import Alert
 from streams.burn import (
+    anomalies,
     budgets,
     burning,
     commitments,
@@ -37,7 +39,6 @@ from streams.burn import (
     rings,
     rolling,
     sharing,
-    spikes,
     standing,
     uncapped,
     unpriced,
@@ -48,6 +49,7 @@ from streams.burn.deltas import Deltas
 from streams.burn.hours import count_hours, forget_hours
 from streams.burn.in_force import InForceHere, compiled
 from streams.burn.limits import BudgetKey, Plan
+from streams.burn.minutes import take_minutes
 from streams.burn.period_table import PeriodKey
 from streams.burn.spent import Spent
 from streams.burn.state import BROUGHT_US, BurnState
@@ -78,7 +80,7 @@ def advance(
     else:
         alerts += _open(state, header.opened, {})
         alerts += _take_rows(state, header, deltas)
-    alerts += _judge(state, floor_before_us=before_us)
+    alerts += _judge(state, floor_before_us=before_us) + anomalies.judge(state)
     if state.clock.floor_us != before_us:
         alerts += _resolve(state, before_us=before_us)
     outputs = [messages.output_of(alert) for alert in alerts]
@@ -144,6 +146,7 @@ def _take_rows(state: BurnState, header: BatchHeaders, deltas: Deltas | None) ->
     count_hours(state.hours, deltas, windowed, under)
     counting.take_windows(state, deltas, budgets=windowed, entities=of_entities, rated_under=header.policy_offset)
     counting.take_sketches(state, deltas, of_entities)
+    take_minutes(state, deltas, of_entities if header.windows else of_entities[:0])
     alerts = relimiting.fired(state, crossings) + relimiting.carried(state, carrying)
     return alerts + unpriced.take(state, deltas, of_entities) + uncapped.take(state, deltas, of_entities)
 
@@ -191,11 +194,7 @@ def _judge(state: BurnState, *, floor_before_us: int | None) -> list[Alert]:
     if lead_us // _SEC <= state.done.judged_us // _SEC and not catching_up:
         return []
     state.done.judged_us = lead_us
-    return (
-        burning.judge(state, moments_us=moments_us)
-        + spikes.judge(state, moments_us=moments_us)
-        + sharing.judge(state, moments_us=moments_us)
-    )
+    return burning.judge(state, moments_us=moments_us) + sharing.judge(state, moments_us=moments_us)
 
 
 def _resolve(state: BurnState, *, before_us: int | None) -> list[Alert]:
@@ -210,7 +209,6 @@ def _resolve(state: BurnState, *, before_us: int | None) -> list[Alert]:
     if floor_us // _MINUTE > done.resolved_us // _MINUTE:
         done.resolved_us = floor_us
         alerts += burning.resolve(state, floor_us=floor_us)
-        alerts += spikes.resolve(state, floor_us=floor_us)
         alerts += sharing.resolve(state, floor_us=floor_us)
         alerts += unpriced.resolve(state, floor_us=floor_us)
         alerts += uncapped.resolve(state, floor_us=floor_us)
@@ -236,6 +234,7 @@ def _sweep(state: BurnState, *, floor_us: int) -> None:
             idle &= (table.column("said") == 0) & (table.column("flags") == 0)
             idle[np.unique(table.column("org_slot")[~idle])] = False
         table.remove([slot for slot in np.flatnonzero(idle).tolist() if table.keys[slot] is not None])
+    anomalies.forget(state, floor_us=floor_us)
     parts = state.credentials.column("newest")
     state.credentials.remove(np.flatnonzero((parts > 0) & (parts < floor_us // (300 * _SEC) - 24)).tolist())
 

@@ -4,8 +4,8 @@ Laws
 1. At most one episode is open per (rule, org, subject, member, period start, level).
 2. `seq` counts an episode's transitions from 1; firing again after a resolve opens a new episode with a new id.
 3. What was said on estimates is said again, as the next transition of its episode, once it is actual, and a burn rate
-   once it is more severe; never back. If that notifies, it is news: acknowledged by nobody, and its first owner's. If
-   it is quiet, who has the episode keeps it, and whoever heard that it began hears that it is over.
+   or a spike once it is more severe; never back. If that notifies, it is news: acknowledged by nobody, and its first
+   owner's. If it is quiet, who has the episode keeps it, and whoever heard that it began hears that it is over.
 4. An edit of a limit keeps an open episode whose threshold still holds; the end of its period, its rule's silence, a
    higher limit or the budget's removal resolves it, and the alert says which.
 """
@@ -74,8 +74,8 @@ def key_of(alert: Alert) -> EpisodeKey:
 
 
 def is_more_urgent(held: Alert, draft: Alert) -> bool:
-    """Whether a burn rate is said once more in its episode, because it is more severe now."""
-    return draft.rule == "burn_rate" and SEVERITIES.index(draft.severity) > SEVERITIES.index(held.severity)
+    """Whether a burn rate or a spike is said once more in its episode, because it is more severe now."""
+    return draft.rule in {"burn_rate", "spike"} and SEVERITIES.index(draft.severity) > SEVERITIES.index(held.severity)
 
 
 def alert_id_of(key: EpisodeKey, *, mode: str, opened_at: datetime) -> str:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from zlib import crc32
 
 from schemas.directory import DirectoryEntry, Owners
 from schemas.periods import micros
@@ -12,6 +13,7 @@ from schemas.policies import (
     Acknowledgement,
     Budget,
     BudgetIncrease,
+    PlannedEvent,
     Policies,
     SharedCredentialRule,
     SpikeRule,
@@ -40,6 +42,9 @@ class InForceHere:
     spikes: Mapping[str, SpikeRule]
     shared: Mapping[str, SharedCredentialRule]
     owners: Owners  # of entities, as the directory says
+    teams: Mapping[tuple[str, str, str], str]  # by org, kind and name, as the directory says last
+    planned: tuple[PlannedEvent, ...]
+    watched_as: int  # a number for who is watched, from what on, beside whom: another one when that changes
 
     def spike(self, org: str) -> SpikeRule:
         """The org's spike rule; the defaults where it has none."""
@@ -69,6 +74,9 @@ def compiled(policies: Policies, *, offset: int) -> InForceHere:
             more[one.org, one.budget].append(_increase(one))
     budgets = {(p.org, p.id): (p, entry) for entry in inside if isinstance(p := entry.policy, Budget)}
     plans = {key: plan_of(*found, increases=more.get(key, ())) for key, found in budgets.items()}
+    directory = [p for entry in inside if isinstance(p := entry.policy, DirectoryEntry)]
+    spikes = {p.org: p for entry in inside if isinstance(p := entry.policy, SpikeRule)}
+    teams = teams_of(directory)
     return InForceHere(
         offset=offset,
         plans=plans,
@@ -78,10 +86,26 @@ def compiled(policies: Policies, *, offset: int) -> InForceHere:
         acknowledged={(p.org, p.id): p for entry in inside if isinstance(p := entry.policy, Acknowledgement)},
         escalating=any(plan.budget.escalate_to for plan in plans.values()),
         turns=tuple((key, us) for key, some in more.items() for one in some for us in (one.starts_us, one.ends_us)),
-        spikes={p.org: p for entry in inside if isinstance(p := entry.policy, SpikeRule)},
+        spikes=spikes,
         shared={p.org: p for entry in inside if isinstance(p := entry.policy, SharedCredentialRule)},
-        owners=Owners(p for entry in inside if isinstance(p := entry.policy, DirectoryEntry)),
+        owners=Owners(directory),
+        teams=teams,
+        planned=tuple(p for entry in inside if isinstance(p := entry.policy, PlannedEvent)),
+        watched_as=crc32(repr((sorted(spikes.items()), sorted(teams.items()))).encode()),
     )
+
+
+def teams_of(directory: Iterable[DirectoryEntry]) -> dict[tuple[str, str, str], str]:
+    """The team of each user, agent and credential; a credential without one has that of its agent, else its user."""
+    entries = sorted(directory, key=DirectoryEntry.since_us)
+    teams = {(e.org, e.kind, e.subject): str(team) for e in entries if (team := getattr(e, "team", None))}
+    for entry in entries:
+        key = (entry.org, entry.kind, entry.subject)
+        holders = [(entry.org, kind, name) for kind, name in entry.refers_to() if kind in {"agent", "user"}]
+        if entry.kind == "credential" and key not in teams:
+            found = [teams[holder] for holder in sorted(holders) if holder in teams]
+            teams |= {key: found[0]} if found else {}
+    return teams
 
 
 def named_in(budgets: Iterable[Budget]) -> Named:

@@ -52,8 +52,8 @@ def rates(state: BurnState, *, silent: bool = False) -> list[Output]:
 
 
 def held_back(state: BurnState) -> int:
-    """How many entities and budget states have changed since they were last said."""
-    entities = np.count_nonzero(state.entities.column("flags") & UNSAID)
+    """How many entities and budget states have changed since they were last said, and how much came late, unjudged."""
+    entities = np.count_nonzero(state.entities.column("flags") & UNSAID) + sum(len(c[0]) for c in state.watch.late)
     return int(entities) + int(np.count_nonzero(state.periods.column("unsaid")))
 
 

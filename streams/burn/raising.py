@@ -25,7 +25,7 @@ CELLS = 12
 MOST_LOOKED_AT = 20_000
 """Rows of a table; where there are more of them, contributors stay open: an alert must not hold up a tick."""
 MOST_OF_A_KIND = 3
-RULES = frozenset({"threshold", "burn_rate", "exhaustion", "under_use", "spike"})
+RULES = frozenset({"threshold", "burn_rate", "exhaustion", "under_use", "spike", "leak"})
 PEOPLE = frozenset({"user", "credential"})
 KINDS = frozenset(ENTITY_TYPES) - PEOPLE - {"org"}
 _OPEN = "models, prices, cache, retries and people are not told apart here: burnline explain {alert_id}"

@@ -42,8 +42,6 @@ MIDDLE = Ring(900 * _SEC, 28, 64)
 LONG = Ring(7200 * _SEC, 38, 92)
 RINGS = (FINE, SHORT, MIDDLE, LONG)
 CELLS = 130
-HISTORY = Ring(900 * _SEC, 97, 0)
-"""Spend per 15 min over a day, whole micro-USD only: what a usual quarter of an hour costs (anomaly.py)."""
 
 WINDOW_RING = {300: FINE, 1800: SHORT, 3600: SHORT, 7200: MIDDLE, 21600: MIDDLE, 86400: LONG, 259200: LONG}
 EDGE_ERROR = {window_sec: ring.cell_us // _SEC for window_sec, ring in WINDOW_RING.items()}
@@ -58,8 +56,6 @@ COLUMNS = {
     "micro": Column("int64", CELLS),
     "pico": Column("int32", CELLS),
 }
-HISTORY_COLUMN = {"history": Column("int64", HISTORY.cells)}
-"""Only tables whose rows are judged for spikes have it."""
 Columns = dict[str, npt.NDArray[np.int64]]
 _PICO = 1_000_000
 _MOST = 2**31 - 1
@@ -104,10 +100,6 @@ def add(columns: Columns, added: Added) -> None:
         pico = flat["pico"][at] + runs.sums(added.pico)
         flat["micro"][at] += runs.sums(added.micro) + pico // _PICO
         flat["pico"][at] = pico % _PICO
-    if "history" not in columns:
-        return
-    runs = _runs(columns, added, HISTORY)
-    columns["history"].reshape(-1)[runs.slots * HISTORY.cells + runs.cell % HISTORY.cells] += runs.sums(added.micro)
 
 
 def _sorted(added: Added) -> Added:
@@ -156,8 +148,6 @@ def _advance(columns: Columns, added: Added) -> None:
     columns["newest"][slots] = after
     for ring in RINGS:
         _empty(columns, ("requests", "tokens", "micro", "pico"), ring, (slots, before, after))
-    if "history" in columns:
-        _empty(columns, ("history",), HISTORY, (slots, before, after))
 
 
 def _empty(columns: Columns, names: tuple[str, ...], ring: Ring, moved: tuple[Slots, Ints, Ints]) -> None:

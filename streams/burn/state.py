@@ -12,8 +12,9 @@ from streams.burn.hours import Hours, new_hours
 from streams.burn.in_force import InForceHere
 from streams.burn.limits import Plan
 from streams.burn.period_table import Periods
-from streams.burn.rings import COLUMNS, HISTORY_COLUMN
+from streams.burn.rings import COLUMNS
 from streams.burn.shared_credential import Credentials
+from streams.burn.spenders import Watch, WatchBytes
 from streams.burn.table import Column, Table
 
 EntityKey = tuple[str, str, str]
@@ -24,7 +25,7 @@ MemberKey = tuple[str, str, str]
 BROUGHT_US = 52 * 3_600_000_000
 """Two days and two cells of windows: after that no bridge of an alert reaches back before an opening (raising.py)."""
 UNJUDGED = 1
-"""A live row came since the windows were last judged."""
+"""A live row came since the windows of a budget's member were last judged."""
 UNSAID = 2
 """A row came since the windows were last published."""
 
@@ -67,7 +68,6 @@ def new_entities() -> Table[EntityKey]:
     """No entity has burnt anything."""
     spec = {
         **COLUMNS,
-        **HISTORY_COLUMN,
         "org_slot": Column("int32"),  # the row of the org as an entity
         "flags": Column("uint8"),
         "said": Column("uint8"),  # which windows were last published above zero, one bit each
@@ -92,6 +92,7 @@ class Cross(msgspec.Struct):
     opened: int = -1  # a checkpoint of before budgets were opened from the ledger has none
     unpriced: list[Unpriced] = msgspec.field(default_factory=list)
     brought: list[tuple[MemberKey, int]] = msgspec.field(default_factory=list)
+    watch: WatchBytes = msgspec.field(default_factory=WatchBytes)
 
 
 @dataclass(slots=True)
@@ -117,6 +118,7 @@ class BurnState:
     credentials: Credentials = field(default_factory=shared_credential.new_table)
     days: Days = field(default_factory=new_days)
     hours: Hours = field(default_factory=new_hours)
+    watch: Watch = field(default_factory=Watch)
 
     def is_open(self, plan: Plan) -> bool:
         """Whether the budget holds what it had spent before rating knew it, so that it can be judged."""
@@ -135,6 +137,8 @@ class BurnState:
             "credentials": self.credentials,
             "days": self.days,
             "hours": self.hours,
+            "spenders": self.watch.spenders,
+            "parents": self.watch.parents,
         }
 
     def cross(self) -> bytes:
@@ -145,7 +149,10 @@ class BurnState:
         held = self.episodes.to_state()
         unpriced = [one for _, one in sorted(self.unpriced.items())]
         brought = sorted(self.brought.items())
-        cross = Cross(clock, self.policy_offset, self.done, sorted(self.ahead), held, self.opened, unpriced, brought)
+        cross = Cross(
+            clock, self.policy_offset, self.done, sorted(self.ahead), held, self.opened, unpriced, brought,
+            self.watch.to_bytes(),
+        )  # fmt: skip
         return msgspec.msgpack.encode(cross)
 
     def take_cross(self, raw: bytes) -> None:
@@ -156,4 +163,5 @@ class BurnState:
         self.episodes.from_state(found.episodes)
         self.unpriced = {(one.org, one.model): one for one in found.unpriced}
         self.brought = dict(found.brought)
+        self.watch.from_bytes(found.watch)
         self.policies = None

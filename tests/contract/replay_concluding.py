@@ -84,6 +84,7 @@ def alerts_of(day: Day) -> list[dict[str, Any]]:
     for batch in batches(day):
         last_us = max(last_us, batch.records[-1].append_time_us)
         read(rating[batch.partition].step(batch).outputs, last_us)
-    for ticked in (lane.tick(last_us + 1_000_000) for lane in rating):
-        read(ticked.outputs if ticked is not None else (), last_us + 1_000_000)
+    for second in range(1, 6):
+        for ticked in [lane.tick(last_us + second * 1_000_000) for lane in rating]:
+            read(ticked.outputs if ticked is not None else (), last_us + second * 1_000_000)
     return alerts

@@ -133,7 +133,7 @@ def test_exactly_one_budget_is_crossed(end: datetime) -> None:
 
 
 def test_rating_and_burn_name_what_is_planted_and_nobody_else() -> None:
-    """One spike (the agent and its key), one shared key, one team over its budget, one model without a price."""
+    """One spike (the agent, its key and its team), a shared key, a team over its budget, a model without a price."""
     told = day(DEFAULT_EVENTS)
     planted = told.ledger["planted"]
     alerts = [alert for alert in alerts_of(told) if alert["rule"] != "burn_rate"]
@@ -144,6 +144,7 @@ def test_rating_and_burn_name_what_is_planted_and_nobody_else() -> None:
         ("shared_credential", key["credential"], "shared"),
         ("spike", agent["agent"], "spike"),
         ("spike", agent["credential"], "spike"),
+        ("spike", agent["team"], "spike"),
         *(("threshold", planted["over_budget_team"]["team"], level) for level in ("0.5", "0.8", "1")),
         ("unpriced_model", UNPRICED.name, "unpriced"),
     ]

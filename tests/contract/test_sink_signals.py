@@ -78,7 +78,7 @@ def test_every_kind_of_signal_reaches_its_views_once(world: SinkWorld) -> None:
     [(reason, transitions, opened, resolved)] = world.ask(asked)
     assert (reason, transitions, opened.hour, resolved.hour) == ("calmed_down", 2, 9, 10)
     assert world.ask("SELECT reason FROM alert_events ORDER BY reason") == [("",), ("",), ("calmed_down",)]
-    assert world.ask("SELECT detector, expected, score FROM anomalies") == [("spike", 2.2, 11.3)]
+    assert world.ask("SELECT detector, expected, score FROM anomalies") == [("spike", 2.2, 6.5)]
 
 
 def test_what_cannot_be_read_is_passed_and_what_contradicts_is_refused(world: SinkWorld) -> None:

@@ -10,14 +10,16 @@ import schemas
 from schemas.periods import instant, period_of
 from schemas.policies import Budget, InForce, SharedCredentialRule
 from schemas.signals import Alert, AlertBridge, Contributor
+from streams.anomalies.flags import Flag
 from streams.burn import anomaly_messages, messages
-from streams.burn.anomaly_messages import Shared, Spike
+from streams.burn.anomaly_messages import Anomaly, Risen, Shared
 from streams.burn.burn_rules import rungs_of
 from streams.burn.crossing import Crossing
 from streams.burn.episodes import Episodes
 from streams.burn.limits import plan_of
 from streams.burn.messages import TooFast
 from streams.burn.outlook_messages import Outlook, outlook_alert
+from streams.burn.spenders import minute_of, start_us
 from streams.burn.spent import Spent
 from streams.forecast import Forecast
 from tests.scenarios.burn_log import us
@@ -97,19 +99,21 @@ def test_burn_rate_alert_is_the_example() -> None:
 
 
 def test_spike_alert_is_the_example() -> None:
-    """62.40 USD an hour where 2.20 are usual."""
-    found = Spike(
-        org="acme",
-        entity_type="agent",
-        entity_id="review-bot",
-        usd_per_hour=Decimal("62.4"),
-        expected_usd_per_hour=Decimal("2.2"),
-        threshold_usd_per_hour=Decimal("9.1"),
-        score=11.3,
-        history_buckets=96,
-        window_sec=300,
+    """62.40 USD an hour where 2.20 are usual; a team rose with it."""
+    at_min = minute_of(AT_US) - 1
+    flag = Flag(
+        kind="spike", row=0, at_min=at_min, since_min=at_min - 2, window_min=3, observed_usd_per_hour=62.4,
+        expected_usd_per_hour=2.2, score=6.5, threshold=1.4, p_value=0.00021,
+    )  # fmt: skip
+    found = Anomaly(
+        key=("acme", "agent", "review-bot"),
+        flag=flag,
+        since=instant(start_us(flag.since_min)),
+        again=False,
+        risen=(Risen("team", "mobile", 48.0),),
+        planned=None,
     )
-    assert example("spike") == said(anomaly_messages.spike_alert(found, at=instant(AT_US), owner="dana"))
+    assert example("spike") == said(anomaly_messages.anomaly_alert(found, at=instant(AT_US), owner="dana"))
 
 
 def test_shared_credential_alert_is_the_example() -> None:

@@ -63,7 +63,7 @@ def changes() -> list[dict[str, Any]]:
     rolls |= {"period": "rolling", "days": 2, "timezone": "Europe/Berlin", "threshold_amounts": ["2"]}
     more = {"kind": "budget_increase", "id": "more", "org": "acme", "budget": "left", "member": "user-1", "amount": "3"}
     more |= {"starts": "2026-11-30T22:00:00Z", "ends": "2026-12-01T00:10:00Z"}
-    spike = {"kind": "spike_rule", "org": "acme", "min_excess_usd_per_hour": "1", "min_history_buckets": 3}
+    spike = {"kind": "spike_rule", "org": "acme", "min_excess_usd_per_hour": "1"}
     return [
         {"sets": [team, each, calls, left, rolls, spike, coming]},
         {"sets": [{**team, "limit": "20"}, {**rolls, "limit": "9"}, more, {**coming, "limit": "50"}]},

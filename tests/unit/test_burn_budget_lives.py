@@ -11,9 +11,8 @@ import pytest
 from schemas.signals import Alert
 from streams.burn import checkpoint
 from streams.burn.stage import BurnLane
-from streams.burn.state import BurnState
 from streams.burn.table import PageBytes
-from streams.checkpoints import Piece, digest, layout_of
+from streams.checkpoints import Piece, digest
 from streams.ports import SourceRecord
 from tests.scenarios.burn_log import (
     SEC,
@@ -35,6 +34,7 @@ LAYOUT_BEFORE_ESTIMATES = "03c397e01778aad5"
 LAYOUT_BEFORE_LIMITS_VARIED = "58e047e63bbf0acf"
 LAYOUT_BEFORE_ROLLING_DAYS = "2a904a947bfd85a3"
 LAYOUT_BEFORE_HOURS = "a3d4070f1390ade3"
+LAYOUT_BEFORE_SPENDERS = "f71db9c77d39d079"
 
 
 @pytest.mark.parametrize("end", ["removed", "matched anew"])
@@ -96,7 +96,7 @@ def test_what_is_open_is_in_the_checkpoint() -> None:
 
 def test_checkpoint_of_before_openings_is_read() -> None:
     """Its budgets keep what they counted and crossed, and wait for their opening."""
-    again = after_older(LAYOUT_BEFORE_OPENINGS, checkpoint.OLDER[1], without=("opened", "unpriced"))
+    again = after_older(LAYOUT_BEFORE_OPENINGS, without=("opened", "unpriced"))
     assert again.state.opened == -1
     column = again.state.periods.column
     assert (column("high").tolist(), column("waited").tolist()) == ([60_000_000, 60_000_000], [0, 0])
@@ -104,7 +104,7 @@ def test_checkpoint_of_before_openings_is_read() -> None:
 
 def test_checkpoint_of_before_estimates_is_read() -> None:
     """Its budgets keep what they counted, crossed and opened, with nothing estimated; from there they estimate."""
-    again = after_older(LAYOUT_BEFORE_ESTIMATES, checkpoint.OLDER[0], without=("unpriced",))
+    again = after_older(LAYOUT_BEFORE_ESTIMATES, without=("unpriced",))
     assert again.state.opened == 0
     column = again.state.periods.column
     assert (column("high").tolist(), column("estimated_high").tolist()) == ([60_000_000, 60_000_000], [0, 0])
@@ -115,16 +115,12 @@ def test_checkpoint_of_before_estimates_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "lacking"),
-    [
-        (LAYOUT_BEFORE_LIMITS_VARIED, checkpoint.OLDER[2]),
-        (LAYOUT_BEFORE_ROLLING_DAYS, checkpoint.OLDER[3]),
-        (LAYOUT_BEFORE_HOURS, checkpoint.OLDER[4]),
-    ],
+    "layout",
+    [LAYOUT_BEFORE_LIMITS_VARIED, LAYOUT_BEFORE_ROLLING_DAYS, LAYOUT_BEFORE_HOURS, LAYOUT_BEFORE_SPENDERS],
 )
-def test_checkpoint_of_before_limits_varied_is_read(layout: str, lacking: Mapping[str, frozenset[str]]) -> None:
+def test_checkpoint_of_before_limits_varied_is_read(layout: str) -> None:
     """Its budgets keep what they counted and crossed; the first edit knows what still holds."""
-    again = after_older(layout, lacking, without=())
+    again = after_older(layout, without=())
     log = BurnLog(policy_offset=2, opens=False)
     log.tick(AT + 3 * SEC)
     edited = history()
@@ -134,9 +130,9 @@ def test_checkpoint_of_before_limits_varied_is_read(layout: str, lacking: Mappin
     assert again.state.periods.column("high").tolist() == [60_000_000, 60_000_000]
 
 
-def after_older(layout: str, lacking: Mapping[str, frozenset[str]], *, without: Sequence[str]) -> BurnLane:
+def after_older(layout: str, *, without: Sequence[str]) -> BurnLane:
     """A lane that recovered from a checkpoint of `waiting_lane` as an older version wrote it."""
-    assert layout_of(BurnState(), lacking) == layout
+    lacking = checkpoint.OLDER[layout]
     lane, _ = waiting_lane()
     reader = MemoryReader()
     reader.keep(lane.checkpoint())
@@ -157,9 +153,13 @@ def _older(
         for name in lacking[piece.part]:
             del page.columns[name]
         body = msgspec.msgpack.encode(page)
+    if piece.part == "entities":
+        page = msgspec.msgpack.decode(body, type=PageBytes)
+        page.columns["history"] = lz4.block.compress(bytes(97 * 8 * page.rows))
+        body = msgspec.msgpack.encode(page)
     if piece.part == "cross":
         held = msgspec.msgpack.decode(lz4.block.decompress(body))
-        for name in without:
+        for name in (*without, "watch"):
             del held[name]
         body = lz4.block.compress(msgspec.msgpack.encode(held))
     older = msgspec.structs.replace(piece, layout=layout, body=body)
