@@ -132,8 +132,10 @@ def _directory(org: str, events: Sequence[dict[str, Any]]) -> list[AnyPolicy]:
 class Load:
     """Batches of one partition, one after the other."""
 
-    def __init__(self, company: World, *, entities: int = 0, models: int = 0, seed: int = 1) -> None:
-        self._company, self._entities, self._models = company, entities, models
+    def __init__(
+        self, company: World, *, entities: int = 0, models: int = 0, seed: int = 1, began_us: int = NOW_US
+    ) -> None:
+        self._company, self._entities, self._models, self._began_us = company, entities, models, began_us
         self._dice = Random(seed)  # noqa: S311  made-up load, the same each time
         self._offset = 0
         self._earlier: list[tuple[bytes, bytes]] = []
@@ -141,23 +143,23 @@ class Load:
     def batch(self, size: int) -> SourceBatch:
         """The next records, as a fetch gives them."""
         records = [
-            SourceRecord(self._offset + at, NOW_US + (self._offset + at) * _US_PER_EVENT, key, value, HEADERS)
-            for at, (key, value) in enumerate(self.events(size))
+            SourceRecord(offset, self._began_us + offset * _US_PER_EVENT, key, value, HEADERS)
+            for offset, (key, value) in enumerate(self.events(size), self._offset)
         ]
-        self._offset += size
         return SourceBatch("usage.events", 0, records)
 
     def events(self, count: int) -> Iterator[tuple[bytes, bytes]]:
         """The next keys and values."""
         templates, dice = self._company.templates, self._dice
-        for number in range(self._offset, self._offset + count):
+        first, self._offset = self._offset, self._offset + count
+        for number in range(first, first + count):
             if self._earlier and dice.random() < _COPIES_SHARE:
                 yield dice.choice(self._earlier)
                 continue
             template = templates[number % len(templates)]
             who = b"-%d" % dice.randrange(self._entities) if self._entities else b""
             model = b"-%d" % dice.randrange(self._models) if self._models else b""
-            at = _rfc3339(NOW_US + number * _US_PER_EVENT - dice.randrange(3_000_000))
+            at = _rfc3339(self._began_us + number * _US_PER_EVENT - dice.randrange(3_000_000))
             event = (template.key, template.filled(b"b-%010d" % number, at, who=who, model=model))
             self._earlier = [*self._earlier[-50:], event] if number % 100 == 0 else self._earlier
             yield event

@@ -7,7 +7,7 @@ Each batch is rated by a lane as a worker would; then its steps are made one by 
 import gc
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
@@ -118,12 +118,13 @@ def measured(  # noqa: PLR0913  made in one place, by name
         copies=lane.copies_dropped,
         sent_bytes=round(sent / (batch * batches), 1),
         window=WINDOW_EVENTS,
-        us_per_event={name: _spread(sec, batch) for name, sec in clock.sec.items()},
+        us_per_event={name: spread_of(sec, batch) for name, sec in clock.sec.items()},
     )
 
 
-def _spread(sec: list[float], batch: int) -> Spread:
-    us = [one / batch * 1e6 for one in sec]
+def spread_of(sec: Sequence[float], events: int) -> Spread:
+    """The spread of CPU seconds that so many events took, as microseconds of one."""
+    us = [one / events * 1e6 for one in sec]
     return Spread(median=round(median(us), 2), least=round(min(us), 2), most=round(max(us), 2))
 
 

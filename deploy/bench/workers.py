@@ -59,7 +59,7 @@ class Used:
 
 
 class Workers:
-    """One worker of each stage, on a broker; from `running_workers`."""
+    """Workers on a broker, by name: `rating` is the only one of its stage, `rating@1` its second; `running_workers`."""
 
     def __init__(self, kafka: KafkaSettings, processes: Mapping[str, subprocess.Popen[bytes]], folder: Path) -> None:
         self._kafka, self._processes, self._folder = kafka, processes, folder
@@ -76,13 +76,17 @@ class Workers:
                 process.send_signal(signal.SIGCONT)
 
     def cpu_sec(self, stage: str) -> float:
-        """What a stage has taken so far, user and system, all threads. Raises: FatalError: it has ended."""
+        """What a worker has taken so far, user and system, all threads. Raises: FatalError: it has ended."""
+        return sum(self.times_sec(stage))
+
+    def times_sec(self, stage: str) -> tuple[float, float]:
+        """(user, system) of `cpu_sec`. Raises: FatalError: it has ended."""
         process = self._processes[stage]
         if process.poll() is not None:
             tail = self._log(stage).read_text(errors="replace")[-_LOG_TAIL:]
             raise FatalError(f"the {stage} worker ended with code {process.returncode}:\n{tail}")
         times = psutil.Process(process.pid).cpu_times()
-        return float(times.user + times.system)
+        return float(times.user), float(times.system)
 
     def through(self, *, timeout_sec: float) -> Used:
         """What the stages take from now on until they are through with all that was sent.
@@ -93,8 +97,8 @@ class Workers:
         used: dict[str, float] = {}
         with Positions(self._kafka) as positions:
             for stage in self._processes:
-                ends = positions.readable_ends([_READS[stage]])
-                while not self._is_through(positions, stage, ends):
+                ends = positions.readable_ends([_READS[_stage(stage)]])
+                while not self._is_through(positions, _stage(stage), ends):
                     self.cpu_sec(stage)
                     if time.monotonic() - began > timeout_sec:
                         raise FatalError(f"{stage} was not through within {timeout_sec:.0f} s")
@@ -126,9 +130,13 @@ class Workers:
             process.wait()
 
 
+def _stage(name: str) -> str:
+    return name.partition("@")[0]
+
+
 @contextmanager
 def running_workers(kafka: KafkaSettings, stages: Sequence[str] = ("rating", "burn")) -> Iterator[Workers]:
-    """A worker of each stage as a process inside the block, none after it."""
+    """A worker of each stage as a process inside the block, none after it; several of one are `rating`, `rating@1`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BURNLINE_")}
     environment |= {
         "BURNLINE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
@@ -142,7 +150,7 @@ def running_workers(kafka: KafkaSettings, stages: Sequence[str] = ("rating", "bu
         for stage in stages:
             log = files.enter_context(Path(folder, f"{stage}.log").open("wb"))
             processes[stage] = subprocess.Popen(
-                [sys.executable, "-m", "streams", stage],
+                [sys.executable, "-m", "streams", _stage(stage), "--instance", stage.partition("@")[2] or "0"],
                 cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         workers = Workers(kafka, processes, Path(folder))
