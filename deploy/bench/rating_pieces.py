@@ -1,7 +1,7 @@
 """`burnline bench rating --pieces`: what each step of rating costs per event; no Kafka, one lane, CPU time.
 
 Each batch is rated by a lane as a worker would; then its steps are made one by one, by the same functions, and timed.
-`the rest` is what the whole takes beyond them: handing over, headers, giving memory back.
+`the rest` is what the whole takes beyond them: headers, and a memory that is colder than when steps are repeated.
 """
 
 import gc
@@ -36,7 +36,7 @@ from streams.rating.steps import steps_of
 from streams.rating.strays import strays
 
 Told = Callable[[str], None]
-WHOLE, REST, DECODE = "the whole", "the rest", "msgspec alone"
+WHOLE, REST, DECODE, FREED = "the whole", "the rest", "msgspec alone", "giving memory back"
 _WARM = 3
 
 
@@ -71,6 +71,10 @@ class _Clock:
 
     def __init__(self) -> None:
         self.sec: dict[str, list[float]] = defaultdict(list)
+
+    def total(self) -> float:
+        """The seconds of all pieces."""
+        return sum(map(sum, self.sec.values()))
 
     @contextmanager
     def of(self, piece: str) -> Iterator[None]:
@@ -107,7 +111,9 @@ def measured(  # noqa: PLR0913  made in one place, by name
         with clock.of(WHOLE):
             result = lane.step(some)
         sent += sum(len(output.value) for output in result.outputs)
+        before, began = clock.total(), time.process_time()
         taken.step(some, clock)
+        clock.sec[FREED].append(time.process_time() - began - (clock.total() - before))
     pieces = {name: sec for name, sec in clock.sec.items() if name not in {WHOLE, DECODE}}
     every = [sum(sec) for sec in zip(*pieces.values(), strict=True)]
     clock.sec[REST] = [max(0.0, whole - some) for whole, some in zip(clock.sec[WHOLE], every, strict=True)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli import bench_anomalies, bench_burn, bench_latency, bench_overspend, bench_peers
+from deploy.cli import bench_anomalies, bench_burn, bench_latency, bench_overspend, bench_peers, bench_rating
 from deploy.cli.output import AsJson, examples, put, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     bench_latency.register(bench)
     bench_overspend.register(bench)
     bench_peers.register(bench)
+    bench_rating.register(bench)
     app.add_typer(bench, name="bench")
 
 

@@ -4,7 +4,7 @@ A column of text is coded once, when it is made of Python's strings; whatever re
 directory) works on the distinct values, and sums, prices and rows take the codes.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -72,7 +72,8 @@ class Columns:
             for org, name, at in zip(orgs, sent, times, strict=True)
         ]
         self._set("credential", text_of(first))
-        self._claim(None if old == new else {"credential": old} for old, new in zip(sent, first, strict=True))
+        moved = [row for row, (old, new) in enumerate(zip(sent, first, strict=True)) if old != new]
+        self._claim(moved, [{"credential": sent[row]} for row in moved])
 
     def _attribute(self, directory: Directory) -> None:
         """Events are whose the directory says; what they said otherwise stands in `asserted`, beside what else does."""
@@ -90,19 +91,21 @@ class Columns:
         for name, now in zip(("user", "agent", *LEVELS), who, strict=True):
             if now != said[name]:
                 self._set(name, spread(now, group))
-        if any(claims):
-            self._claim(claims[at] for at in group.tolist())
+        disputed = np.flatnonzero(np.array([bool(claim) for claim in claims], np.bool_)[group])
+        self._claim(disputed.tolist(), [claims[at] for at in group[disputed].tolist()])
 
     def _set(self, name: str, text: Text) -> None:
         self._now[name] = text
         self._codes.pop(name, None)
 
-    def _claim(self, claims: Iterable[Mapping[str, str | None] | None]) -> None:
-        """`asserted` has these words, too; those that stand there already go before."""
-        said = self.data.get("asserted", (None,) * self.rows)
-        self.data["asserted"] = tuple(
-            {**claim, **(words or {})} if claim else words for words, claim in zip(said, claims, strict=True)
-        )
+    def _claim(self, rows: Sequence[int], claims: Sequence[Mapping[str, str | None]]) -> None:
+        """`asserted` of some rows has these words, too; those that stand there already go before."""
+        if not rows:
+            return
+        asserted = list(self.data.get("asserted", (None,) * self.rows))
+        for row, claim in zip(rows, claims, strict=True):
+            asserted[row] = {**claim, **(asserted[row] or {})}
+        self.data["asserted"] = tuple(asserted)
 
     def missing(self, name: str) -> bool:
         """Whether no row has this field."""

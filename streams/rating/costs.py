@@ -90,8 +90,8 @@ def cost_of(counts: npt.NDArray[np.int64], rate: Ints, table: RateTable) -> Cost
     incomplete = np.zeros(len(counts), np.bool_)
     estimate = np.zeros(len(counts), np.float64)
     for part in np.flatnonzero(counts.any(axis=0)).tolist():
-        count, whole, fraction = counts[:, part], table.whole[rate, part], table.fraction[rate, part]
-        incomplete |= (count > 0) & ~table.known[rate, part]
+        count, whole, fraction = counts[:, part], table.whole[:, part].take(rate), table.fraction[:, part].take(rate)
+        incomplete |= (count > 0) & ~table.known[:, part].take(rate)
         about = count * (whole + fraction / _SCALE)
         estimate += about
         fits = about < _SURELY_TOO_LARGE

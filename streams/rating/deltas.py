@@ -113,7 +113,7 @@ def _key(batch: Counted, rows: Ints, subject: Ints, subjects: int) -> tuple[Ints
     buckets, bucket = groups_of(*from_zero(batch.columns.event_us // BUCKET_US))
     # Two steps, so that what is the same for all parts of a row is made once per row.
     place, places = combine((bucket, len(buckets)), (batch.live.astype(np.int64), 2))
-    return combine((org.codes[rows], len(org.values)), (subject, subjects), (place[rows], places))
+    return combine((org.codes.take(rows), len(org.values)), (subject, subjects), (place.take(rows), places))
 
 
 def _keys(batch: Counted, found: list[Subjects], row: Ints, subject: Ints) -> dict[str, pa.Array]:
@@ -135,13 +135,14 @@ def _keys(batch: Counted, found: list[Subjects], row: Ints, subject: Ints) -> di
 def _sums(batch: Counted, arranged: Ints, runs: Runs, weights: Ints | None) -> dict[str, pa.Array]:
     """Counts and times of delta rows; `arranged` are the rows of the parts, those of a group together."""
     counts = np.zeros((len(DELTA_COUNTS), len(runs.starts)), np.int64)
-    said = np.flatnonzero(batch.counts.any(axis=1))  # most batches have no tokens of one kind or the other
-    every = batch.counts[np.ix_(said, arranged)]
-    counts[said] = runs.sums(every if weights is None else every * weights)
+    for at in np.flatnonzero(batch.counts.any(axis=1)).tolist():  # most batches lack one kind of tokens or the other
+        # One column after the other stays in the processor's cache: a quarter of the cost of all at once.
+        every = batch.counts[at].take(arranged)
+        counts[at] = runs.sums(every if weights is None else every * weights)
     for micro, remainder in _PAIRS:
         carry, counts[remainder] = split(counts[remainder])
         counts[micro] += carry
-    event_us = batch.columns.event_us[arranged]
+    event_us = batch.columns.event_us.take(arranged)
     return {
         **{name: pa.array(counts[at]) for at, name in enumerate(DELTA_COUNTS)},
         "first_us": pa.array(np.minimum.reduceat(event_us, runs.starts)),

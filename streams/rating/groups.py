@@ -86,7 +86,7 @@ def groups_of(key: Ints, space: int) -> tuple[Ints, Ints]:
         distinct = np.flatnonzero(seen)
         place = np.empty(space, np.int64)
         place[distinct] = np.arange(len(distinct))
-        return distinct, place[key]
+        return distinct, place.take(key)
     distinct, group = np.unique(key, return_inverse=True)
     return distinct, group
 
@@ -103,9 +103,9 @@ class Runs:
         """The first row of each group."""
         return self.order[self.starts]
 
-    def sums(self, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The exact sums per group of columns that are arranged already, one row each."""
-        return np.add.reduceat(columns, self.starts, axis=1)
+    def sums(self, column: Ints) -> Ints:
+        """The exact sums per group of a column that is arranged already."""
+        return np.add.reduceat(column, self.starts)
 
 
 def runs_of(group: Ints, groups: int) -> Runs:

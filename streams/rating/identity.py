@@ -92,7 +92,7 @@ def _add_texts(hashes: U64, columns: Columns) -> None:
     every = _mixed(every + np.repeat(np.array([_SEEDS[name] for name in texts], np.uint64), lengths))
     for text, start in zip(texts.values(), np.cumsum([0, *lengths]).tolist(), strict=False):
         table = np.append(every[start : start + len(text.values)], np.uint64(0))  # -1 is the last one: nothing
-        hashes += table[text.codes]
+        hashes += table.take(text.codes)
 
 
 def text_hashes(texts: pa.StringArray) -> U64:

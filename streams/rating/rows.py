@@ -74,7 +74,7 @@ def _given(columns: Columns, field: pa.Field, rows: Ints | None) -> pa.Array:
 
 
 def _some(column: npt.NDArray[Scalar], rows: Ints | None) -> npt.NDArray[Scalar]:
-    return column if rows is None else column[rows]
+    return column if rows is None else column.take(rows)
 
 
 def _whole(numbers: Ints, type_: pa.DataType) -> pa.Array:

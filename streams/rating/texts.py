@@ -36,7 +36,7 @@ class Text:
 
     def arrow(self, rows: Ints | None = None) -> pa.Array:
         """The column, or some rows of it, for Arrow: as a dictionary where that is shorter."""
-        codes = self.codes if rows is None else self.codes[rows]
+        codes = self.codes if rows is None else self.codes.take(rows)
         missing = codes < 0
         indices = pa.array(codes, mask=missing) if missing.any() else pa.array(codes)
         if len(self.values) > _CODED_SHARE * len(codes):
@@ -61,7 +61,7 @@ def spread(said: Sequence[str | None], group: Ints) -> Text:
     values = sorted({word for word in said if word is not None})
     place = {word: at for at, word in enumerate(values)}
     codes = np.array([-1 if word is None else place[word] for word in said], np.int32)
-    return Text(codes[group], pa.array(values, pa.string()))
+    return Text(codes.take(group), pa.array(values, pa.string()))
 
 
 def sorted_codes(text: Text) -> Codes:
@@ -70,7 +70,7 @@ def sorted_codes(text: Text) -> Codes:
     values = sorted(set(held))
     place = {value: at for at, value in enumerate(values)}
     rank = np.array([*(place[value] for value in held), -1], np.int64)
-    return Codes(rank[text.codes], values)
+    return Codes(rank.take(text.codes), values)
 
 
 def words(values: Sequence[str | None], codes: npt.NDArray[np.integer]) -> list[str | None]:
