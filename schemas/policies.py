@@ -24,6 +24,7 @@ from schemas.prices import Discount, PriceCeiling, PriceOverride
 from schemas.routes import Route
 from schemas.terms import check_anchor, check_days, check_forecast, check_rolling, check_shares, check_whole
 from schemas.usage import Name
+from schemas.value_policies import Allowance, BusinessCase
 
 POLICY_TYPE = "burnline.policy.v1"
 
@@ -314,7 +315,7 @@ class RenewalRule(Policy):
 OnePolicy = (
     Budget | BudgetIncrease | Acknowledgement | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount
     | PriceCeiling | Route | Alias | RenewalRule | CostCenter | BusinessUnit | Team | User | Agent | Credential
-    | Identity | PlannedEvent | AlertLabel
+    | Identity | PlannedEvent | AlertLabel | BusinessCase | Allowance
 )  # fmt: skip
 AnyPolicy = Annotated[OnePolicy, Field(discriminator="kind")]
 Key = tuple[str, str, str]

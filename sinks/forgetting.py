@@ -98,6 +98,7 @@ NAMINGS = (
         "gone",
     ),
     Naming("directory_store", "org = {org:String} AND owner = {user:String}", (_named("owner"),)),
+    Naming("value_policies_store", "org = {org:String} AND owner = {user:String}", (_named("owner"),)),
     Naming(
         "outcome_revisions_store",
         "org = {org:String} AND (user = {user:String} OR reviewer = {user:String})",

@@ -1,7 +1,7 @@
 """Opens new budgets from the ledger, between the groups of the worker that stores `internal.rated`.
 
-1. Follow `usage.policies`. Something new at offset P: what it says of the directory is stored (twice is once), and
-   nothing is said before step 5: a crash begins anew.
+1. Follow `usage.policies`. Something new at offset P: what it says of the directory and of value is stored (twice is
+   once), and nothing is said before step 5: a crash begins anew.
 2. Wait until rating has said on each of its lanes that it works under P: from then on it counts directly. Its lanes of
    charges have then sent what charges were worth before: that is no part of an opening.
 3. Take the ends of `internal.rated` and wait until the ledger has all before them: every row rated under less than P.
@@ -30,6 +30,7 @@ from sinks.openings import opening, questions
 from sinks.patience import Patience
 from sinks.rated_log import RATED
 from sinks.store import FINAL, Store
+from sinks.value_policy_rows import VALUE_POLICIES_TABLE, value_policy_rows
 
 POLICIES: Place = ("usage.policies", 0)
 _EVENTS, _CHARGES = "usage.events", "usage.charges"
@@ -131,9 +132,11 @@ class Opener:
 
     def _open(self, policies: Policies, *, up_to: int, next_offset: int) -> Iterator[None]:
         until_done = self._doors.patience.until_done
-        directory = directory_rows(one for one in self._unsaid if one[0] < next_offset)
-        if directory.num_rows:
-            until_done(lambda: self._doors.store.insert(DIRECTORY_TABLE, directory))
+        unsaid = [one for one in self._unsaid if one[0] < next_offset]
+        own = ((DIRECTORY_TABLE, directory_rows(unsaid)), (VALUE_POLICIES_TABLE, value_policy_rows(unsaid)))
+        for name, table in own:
+            if table.num_rows:
+                until_done(lambda name=name, table=table: self._doors.store.insert(name, table))  # type: ignore[misc]  # mypy does not infer defaults of lambdas
         if up_to > self.opened:
             yield from self._wait_for_rating(up_to)
             ends = {

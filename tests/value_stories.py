@@ -150,12 +150,11 @@ def planted_likely() -> tuple[list[Json], list[Json], dict[str, str]]:
         {"request_kind": "agent_step"}, {"spend_class": "discovery"},
     ):  # fmt: skip
         add(None, 11, small | change)
-    for session, change in enumerate(
-        (
+    again: tuple[Json, ...] = (
             {}, {"input_uncached_tokens": 100, "input_cache_read_tokens": 5000}, {"prefix_fingerprint": "k-known"},
             {"model": "o3"}, {"input_uncached_tokens": 4999}, {"user": "ben"}, {"spend_class": "discovery"},
-        )
-    ):  # fmt: skip
+    )  # fmt: skip
+    for session, change in enumerate(again):
         add(None, 20, {"input_uncached_tokens": 5000}, session=f"s-{session}", user="ana")
         second = {"input_uncached_tokens": 5000} | change
         add(None if change else "context_resend", 24, second, **{"session": f"s-{session}", "user": "ana"} | change)

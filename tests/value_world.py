@@ -46,8 +46,8 @@ def events_of(calls: Iterable[Json]) -> pa.RecordBatch:
 
 
 def stored_outcomes(words: Iterable[Json]) -> list[tuple[str, pa.Table]]:
-    """The words as the sink inserts them, as if they came 40 days after START."""
-    came_us = int((START + timedelta(days=40)).timestamp() * 1_000_000)
+    """The words as the sink inserts them, as if they came 240 days after START."""
+    came_us = int((START + timedelta(days=240)).timestamp() * 1_000_000)
     records = [Record("usage.outcomes", 0, n, came_us, msgspec.json.encode(word), ()) for n, word in enumerate(words)]
     rows, _ = judged((claim_of(record) for record in records), {})
     return tables(SignalRow(OUTCOMES_TABLE, row) for row in rows)

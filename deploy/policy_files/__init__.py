@@ -1,9 +1,9 @@
 """Policy files (TOML; a directory also CSV): read as a whole or refused as a whole, with every mistake named.
 
 A TOML file has tables `[[budget]]`, `[[spike_rule]]`, `[[shared_credential_rule]]`, `[[horizon]]`,
-`[[price_override]]`, `[[discount]]`, `[[price_ceiling]]`, `[[route]]`, `[[alias]]`, `[[renewal_rule]]`, `[[planned]]`
-and those of the directory (`[[team]]`, `[[user]]` ...); at its top, where all its policies belong to one organisation,
-`org = "..."`.
+`[[price_override]]`, `[[discount]]`, `[[price_ceiling]]`, `[[route]]`, `[[alias]]`, `[[renewal_rule]]`, `[[planned]]`,
+`[[business_case]]`, `[[allowance]]` and those of the directory (`[[team]]`, `[[user]]` ...); at its top, where all its
+policies belong to one organisation, `org = "..."`.
 Numbers are read exactly as they are written: no float holds money.
 A file whose name ends in `.csv` holds entries of the directory.
 """

@@ -26,6 +26,7 @@ from schemas.policies import (
 from schemas.prices import OVERRIDE_LEAVES, Discount, PriceCeiling, PriceOverride
 from schemas.routes import Route
 from schemas.secrets import holds_secret
+from schemas.value_policies import Allowance, BusinessCase
 
 Policies = tuple[OnePolicy, ...]
 DIRECTORY: dict[str, type[BaseModel]] = {
@@ -51,6 +52,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "alias": Alias,
     "renewal_rule": RenewalRule,
     "planned": PlannedEvent,
+    "business_case": BusinessCase,
+    "allowance": Allowance,
     **DIRECTORY,
 }
 _DURATIONS = {"live_horizon": "live_horizon_sec", "escalate_after": "escalate_after_sec"}

@@ -59,7 +59,7 @@ SHAPES = {
     ),
 }
 """How views that ask for something are asked."""
-NEEDS_MORE = {"charges_store", "directory_store", "usage_entities_expired_store"}
+NEEDS_MORE = {"charges_store", "directory_store", "usage_entities_expired_store", "value_policies_store"}
 """Tables that this file's rows for forgetting do not fill."""
 
 

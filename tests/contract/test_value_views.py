@@ -4,7 +4,7 @@ Long because one database, which is dear to make, answers all of them; each test
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -17,13 +17,17 @@ from deploy.valuing import unit
 from schemas.connection import ClickHouseSettings
 from schemas.internal import BatchHeaders
 from schemas.money import pico_usd
+from schemas.policies import PolicyChange
+from schemas.value_policies import Allowance, BusinessCase
 from sinks.groups import RatedMessage
 from sinks.migrate import ensure_database, migrate, migrations
 from sinks.queries import Query
 from sinks.rows import store_rows
 from sinks.store import Store, connector
+from sinks.value_policy_rows import VALUE_POLICIES_TABLE, value_policy_rows
 from sinks.value_questions import WASTE_BY, unit_costs, waste
 from streams.bridge.bridge import Cell, Sums, bridge
+from tests.goodhart_stories import Story, performances, quadrants
 from tests.stack_clickhouse import ClickHouse
 from tests.value_stories import planted_likely, planted_waste, staged, wasteful
 from tests.value_world import START, events_of, made_up, stored_outcomes, truth_of
@@ -243,3 +247,77 @@ def test_findings_are_never_more_than_the_spend(store: Store, seed: int) -> None
     assert len({kind for _, kind, *_ in found}) >= 5
     assert len({id_ for id_, *_ in found}) == len(found)
     assert all(0 <= recoverable <= cost <= costs[id_] for id_, _, cost, recoverable in found)
+
+
+def test_who_only_performs_is_found_and_who_works_is_not(store: Store) -> None:
+    """Rushes, volume without outcomes, off-task bursts: of five people and more, outcomes known."""
+    words, calls, expected = performances()
+    value_of(store, words, calls)
+    found = store.rows("SELECT team, kind FROM performing")
+    assert sorted(found) == sorted(expected)
+    [(tokens, usual, since, until)] = store.rows(
+        "SELECT tokens, usual_tokens, since, until FROM performing WHERE kind = 'period_end_rush'"
+    )
+    assert (tokens, usual, str(since), str(until)) == (11_000, 5_000, "2026-11-28", "2026-12-01")
+
+
+def test_quadrants_move_with_hysteresis_and_have_owners(store: Store) -> None:
+    """Cost and value in between leave a use case where it was; few values known are uncertain, not low."""
+    words, calls, expected = quadrants()
+    value_of(store, words, calls)
+    promised = BusinessCase(
+        id="edge-2026", org="acme", use_case="edge", owner="ops@acme", starts=date(2026, 11, 1), ends=date(2026, 12, 5),
+        cost_usd_per_month=Decimal(10), value_usd_per_month=Decimal(20), metric="cycle_time", baseline=Decimal(8),
+    )  # fmt: skip
+    allowed = Allowance(**ALLOWED, id="a", usd_per_month=Decimal(2))
+    for offset, change in enumerate((changed(promised), changed(allowed))):
+        store.insert(VALUE_POLICIES_TABLE, value_policy_rows([(offset, change)]))
+    told = store.rows("SELECT use_case, advice, owner FROM value_quadrants ORDER BY week, use_case")
+    assert [(use_case, advice) for use_case, advice, _ in told] == expected
+    assert {(use_case, owner) for use_case, _, owner in told} == {("edge", "ops@acme"), ("cheap", ""), ("rest", "")}
+    cases = "month, promised_cost_usd, cost_usd, promised_value_usd, value_usd, minutes_captured, baseline"
+    assert store.rows(f"SELECT {cases} FROM business_cases ORDER BY month") == [
+        (date(2026, 11, 1), 10, 11, 20, Decimal("12.1"), None, 8),
+        (date(2026, 12, 1), 10, 8, 20, Decimal(10), None, 8),
+    ]
+    removed = changed(removes=(("business_case", "acme", "edge-2026"),))
+    store.insert(VALUE_POLICIES_TABLE, value_policy_rows([(7, removed)]))
+    assert store.rows("SELECT count() FROM business_cases") == [(0,)]
+
+
+ALLOWED: dict[str, Any] = {"org": "acme", "starts": date(2026, 11, 1)}
+
+
+def test_discovery_cohorts_peaks_and_machines_of_ones_own(store: Store) -> None:
+    """Discovery beyond its allowance; cohorts of five; who fills peaks; what local models would have cost."""
+    story = Story()
+    for team, usd in (("one", "3"), ("other", "1"), ("strange", "9")):
+        story.use(team, 0, 10, spend_class="discovery", cost_usd=usd, use_case="trial")
+    for cohort, people in (("old", 5), ("new", 4)):
+        for person in range(people):
+            story.use(cohort, 1, 10, person=person, tags=[("cohort", cohort)], use_case="daily", cost_usd="2")
+    for hosting, tokens, usd in (("local", 300, "0.5"), ("cloud", 100, "1")):
+        story.use("code", 2, tokens, hosting=hosting, task_class="sort", cost_usd=usd, use_case="peak")
+    value_of(store, [], story.calls)
+    over = ALLOWED | {"starts": date(2026, 1, 1), "ends": date(2026, 11, 1)}
+    allowances = (
+        Allowance(**ALLOWED, id="all", usd_per_month=Decimal(2)),
+        Allowance(**ALLOWED, id="x", team="one", usd_per_month=Decimal(1)),
+        Allowance(**over, id="over", team="strange", usd_per_month=Decimal(9)),
+    )
+    store.insert(VALUE_POLICIES_TABLE, value_policy_rows([(0, changed(*allowances))]))
+    told = store.rows("SELECT team, discovery_usd, allowance_usd, beyond_usd FROM discovery_allowances ORDER BY team")
+    assert told == [("one", 3, 1, 2), ("other", 1, 2, 0), ("strange", 9, 2, 7)]
+    assert store.rows("SELECT cohort, people, requests, cost_usd FROM cohorts") == [("old", 5, 5, 10)]
+    shares = store.rows("SELECT use_case, tokens, peak_tokens, peak_share FROM peak_share ORDER BY use_case")
+    assert shares == [("daily", 90, 0, 0), ("peak", 400, 400, 1), ("trial", 30, 0, 0)]
+    offload = "local_usd, local_at_cloud_price_usd, saved_usd"
+    assert store.rows(f"SELECT {offload} FROM local_offload") == [(Decimal("0.5"), 3, Decimal("2.5"))]
+    counted = "sum(requests), sum(with_use_case), sum(classified), sum(cost_usd), sum(classified_usd)"
+    assert store.rows(f"SELECT {counted} FROM classification") == [(14, 14, 2, Decimal("32.5"), Decimal("1.5"))]
+    assert store.rows("SELECT sum(input_tokens), sum(read_tokens) FROM cache_use") == [(520, 0)]
+
+
+def changed(*sets: Any, removes: tuple[Any, ...] = ()) -> PolicyChange:
+    """A change of policies."""
+    return PolicyChange(change_id="c", actor="a", at="2026-11-02T00:00:00Z", files=(), sets=sets, removes=removes)
