@@ -4,14 +4,17 @@ import sys
 
 from schemas.connection import ClickHouseSettings, KafkaSettings
 from schemas.no_pandas import refuse_pandas
+from schemas.numbers_page import PageSettings, serve_numbers
 from sinks.exit_code import exit_code, stop_on_signals
 from sinks.log import json_log
+from sinks.numbers import sink_families
 from sinks.process import run, run_migrations
 from sinks.settings import SinkSettings
 from sinks.store import connector
 
 PREFIXES = {
-    kind.__name__: kind.model_config["env_prefix"] for kind in (SinkSettings, KafkaSettings, ClickHouseSettings)
+    kind.__name__: kind.model_config["env_prefix"]
+    for kind in (SinkSettings, KafkaSettings, ClickHouseSettings, PageSettings)
 }
 
 
@@ -29,6 +32,7 @@ def main(arguments: list[str]) -> int:
         if arguments:
             run_migrations(connector(clickhouse), clickhouse.database, stop=stop, log=log)
         else:
+            serve_numbers(sink_families)
             run(kafka, clickhouse, sink, stop=stop, log=log)
 
     return exit_code(work, json_log("INFO"), prefixes=PREFIXES)

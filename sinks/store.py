@@ -20,6 +20,7 @@ from clickhouse_connect.driver import exceptions as driver
 
 from schemas.connection import ClickHouseSettings
 from schemas.errors import FatalError, StoreUnavailableError
+from sinks.numbers import FAILED, INSERT, ROWS
 
 Setting = str | int
 Connect = Callable[[str | None], Any]
@@ -96,8 +97,15 @@ class Store:
             settings["insert_deduplicate"] = 0
         else:
             settings["insert_deduplication_token"] = token
-        with translated():
-            self._open().insert_arrow(table, rows, settings=settings)
+        began_sec = time.monotonic()
+        try:
+            with translated():
+                self._open().insert_arrow(table, rows, settings=settings)
+        except StoreUnavailableError:
+            FAILED.add(1, table)
+            raise
+        INSERT.took(time.monotonic() - began_sec, table)
+        ROWS.add(rows.num_rows, table)
 
     def rows(self, sql: str, parameters: Mapping[str, Any] | None = None, **settings: Setting) -> list[tuple[Any, ...]]:
         """The rows of a query. Raises: StoreUnavailableError."""

@@ -21,11 +21,13 @@ from faust.transport.drivers import TRANSPORTS
 
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError
+from schemas.numbers_page import serve_numbers
 from schemas.topics import BY_NAME, TOPICS
 from streams.ending import Stop, end_process
 from streams.lane_tools import PROGRESS_TOPIC, LaneTools
 from streams.lanes import Lanes
 from streams.log import configure_logging
+from streams.numbers import families
 from streams.patience import until_done
 from streams.policy_log import TOPIC as POLICIES_TOPIC
 from streams.policy_log import KafkaPolicyLog
@@ -200,6 +202,7 @@ def run_stage(make_stage: MakeStage, *, name: str, instance: str | None = None) 
     """The process is this stage's worker until it is told to stop; then it exits with 0, after an error with 1."""
     configure_logging(stage=name, instance=instance or "", level="info")
     try:
+        serve_numbers(families)
         settings = read_settings(**({} if instance is None else {"instance": instance}))
         gc.freeze()
         gc.set_threshold(_GC_ALLOCATIONS, 20, 100)

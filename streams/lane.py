@@ -11,6 +11,7 @@ Steps of a batch, and what a crash between them costs:
 """
 
 import asyncio
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -24,6 +25,7 @@ from streams.gates import FetchedBatch, Gate
 from streams.lane_clock import LaneClock
 from streams.lane_producer import LaneProducer
 from streams.lane_tools import PROGRESS_TOPIC, LaneName, LaneTools, to_messages
+from streams.numbers import STEP, note_batch, note_transaction
 from streams.ports import KeepsCheckpoints, LaneLogic, Output, SetsAside, SourceBatch, SourceRecord, StepResult
 
 Result = TypeVar("Result")
@@ -120,7 +122,7 @@ class Lane:
             records = records[len(piece) :]
             next_offset = records[0].offset if records else batch.to_offset
             if attempt is None:
-                await self._commit(await self._step(piece), next_offset=next_offset)
+                await self._conclude(piece, await self._step(piece), next_offset=next_offset)
             else:
                 async with self._tools.one_at_a_time:
                     await self._attempt(attempt, piece, next_offset=next_offset)
@@ -140,7 +142,7 @@ class Lane:
             if len(records) == 1:  # it does not kill, then; what may end the process now is the commit
                 await self._mark(Deaths())
         self._deaths = self._attempts.left(next_offset)
-        await self._commit(result, next_offset=next_offset)
+        await self._conclude(records, result, next_offset=next_offset)
         self._deaths = Deaths()
 
     def _say(self, attempt: Attempt, records: Sequence[SourceRecord]) -> None:
@@ -169,12 +171,19 @@ class Lane:
         batch = SourceBatch(self.name.topic, self.name.partition, records)
         self.in_hand = (records[0].offset, records[-1].offset)
         await self._tools.policy_log.wait_for(self.logic.policy_offset_needed(batch))
+        began_sec = time.monotonic()
         result = await self._in_thread(self.logic.step, batch)
+        STEP.took(time.monotonic() - began_sec, self.name.topic)
         self.in_hand = None
         return result
 
     async def _in_thread(self, what: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._tools.thread, what, *arguments)
+
+    async def _conclude(self, records: Sequence[SourceRecord], result: StepResult, *, next_offset: int) -> None:
+        """What the records lead to is committed, and counted for whoever watches."""
+        await self._commit(result, next_offset=next_offset)
+        note_batch(self.name.topic, records, result.outputs, log_time_us=result.log_time_us, now_sec=time.time())
 
     async def _commit(self, result: StepResult, *, next_offset: int) -> list[int | None]:
         self._clock.advance(result.log_time_us)
@@ -195,7 +204,10 @@ class Lane:
             lost_records=self._lost_records,
         )
         said = Output(PROGRESS_TOPIC, progress_bytes(progress), key=progress.key(), partition=0)
+        began_sec = time.monotonic()
         appended = await self._producer.commit(to_messages([*result.outputs, said], self._tools.kafka))
+        took_sec, lane = time.monotonic() - began_sec, (self.name.topic, self.name.partition)
+        note_transaction(lane, result.outputs, result.counted, took_sec=took_sec, now_sec=time.time())
         self.progress = progress
         return appended
 

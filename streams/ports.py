@@ -5,7 +5,7 @@ A lane owns one source partition. For each batch it runs one Kafka transaction: 
 use for ticks; else it says once that it is past the commit markers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -58,6 +58,8 @@ class StepResult:
     policy_offset: int
     held_back: int = 0
     """Conclusions that are drawn but not said yet (to keep their number bounded); a later step says them."""
+    counted: Mapping[str, int] = field(default_factory=dict)
+    """How many events became what, for whoever watches the worker; a few fixed names."""
 
 
 class PolicyLog(Protocol):

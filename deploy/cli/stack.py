@@ -44,10 +44,10 @@ def up(
     Everything lies in the state directory. A stack that runs already is left as it is.
     Kafka or ClickHouse of your own: set BURNLINE_KAFKA_BOOTSTRAP_SERVERS or BURNLINE_CLICKHOUSE_URL.
     """
-    from deploy.metrics.server import metrics_url
     from deploy.stack.find import state_dir_for_up
     from deploy.stack.ports import Wanted
     from deploy.stack.up import start_stack
+    from schemas.numbers_page import page_url
 
     layout = state_dir_for_up(state_dir, os.environ)
     wanted = Wanted(
@@ -68,7 +68,7 @@ def up(
     put(f"  ClickHouse  {record.clickhouse_url}{' (external)' if record.clickhouse == 'external' else ''}")
     if record.collector_port:
         put(f"  Collector   http://127.0.0.1:{record.collector_port}")
-    put(f"  Metrics     {metrics_url(record.metrics_port)}")
+    put(f"  Metrics     {page_url(record.metrics_port)}")
 
 
 def down(
@@ -101,17 +101,17 @@ def status(state_dir: StateDir = None, as_json: AsJson = False) -> None:
 
     Exit code 0 when all is healthy, 1 when something is degraded or down.
     """
-    from deploy.metrics.server import metrics_url
     from deploy.stack.find import find_stack
     from deploy.stack.status import look
     from schemas.errors import SettingsError
+    from schemas.numbers_page import page_url
 
     stack = find_stack(state_dir, os.environ)
     if stack is None:
         raise SettingsError("no stack found here; start one with: burnline up, or name one with --state-dir")
     found = look(stack)
     if as_json:
-        urls = {"metrics_url": metrics_url(stack.record.metrics_port)} if stack.record.metrics_port else {}
+        urls = {"metrics_url": page_url(stack.record.metrics_port)} if stack.record.metrics_port else {}
         put_json({"state_dir": str(stack.layout.root), **urls, **found.to_json()})
     else:
         head = ["part", "health", "state", "pid", "up", "restarts", "position", "lag", "oldest waits", "why"]

@@ -14,6 +14,9 @@ from typing import Any, Literal
 NAME = "burnline"
 USER_ID = 10001
 COLLECTOR_PORT = 8126
+NUMBERS_PORT = 9464
+_SCRAPERS = {"kubernetes.io/metadata.name": "monitoring"}
+"""The namespace whose pods may read the pages of numbers."""
 _SECRETS = "/run/secrets/burnline"
 _CONFIG = {
     "BURNLINE_KAFKA_BOOTSTRAP_SERVERS": "kafka.kafka.svc:9093",
@@ -42,6 +45,11 @@ class Worker:
     kind: Literal["StatefulSet", "Deployment"]
     clickhouse: bool = False
     port: int = 0
+
+    @property
+    def numbers(self) -> bool:
+        """Whether it has a page of numbers for Prometheus."""
+        return not self.port
 
 
 _ORDINAL = "$(POD_INDEX)"
@@ -138,7 +146,7 @@ def _workload(worker: Worker, *, image: str) -> dict[str, Any]:
     spec: dict[str, Any] = {
         "replicas": worker.replicas,
         "selector": {"matchLabels": _labels(worker.name)},
-        "template": {"metadata": {"labels": _labels(worker.name)}, "spec": _pod(worker, image=image)},
+        "template": {"metadata": _pod_metadata(worker), "spec": _pod(worker, image=image)},
     }
     if worker.kind == "StatefulSet":
         spec |= {"serviceName": worker.name, "podManagementPolicy": "Parallel"}
@@ -146,6 +154,11 @@ def _workload(worker: Worker, *, image: str) -> dict[str, Any]:
         spec["strategy"] = {"type": "Recreate"}
     metadata = _named(worker.name, component=worker.name)
     return {"apiVersion": "apps/v1", "kind": worker.kind, "metadata": metadata, "spec": spec}
+
+
+def _pod_metadata(worker: Worker) -> dict[str, Any]:
+    scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": str(NUMBERS_PORT)}
+    return {"labels": _labels(worker.name)} | ({"annotations": scraped} if worker.numbers else {})
 
 
 def _pod(worker: Worker, *, image: str) -> dict[str, Any]:
@@ -169,6 +182,8 @@ def _pod(worker: Worker, *, image: str) -> dict[str, Any]:
             {"name": "secrets", "mountPath": _SECRETS, "readOnly": True},
         ],
     }
+    if worker.numbers:
+        container["ports"] = [{"name": "metrics", "containerPort": NUMBERS_PORT}]
     if worker.port:
         container["ports"] = [{"name": "https", "containerPort": worker.port}]
         container["readinessProbe"] = {"httpGet": {"path": "/health", "port": "https", "scheme": "HTTPS"}}
@@ -198,6 +213,9 @@ def _environment(worker: Worker) -> list[dict[str, Any]]:
     ]
     if worker.clickhouse:
         found.append({"name": "BURNLINE_CLICKHOUSE_PASSWORD_FILE", "value": f"{_SECRETS}/clickhouse-writer"})
+    if worker.numbers:
+        found.append({"name": "BURNLINE_METRICS_PORT", "value": str(NUMBERS_PORT)})
+        found.append({"name": "BURNLINE_METRICS_HOST", "value": "0.0.0.0"})  # noqa: S104  a policy says who reaches it
     if worker.kind == "StatefulSet":  # the seat of a static member: it keeps its partitions over a restart
         ordinal = {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}}
         found.append({"name": "POD_INDEX", "valueFrom": ordinal})
@@ -212,10 +230,12 @@ def _service(worker: Worker) -> dict[str, Any]:
 
 
 def _network_policies() -> list[dict[str, Any]]:
-    """Nobody reaches a worker, but whoever may reach the collector's port."""
+    """Nobody reaches a worker, but whoever may reach the collector's port, and Prometheus the pages of numbers."""
+    page = {"from": [{"namespaceSelector": {"matchLabels": _SCRAPERS}}], "ports": [{"port": NUMBERS_PORT}]}
     door = {"ports": [{"port": COLLECTOR_PORT, "protocol": "TCP"}]}
     return [
         _policy("closed", {"podSelector": {}, "policyTypes": ["Ingress"]}),
+        _policy("metrics", {"podSelector": {}, "ingress": [page]}),
         _policy("collector", {"podSelector": {"matchLabels": _labels("collector")}, "ingress": [door]}),
     ]
 

@@ -7,10 +7,10 @@ models spend is asked of ClickHouse.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deploy.metrics.exposition import Family, Kind, Sample
 from deploy.stack.position_rules import READS
 from deploy.stack.status_rules import Component, Seen, lagging, status_of
 from schemas.heartbeats import Beat
+from schemas.numbers import Family, Kind, Sample
 
 FAMILIES: Mapping[str, tuple[Kind, str]] = {
     "burnline_part_up": ("gauge", "1 while the part is not down"),
@@ -26,10 +26,14 @@ FAMILIES: Mapping[str, tuple[Kind, str]] = {
     "burnline_oldest_waiting_seconds": ("gauge", "since the oldest record came that the stage has not done; 0: none"),
     "burnline_lost_records_total": ("counter", "records that retention took before they were read"),
     "burnline_policy_offset": ("gauge", "the policies that the stage works under"),
-    "burnline_topic_end_offset": ("counter", "ends of a topic's partitions, added up; markers of transactions count"),
+    "burnline_topic_records_total": (
+        "counter",
+        "ends of a topic's partitions, added up; markers of transactions count",
+    ),
     "burnline_heartbeat_age_seconds": ("gauge", "since the newest heartbeat that went through the lane was sent"),
     "burnline_heartbeat_delay_seconds": ("gauge", "from sending the newest heartbeat to burn's lane"),
     "burnline_checkpoint_age_seconds": ("gauge", "since burn's lane last wrote a part of its state"),
+    "burnline_look_timestamp_seconds": ("gauge", "when this was looked at; a look that hangs gets old"),
     "burnline_disk_free_bytes": ("gauge", "room where the state directory lies"),
 }
 """Every number that a stack tells, its kind and its meaning."""
@@ -54,6 +58,7 @@ def families_of(seen: Seen, vitals: Vitals) -> tuple[Family, ...]:
         **_of_parts(parts, vitals),
         **_of_stages(seen, [part for part in parts if part.name in READS]),
         **_of_lanes(seen, vitals),
+        "burnline_look_timestamp_seconds": _plain([seen.now_us / 1e6]),
         "burnline_disk_free_bytes": _plain([vitals.disk_free_bytes]),
     }
     return tuple(Family(name, *FAMILIES[name], tuple(samples)) for name, samples in found.items())
@@ -103,7 +108,7 @@ def _of_stages(seen: Seen, stages: Sequence[Component]) -> dict[str, _Samples]:
         ),
         "burnline_lost_records_total": _each("stage", {part.name: part.lost_records for part in known}),
         "burnline_policy_offset": _each("stage", {part.name: part.policy_offset for part in stages}),
-        "burnline_topic_end_offset": _each("topic", ends),
+        "burnline_topic_records_total": _each("topic", ends),
     }
 
 

@@ -4,44 +4,87 @@ import contextlib
 import shutil
 import threading
 import time
+from collections.abc import Callable
 
 import msgspec
 import psutil
+import structlog
 
-from deploy.metrics.exposition import to_text
 from deploy.metrics.families import Vitals, families_of
 from deploy.stack.find import Stack
 from deploy.stack.positions import Positions
 from deploy.stack.status import see
 from deploy.stack.status_rules import Seen
-from schemas.errors import KafkaUnavailableError
+from schemas.errors import BurnlineError, KafkaUnavailableError
 from schemas.heartbeats import TOPIC as HEARTBEATS
 from schemas.heartbeats import Beat, heartbeat_from_bytes
+from schemas.numbers_page import to_text
 
 CHECKPOINTS = "internal.checkpoints"
 FRESH_SEC = 5.0
 """Who asks again within that time gets the same answer: a look costs some tenths of a second."""
+WAIT_SEC = 2.0
+"""So long a scrape waits for a fresh look, then it gets the last one: on a busy machine, or where something is down, a
+look may take longer than whoever scrapes has patience, and a page that is late is no page."""
+FIRST_SEC = 30.0
 _BACK = 64
+_LOG = structlog.get_logger(process="watchdog")
 _TIMEOUT_SEC = 5.0
 
 
 class Gathering:
-    """The numbers of one stack; for many threads."""
+    """The numbers of one stack; for many threads. `look` is what is told of it."""
 
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._lock = threading.Lock()
-        self._text = ""
+    def __init__(self, look: Callable[[], str], *, fresh_sec: float = FRESH_SEC, wait_sec: float = WAIT_SEC) -> None:
+        self._look = look
+        self._fresh_sec = fresh_sec
+        self._wait_sec = wait_sec
+        self._done = threading.Condition()
+        self._text: str | None = None
         self._at_sec = float("-inf")
+        self._looking = False
 
     def text(self) -> str:
-        """The numbers as a scrape gets them, at most FRESH_SEC old."""
-        with self._lock:
-            if time.monotonic() - self._at_sec > FRESH_SEC:
-                seen = see(self._stack)
-                self._text = to_text(families_of(seen, _vitals(self._stack, seen)))
-                self._at_sec = time.monotonic()
-            return self._text
+        """The newest look; a fresh one, if it comes within the time that a scrape waits.
+
+        Raises: KafkaUnavailableError: there is none yet.
+        """
+        with self._done:
+            if time.monotonic() - self._at_sec > self._fresh_sec and not self._looking:
+                self._looking = True
+                threading.Thread(target=self._refresh, name="look", daemon=True).start()
+        self.wait(self._wait_sec if self._text is not None else FIRST_SEC)
+        return self.newest()
+
+    def wait(self, timeout_sec: float = FIRST_SEC) -> None:
+        """No look is under way, or it takes longer than this."""
+        with self._done:
+            self._done.wait_for(lambda: not self._looking, timeout_sec)
+
+    def newest(self) -> str:
+        """The last look. Raises: KafkaUnavailableError: there is none yet."""
+        if self._text is None:
+            raise KafkaUnavailableError("the stack was not looked at yet")
+        return self._text
+
+    def _refresh(self) -> None:
+        found: str | None = None
+        try:
+            found = self._look()
+        except (BurnlineError, OSError, ImportError) as error:
+            _LOG.error("the stack could not be looked at", reason=str(error))
+        finally:
+            with self._done:
+                if found is not None:
+                    self._text, self._at_sec = found, time.monotonic()
+                self._looking = False
+                self._done.notify_all()
+
+
+def look_at(stack: Stack) -> str:
+    """The numbers of the stack as a scrape gets them."""
+    seen = see(stack)
+    return to_text(families_of(seen, _vitals(stack, seen)))
 
 
 def _vitals(stack: Stack, seen: Seen) -> Vitals:

@@ -14,6 +14,7 @@ from deploy.stack.ports import (
     is_free,
     require_free,
 )
+from deploy.stack.programs import PAGED
 from deploy.stack.record import (
     CLICKHOUSE_SETTING,
     KAFKA_SETTING,
@@ -82,15 +83,17 @@ def configure(
             raise SettingsError(f"port {port} is asked for twice; {what} needs one of its own")
         taken.append(port)
     controller_port = before.controller_port if before else 0
+    last = before.numbers_ports if before else {}
     return StackRecord(
         stack_id=before.stack_id if before else new_stack_id(),
         kafka=kafka,
         clickhouse=clickhouse,
         kafka_port=kafka_port,
         clickhouse_port=clickhouse_port,
-        controller_port=controller_port if controller_port and is_free(controller_port) else free_port(),
+        controller_port=_again(controller_port),
         collector_port=collector_port,
         metrics_port=metrics_port,
+        numbers_ports={name: _again(last.get(name, 0)) for name in PAGED},
         free_ports=tuple(sorted(free)),
         kafka_bootstrap_servers=settings.get(KAFKA_SETTING, f"{LOOPBACK}:{kafka_port}"),
         clickhouse_url=settings.get(CLICKHOUSE_SETTING, f"http://{LOOPBACK}:{clickhouse_port}"),
@@ -125,7 +128,11 @@ def _metrics_port(wanted: Wanted, before: StackRecord | None) -> int:
     if wanted.metrics:
         require_free(wanted.metrics, of="metrics", flag="--metrics-port")
         return wanted.metrics
-    last = before.metrics_port if before else 0
+    return _again(before.metrics_port if before else 0)
+
+
+def _again(last: int) -> int:
+    """The port of last time while it is free, else any."""
     return last if last and is_free(last) else free_port()
 
 

@@ -73,6 +73,11 @@ class Layout:
         """A file for each secret that a route of the policies names."""
         return self.root / "route-secrets"
 
+    @property
+    def prometheus_targets(self) -> Path:
+        """Where Prometheus finds the pages of numbers; written anew at each start."""
+        return self.root / "prometheus.json"
+
     def kafka_password(self, user: str) -> Path:
         """The password of a user of the stack's own Kafka."""
         return self.root / "secrets" / f"kafka-{user}"

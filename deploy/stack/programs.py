@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from deploy.stack.kafka_users import ROLES, login
 from deploy.stack.layout import Layout
@@ -15,6 +16,8 @@ STAGES = ("rating", "burn", "sink")
 """Workers, in the order in which events pass them."""
 DRAINED = (*STAGES, "clickhouse", "kafka")
 """Who must run so that everything can be stored."""
+PAGED = (*STAGES, "notifier")
+"""Who tells numbers of its own on a page of its own."""
 STOP_ORDER = ("watchdog", *STAGES, "notifier", "clickhouse", "kafka")
 """Nobody is stopped before those who send to it; a collector is stopped first of all, before the drain."""
 
@@ -44,6 +47,7 @@ def programs_of(record: StackRecord, layout: Layout, *, kafka_command: tuple[str
         Program("sink", (*python, "sinks"), stop_sec=60, environment=users["sink"]),
         Program("notifier", (*python, "sinks.notifier"), stop_sec=30, environment=users["notifier"]),
     ]
+    found = [replace(one, environment={**one.environment, **_page(record, one.name)}) for one in found]
     if record.collector_port:
         found.append(
             Program("collector", (*python, *collector_words(record, layout)), 30, environment=users["emitters"])
@@ -53,6 +57,21 @@ def programs_of(record: StackRecord, layout: Layout, *, kafka_command: tuple[str
     if record.kafka == "own":
         found.append(Program("kafka", kafka_command, stop_sec=60, first=True))
     return tuple(found)
+
+
+def _page(record: StackRecord, name: str) -> dict[str, str]:
+    """What tells a process where its page of numbers is."""
+    port = record.numbers_ports.get(name)
+    return {"BURNLINE_METRICS_PORT": str(port)} if port else {}
+
+
+def targets_of(record: StackRecord) -> list[dict[str, Any]]:
+    """Every page of numbers of the stack, as Prometheus' service discovery by file has them.
+
+    Source: https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config
+    """
+    pages = {"watchdog": record.metrics_port, **record.numbers_ports}
+    return [{"targets": [f"{LOOPBACK}:{port}"], "labels": {"process": name}} for name, port in pages.items() if port]
 
 
 def collector_words(record: StackRecord, layout: Layout) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ class StackRecord(BaseModel):
     """One stack. `settings` are those of connections and of the notifier that it was started with, without secrets.
 
     `collector_port` is 0 where it has no collector, `metrics_port` where an earlier version made the record.
+    `numbers_ports` are those of the pages of single processes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +37,7 @@ class StackRecord(BaseModel):
     controller_port: int
     collector_port: int = 0
     metrics_port: int = 0
+    numbers_ports: dict[str, int] = {}
     free_ports: tuple[str, ...] = ()
     kafka_bootstrap_servers: str
     clickhouse_url: str

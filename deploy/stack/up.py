@@ -1,5 +1,6 @@
 """Starting a stack: each part once, in order, and back only when all are healthy or one is named that is not."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from deploy.stack.kafka_users import kafka_access
 from deploy.stack.layout import Layout, claim, furnish
 from deploy.stack.lock import locked
 from deploy.stack.ports import Wanted
-from deploy.stack.programs import REPOSITORY, programs_of
+from deploy.stack.programs import REPOSITORY, programs_of, targets_of
 from deploy.stack.record import ensure_secrets, ensure_tokens, read_record, write_private, write_record
 from deploy.stack.supervisor import launch, prepare_socket_directory, socket_path
 from deploy.stack.supervisor_config import render
@@ -79,6 +80,7 @@ def _write_files(stack: Stack) -> None:
     furnish(layout)
     keep_book(layout.root / FOLDER, PriceBook())
     ensure_secrets(layout)
+    write_private(layout.prometheus_targets, json.dumps(targets_of(record), indent=2) + "\n")
     if record.collector_port:
         ensure_tokens(layout)
     kafka: tuple[str, ...] = ()

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from deploy.metrics.gathering import Gathering
-from deploy.metrics.server import serve_metrics
+from deploy.metrics.gathering import Gathering, look_at
 from deploy.settings import read_watchdog_settings
 from deploy.stack.find import Stack, find_stack
 from deploy.stack.health import AWAY, clickhouse_check, collector_check, kafka_check
@@ -26,6 +25,7 @@ from deploy.stack.processes import STACK_DIR_VARIABLE
 from deploy.stack.telling import LOG, NOTIFIER
 from deploy.stack.watchdog_rules import Held, Look, Watched, first_words, held, step
 from schemas.errors import BurnlineError, FatalError, KafkaUnavailableError, SettingsError
+from schemas.numbers_page import serve_text
 
 _LOG = structlog.get_logger(process="watchdog")
 _UNANSWERED = ""
@@ -166,7 +166,7 @@ def _serve_metrics(stack: Stack) -> None:
     if not port:
         return
     try:
-        serve_metrics(port, Gathering(stack).text)
+        serve_text(port, Gathering(lambda: look_at(stack)).text)
     except OSError as error:
         _LOG.error("no metrics", port=port, reason=str(error))
 

@@ -3,12 +3,14 @@
 import sys
 
 from schemas.connection import KafkaSettings
+from schemas.numbers_page import PageSettings, serve_numbers
 from sinks.exit_code import exit_code, stop_on_signals
 from sinks.log import json_log
 from sinks.notifier.process import run
 from sinks.notifier.settings import NotifierSettings
+from sinks.numbers import notifier_families
 
-PREFIXES = {kind.__name__: kind.model_config["env_prefix"] for kind in (NotifierSettings, KafkaSettings)}
+PREFIXES = {kind.__name__: kind.model_config["env_prefix"] for kind in (NotifierSettings, KafkaSettings, PageSettings)}
 
 
 def main(arguments: list[str]) -> int:
@@ -20,6 +22,7 @@ def main(arguments: list[str]) -> int:
 
     def work() -> None:
         settings, kafka = NotifierSettings(), KafkaSettings()
+        serve_numbers(notifier_families)
         run(kafka, settings, stop=stop, log=json_log(settings.log_level).bind(process="notifier"))
 
     return exit_code(work, json_log("INFO").bind(process="notifier"), prefixes=PREFIXES)

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
@@ -10,6 +11,7 @@ from schemas.routes import Route
 from schemas.signals import Alert
 from sinks.notifier.queues import Delivery, Outcome
 from sinks.notifier.routing import RouteKey
+from sinks.numbers import DELIVERIES, DELIVERY
 
 Deliver = Callable[[Route, Alert], Outcome]
 
@@ -26,12 +28,15 @@ class Flights:
         """The delivery is on its way; `landed` will say what came of it."""
 
         def fly() -> None:
+            began_sec = time.monotonic()
             try:
                 outcome = self._deliver(route, delivery.alert)
             except Exception as error:  # noqa: BLE001  a thread's end must not be silent: the delivery is parked
                 # The sentence of a foreign error may hold what was sent, and so a secret: its kind must do.
                 self._log.error("a delivery failed by a fault of ours", error=type(error).__name__)
                 outcome = Outcome("refused", f"a fault of ours: {type(error).__name__}")
+            DELIVERY.took(time.monotonic() - began_sec, route.destination)
+            DELIVERIES.add(1, route.destination, outcome.kind)
             self._landed.put((delivery.route, outcome))
 
         threading.Thread(target=fly, name=f"deliver-{route.id}"[:15], daemon=True).start()

@@ -144,6 +144,7 @@ class RatingLane:
 
         decoded = self._reader.read(batch.records)
         refused, outputs = without_heartbeats(decoded.refused, heading)
+        counted = {}
         if decoded.id:
             columns = Columns(decoded, self._aliases, self._directory)
             charges = charge(columns, self._prices)
@@ -152,11 +153,15 @@ class RatingLane:
             admitted = self._admit(columns, judged.valid)
             refused.extend((decoded.records[row], why) for row, why in admitted.refused)
             outputs.extend(self._conclusions(heading, columns, charges, admitted))
+            kept, unpriced = len(admitted.kept), int(charges.unpriced[admitted.kept].sum())
+            copies = len(judged.valid) - kept - len(admitted.refused)
+            counted = {"priced": kept - unpriced, "unpriced": unpriced, "copy": copies}
         else:
             outputs.extend(delta_messages(heading, None))
         refused.sort(key=lambda pair: pair[0].offset)
         outputs.extend(dead_letter(*pair, topic=batch.topic, partition=batch.partition) for pair in refused)
-        return StepResult(outputs, self._log_time_us, self._policy_offset)
+        counted["dead_letter"] = len(refused)
+        return StepResult(outputs, self._log_time_us, self._policy_offset, counted=counted)
 
     def set_aside(self, record: SourceRecord) -> StepResult:
         """The record is a dead letter and counts for nothing; the log moves on past it."""

@@ -83,8 +83,10 @@ def test_up_returns_when_all_is_healthy(stack: Stack) -> None:
     assert all(psutil.pid_exists(parts[name]["pid"]) for name in PARTS)
     wait_until(lambda: bool(numbers(found["metrics_url"])), what="the page of numbers")  # its process starts last
     lines = numbers(found["metrics_url"])
-    assert [f'burnline_part_up{{part="{name}"}} 1' in lines for name in PARTS] == [True] * len(PARTS)
+    assert [f'burnline_part_up{{part="{name}"}} 1.0' in lines for name in PARTS] == [True] * len(PARTS)
     assert {line.split("{")[0] for line in lines} >= {"burnline_lag_records", "burnline_part_memory_bytes"}
+    for page in json.loads((stack.state_dir / "prometheus.json").read_text()):
+        wait_until(lambda url=f"http://{page['targets'][0]}/metrics": bool(numbers(url)), what=f"the page of {page}")
 
 
 def test_second_up_says_that_it_runs(stack: Stack) -> None:
@@ -126,6 +128,7 @@ def test_every_listening_port_is_in_the_table(stack: Stack) -> None:
     assert {part: count for part, count in listens.items() if count > told[part]} == {}
     record = json.loads((stack.state_dir / "stack.json").read_text())
     named = {value for name, value in record.items() if name.endswith("_port") and value}
+    named |= set(record["numbers_ports"].values())
     assert {port for _, _, port in found} <= named
 
 

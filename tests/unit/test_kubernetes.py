@@ -76,3 +76,17 @@ def test_the_image_is_nobodys_root() -> None:
     assert set(re.findall(r"^COPY (\w+) /srv", text, flags=re.MULTILINE)) == {
         "schemas", "producers", "streams", "sinks", "deploy",
     }  # fmt: skip
+
+
+def test_only_prometheus_reads_the_pages_of_numbers() -> None:
+    """Each worker without a door of its own has a page; one policy lets the namespace of Prometheus reach its port."""
+    paged = {name for name, item in WORKLOADS.items() if "annotations" in item["spec"]["template"]["metadata"]}
+    assert paged == {worker.name for worker in WORKERS if not worker.port}
+    for name in paged:
+        [container] = pod_of(WORKLOADS[name])["containers"]
+        named = {one["name"]: one.get("value") for one in container["env"]}
+        [port] = container["ports"]
+        assert named["BURNLINE_METRICS_PORT"] == str(port["containerPort"])
+    [policy] = [item["spec"] for item in ITEMS if item["metadata"]["name"] == "metrics"]
+    [rule] = policy["ingress"]
+    assert (len(rule["from"]), len(rule["ports"])) == (1, 1)

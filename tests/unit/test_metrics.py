@@ -1,16 +1,26 @@
 """Numbers for Prometheus: the format, what is told of a stack, and rules that name only what there is."""
 
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 
-from deploy.metrics.exposition import Family, Sample, to_text
+import pytest
+
 from deploy.metrics.families import FAMILIES, Vitals, families_of
+from deploy.metrics.gathering import Gathering
+from schemas.errors import KafkaUnavailableError
 from schemas.heartbeats import Beat
+from schemas.numbers import Family, Sample
+from schemas.numbers_page import to_text
+from sinks.numbers import NOTIFIER, SINK
+from streams.numbers import ALL as STAGE
 from tests.unit.test_stack_rules import NOW_US, healthy
 
+LABELS_OF = {one.name: one.labels for one in (*STAGE, *SINK, *NOTIFIER)}
 RULES = (Path(__file__).parents[2] / "deploy" / "prometheus" / "burnline.rules.yml").read_text()
 LABELS = {"part", "stage", "topic", "lane"}
+OF_TARGETS = {"process"}
 _LINE = re.compile(r'[a-z_]+(\{[a-z]+="(?:[^"\\\n]|\\.)*"(,[a-z]+="(?:[^"\\\n]|\\.)*")*\})? -?[0-9.e+-]+')
 
 
@@ -23,9 +33,9 @@ def full() -> dict[str, Family]:
 
 def test_each_line_is_one_number_with_its_labels() -> None:
     """Whole numbers are whole, quotes and line ends are escaped, and a family without a sample is not told."""
-    some = Family("a", "gauge", "b\nc", (Sample(1.0, {"x": 'q"\n\\'}), Sample(0.25, {})))
+    some = Family("a", "gauge", "b\nc", (Sample(1.0, {"x": 'q"\n\\'}), Sample(0.25, {"x": "r"})))
     assert to_text([some, Family("none", "gauge", "x", ())]) == (
-        '# HELP a b\\nc\n# TYPE a gauge\na{x="q\\"\\n\\\\"} 1\na 0.25\n'
+        '# HELP a b\\nc\n# TYPE a gauge\na{x="q\\"\\n\\\\"} 1.0\na{x="r"} 0.25\n'
     )
 
 
@@ -50,7 +60,8 @@ def test_what_is_not_known_is_not_zero() -> None:
     away = replace(healthy(), said=None, ends=None, kafka_reason="no answer")
     found = {family.name: family.samples for family in families_of(away, Vitals())}
     told = {name for name, samples in found.items() if samples}
-    assert told == {f"burnline_part_{name}" for name in ("up", "healthy", "restarts_total", "uptime_seconds")}
+    parts = {f"burnline_part_{name}" for name in ("up", "healthy", "restarts_total", "uptime_seconds")}
+    assert told == parts | {"burnline_look_timestamp_seconds"}
     assert Sample(0.0, {"part": "kafka"}) in found["burnline_part_up"]
 
 
@@ -58,14 +69,49 @@ def test_rules_name_only_what_is_told() -> None:
     """Each rule has an expression, a severity and a sentence; its numbers and labels are those of the page."""
     rules = re.split(r"^ +- alert: ", RULES, flags=re.MULTILINE)[1:]
     names = [rule.splitlines()[0] for rule in rules]
-    assert len(set(names)) == len(names) >= 12
+    assert len(set(names)) == len(names) >= 16
     found = full()
     for rule in rules:
         [expression] = re.findall(r"^ +expr: (.+)$", rule, flags=re.MULTILINE)
         assert re.search(r"labels: \{severity: (critical|warning|none)\}", rule), rule
         assert re.search(r"summary: .{20,}", rule), rule
-        metrics = re.findall(r"burnline_[a-z_]+", expression)
-        assert set(metrics) <= set(FAMILIES), rule
-        labels = {label for name in metrics for sample in found[name].samples for label in sample.labels}
+        named = re.findall(r"burnline_[a-z_]+", expression)
+        metrics = {re.sub(r"(?<=_seconds)_(sum|count|bucket)$", "", name) for name in named}
+        assert metrics <= {*FAMILIES, *LABELS_OF}, rule
+        labels = {
+            label for name in metrics & set(FAMILIES) for sample in found[name].samples for label in sample.labels
+        }
+        labels |= {label for name in metrics - set(FAMILIES) for label in (*LABELS_OF[name], *OF_TARGETS)}
         assert set(re.findall(r"\$labels\.([a-z]+)", rule)) <= labels, rule
         assert set(re.findall(r"([a-z]+)=\"", expression)) <= labels, rule
+
+
+def test_a_late_look_leaves_the_page_on_time() -> None:
+    """While a look takes long the page has the last one; the fresh one is there as soon as it is done."""
+    begun, go_on = threading.Event(), threading.Event()
+    texts = iter(["first", "second"])
+
+    def look() -> str:
+        text = next(texts)
+        if text == "second":
+            begun.set()
+            go_on.wait(30)
+        return text
+
+    page = Gathering(look, fresh_sec=0, wait_sec=0.01)
+    assert page.text() == "first"
+    assert page.text() == "first"
+    assert begun.wait(30)
+    go_on.set()
+    page.wait()
+    assert page.newest() == "second"
+
+
+def test_a_page_without_a_look_says_so() -> None:
+    """Who asks before anything was seen is told to come back; nothing is invented."""
+
+    def look() -> str:
+        raise KafkaUnavailableError("no broker answers")
+
+    with pytest.raises(KafkaUnavailableError, match="not looked at yet"):
+        Gathering(look).text()

@@ -22,7 +22,7 @@ from deploy.stack.layout import Layout, claim, furnish, layout_at
 from deploy.stack.lock import locked
 from deploy.stack.ports import Wanted, free_port, require_free
 from deploy.stack.processes import STACK_ID_VARIABLE, end_processes, processes_of
-from deploy.stack.programs import REPOSITORY, Program, programs_of
+from deploy.stack.programs import PAGED, REPOSITORY, Program, programs_of, targets_of
 from deploy.stack.record import StackRecord, ensure_secrets, ensure_tokens, read_record, write_record
 from deploy.stack.supervisor import socket_path
 from deploy.stack.supervisor_config import render
@@ -195,6 +195,24 @@ def test_a_collector_is_there_once_it_was_asked_for(layout: Layout) -> None:
     assert names[0] - names[1] == {"collector"}
     ensure_tokens(layout)
     assert read_grants(layout.collector_tokens) == {}
+
+
+def test_every_page_of_numbers_is_found_by_prometheus(layout: Layout) -> None:
+    """Each stage has a port of its own that stays; its process is told, and so is service discovery."""
+    record = configure(layout, None, {}, PORTS)
+    again = configure(layout, record, {}, Wanted())
+    assert again.numbers_ports == record.numbers_ports
+    assert len({*record.numbers_ports.values(), record.metrics_port}) == len(PAGED) + 1
+    told = {
+        program.name: program.environment["BURNLINE_METRICS_PORT"]
+        for program in programs_of(record, layout, kafka_command=())
+        if "BURNLINE_METRICS_PORT" in program.environment
+    }
+    assert told == {name: str(port) for name, port in record.numbers_ports.items()}
+    pages = {one["labels"]["process"]: one["targets"] for one in targets_of(record)}
+    assert pages == {
+        name: [f"127.0.0.1:{port}"] for name, port in {**told, "watchdog": str(record.metrics_port)}.items()
+    }
 
 
 def test_the_port_of_metrics_is_any_free_one_and_stays(layout: Layout) -> None:
