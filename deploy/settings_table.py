@@ -6,6 +6,7 @@ from pydantic_settings import BaseSettings
 
 from deploy.settings import WatchdogSettings
 from schemas.connection import ClickHouseSettings, KafkaSettings
+from schemas.numbers_page import PageSettings
 from sinks.notifier.settings import NotifierSettings
 from sinks.settings import SinkSettings
 from streams.settings import StreamsSettings
@@ -41,6 +42,7 @@ def settings_table() -> str:
         SinkSettings,
         NotifierSettings,
         WatchdogSettings,
+        PageSettings,
     )
     for model in models:
         prefix = str(model.model_config["env_prefix"])

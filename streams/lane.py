@@ -11,7 +11,6 @@ Steps of a batch, and what a crash between them costs:
 """
 
 import asyncio
-import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -25,7 +24,7 @@ from streams.gates import FetchedBatch, Gate
 from streams.lane_clock import LaneClock
 from streams.lane_producer import LaneProducer
 from streams.lane_tools import PROGRESS_TOPIC, LaneName, LaneTools, to_messages
-from streams.numbers import STEP, note_batch, note_transaction
+from streams.numbers import STEP, TRANSACTION, note_transaction, timed
 from streams.ports import KeepsCheckpoints, LaneLogic, Output, SetsAside, SourceBatch, SourceRecord, StepResult
 
 Result = TypeVar("Result")
@@ -122,7 +121,7 @@ class Lane:
             records = records[len(piece) :]
             next_offset = records[0].offset if records else batch.to_offset
             if attempt is None:
-                await self._conclude(piece, await self._step(piece), next_offset=next_offset)
+                await self._commit(await self._step(piece), next_offset=next_offset, of=piece)
             else:
                 async with self._tools.one_at_a_time:
                     await self._attempt(attempt, piece, next_offset=next_offset)
@@ -142,7 +141,7 @@ class Lane:
             if len(records) == 1:  # it does not kill, then; what may end the process now is the commit
                 await self._mark(Deaths())
         self._deaths = self._attempts.left(next_offset)
-        await self._conclude(records, result, next_offset=next_offset)
+        await self._commit(result, next_offset=next_offset, of=records)
         self._deaths = Deaths()
 
     def _say(self, attempt: Attempt, records: Sequence[SourceRecord]) -> None:
@@ -171,32 +170,26 @@ class Lane:
         batch = SourceBatch(self.name.topic, self.name.partition, records)
         self.in_hand = (records[0].offset, records[-1].offset)
         await self._tools.policy_log.wait_for(self.logic.policy_offset_needed(batch))
-        began_sec = time.monotonic()
-        result = await self._in_thread(self.logic.step, batch)
-        STEP.took(time.monotonic() - began_sec, self.name.topic)
+        with timed(STEP, self.name.topic):
+            result = await self._in_thread(self.logic.step, batch)
         self.in_hand = None
         return result
 
     async def _in_thread(self, what: Callable[..., Result], *arguments: object) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._tools.thread, what, *arguments)
 
-    async def _conclude(self, records: Sequence[SourceRecord], result: StepResult, *, next_offset: int) -> None:
-        """What the records lead to is committed, and counted for whoever watches."""
-        await self._commit(result, next_offset=next_offset)
-        note_batch(self.name.topic, records, result.outputs, log_time_us=result.log_time_us, now_sec=time.time())
-
-    async def _commit(self, result: StepResult, *, next_offset: int) -> list[int | None]:
-        self._clock.advance(result.log_time_us)
+    async def _commit(self, done: StepResult, *, next_offset: int, of: Sequence[SourceRecord] = ()) -> list[int | None]:
+        self._clock.advance(done.log_time_us)
         progress = Progress(
             stage=self.name.stage,
             topic=self.name.topic,
             partition=self.name.partition,
             next_offset=next_offset,
-            policy_offset=result.policy_offset,
+            policy_offset=done.policy_offset,
             log_time_us=self._clock.log_time_us,
             topic_id=self.name.topic_id,
             at_us=self._clock.log_time_us,
-            held_back=result.held_back,
+            held_back=done.held_back,
             deaths=self._deaths.count,
             state_id=self.name.state_id,
             tried_to=self._deaths.tried_to,
@@ -204,10 +197,9 @@ class Lane:
             lost_records=self._lost_records,
         )
         said = Output(PROGRESS_TOPIC, progress_bytes(progress), key=progress.key(), partition=0)
-        began_sec = time.monotonic()
-        appended = await self._producer.commit(to_messages([*result.outputs, said], self._tools.kafka))
-        took_sec, lane = time.monotonic() - began_sec, (self.name.topic, self.name.partition)
-        note_transaction(lane, result.outputs, result.counted, took_sec=took_sec, now_sec=time.time())
+        with timed(TRANSACTION, self.name.topic):
+            appended = await self._producer.commit(to_messages([*done.outputs, said], self._tools.kafka))
+        note_transaction(self.name.topic, self.name.partition, done, of=of)
         self.progress = progress
         return appended
 

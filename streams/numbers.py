@@ -1,10 +1,12 @@
 """What a stream worker counts of itself: once for each batch and transaction, read by the page of numbers."""
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from schemas.numbers import Family, Instrument
-from streams.ports import Output, SourceRecord
+from streams.ports import SourceRecord, StepResult
 
 BATCHES = Instrument("burnline_batches_total", "counter", "batches that were committed", ("topic",))
 RECORDS = Instrument("burnline_batch_records_total", "counter", "records of committed batches", ("topic",))
@@ -28,27 +30,29 @@ def families() -> list[Family]:
     return [one.family() for one in ALL]
 
 
-def note_transaction(
-    lane: tuple[str, int], outputs: Sequence[Output], counted: Mapping[str, int], *, took_sec: float, now_sec: float
-) -> None:
-    """A transaction of this lane was committed just now."""
-    topic, partition = lane
-    TRANSACTION.took(took_sec, topic)
-    COMMITTED.set(now_sec, f"{topic}/{partition}")
-    for name, count in Counter(output.topic for output in outputs).items():
+@contextmanager
+def timed(instrument: Instrument, topic: str) -> Iterator[None]:
+    """What was done within took so long; what failed is not counted."""
+    began_sec = time.monotonic()
+    yield
+    instrument.took(time.monotonic() - began_sec, topic)
+
+
+def note_transaction(topic: str, partition: int, result: StepResult, *, of: Sequence[SourceRecord] = ()) -> None:
+    """What these records lead to was committed just now; what it says of alerts took from its log time on."""
+    COMMITTED.set(time.time(), f"{topic}/{partition}")
+    for name, count in Counter(output.topic for output in result.outputs).items():
         OUTPUTS.add(count, name)
-    for became, count in counted.items():
+        for _ in range(count if name.startswith(ALERTS) else 0):
+            ALERT.took(_since_sec(result.log_time_us), name)
+    for became, count in result.counted.items():
         EVENTS.add(count, became)
+    if of:
+        BATCHES.add(1, topic)
+        RECORDS.add(len(of), topic)
+        BATCH_AGE.took(_since_sec(of[0].append_time_us), topic)
 
 
-def note_batch(
-    topic: str, records: Sequence[SourceRecord], outputs: Sequence[Output], *, log_time_us: int, now_sec: float
-) -> None:
-    """A batch with these records was committed just now; what it says of alerts took from its log time on."""
-    BATCHES.add(1, topic)
-    RECORDS.add(len(records), topic)
-    if records:
-        BATCH_AGE.took(max(0.0, now_sec - records[0].append_time_us / 1e6), topic)
-    for output in outputs:
-        if output.topic.startswith(ALERTS):
-            ALERT.took(max(0.0, now_sec - log_time_us / 1e6), output.topic)
+def _since_sec(us: int) -> float:
+    """A broker's clock may be ahead of ours; that is no time at all."""
+    return max(0.0, time.time() - us / 1e6)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -85,8 +86,8 @@ def test_up_returns_when_all_is_healthy(stack: Stack) -> None:
     lines = numbers(found["metrics_url"])
     assert [f'burnline_part_up{{part="{name}"}} 1.0' in lines for name in PARTS] == [True] * len(PARTS)
     assert {line.split("{")[0] for line in lines} >= {"burnline_lag_records", "burnline_part_memory_bytes"}
-    for page in json.loads((stack.state_dir / "prometheus.json").read_text()):
-        wait_until(lambda url=f"http://{page['targets'][0]}/metrics": bool(numbers(url)), what=f"the page of {page}")
+    pages = [page["targets"][0] for page in json.loads((stack.state_dir / "prometheus.json").read_text())]
+    wait_until(lambda: all(numbers(f"http://{page}/metrics") for page in pages), what="the pages of all processes")
 
 
 def test_second_up_says_that_it_runs(stack: Stack) -> None:
@@ -132,8 +133,42 @@ def test_every_listening_port_is_in_the_table(stack: Stack) -> None:
     assert {port for _, _, port in found} <= named
 
 
+ASKED = (
+    b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
+    b"GET /?query=SELECT+1 HTTP/1.1\r\nhost: x\r\n\r\n",
+    b"GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n",
+    b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\nSELECT 1",
+    b"POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n[]",
+    b"POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n",
+    b"DELETE / HTTP/1.1\r\nhost: x\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n",
+    b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nhost: x\r\n\r\n",
+    b"GET http://127.0.0.1:22/ HTTP/1.1\r\nhost: x\r\n\r\n",
+)
+"""What somebody without a credential tries at every port."""
+
+
+def served(port: int, asked: bytes) -> str:
+    """The status line of the answer; empty where the connection is closed without one."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as door:
+        door.sendall(asked)
+        door.shutdown(socket.SHUT_WR)
+        try:
+            return door.recv(4096).partition(b"\r\n")[0].decode(errors="replace")
+        except ConnectionResetError:
+            return ""
+
+
+def shut(stack: Stack) -> dict[str, list[str]]:
+    """By part, whatever any of its ports serves to somebody without a credential: nothing, where all is well."""
+    refused = re.compile(r"(|HTTP/1\.[01] (400|401|403|404|405|501) .*)")
+    answers = {(part, served(port, asked)) for part, _, port in listening(stack) for asked in ASKED}
+    return {part: [line] for part, line in answers if refused.fullmatch(line) is None}
+
+
 def test_nobody_does_anything_without_a_login(stack: Stack) -> None:
     """Neither Kafka's ports nor ClickHouse's serve a client without a password, and services are no operators."""
+    assert shut(stack) == {}
     for _, _, port in listening(stack):
         plain = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
         with pytest.raises(KafkaException):
@@ -220,6 +255,8 @@ def test_killed_stack_starts_again_from_its_state(stack: Stack) -> None:
     said = stack.run("up", "--collector", "--collector-port", "0")
     assert "of a stack that was not stopped" in said.stderr
     assert stack.status()["parts"]["collector"]["health"] == "ok"
+    assert "collector" in {part for part, _, _ in listening(stack)}
+    assert shut(stack) == {}
     assert not orphans & {found.process.pid for found in processes_of(stack_id(stack))}
     assert [policy["id"] for policy in json.loads(stack.run("policies", "--json").stdout)] == ["code"]
 

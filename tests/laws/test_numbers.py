@@ -14,7 +14,7 @@ from deploy.stack.ports import free_port
 from schemas.numbers import BOUNDS_SEC, MOST_CHILDREN, Instrument
 from schemas.numbers_page import page_url, serve_text, to_text
 from streams.numbers import ALL, EVENTS, OUTPUTS, note_transaction
-from streams.ports import Output
+from streams.ports import Output, StepResult
 
 TIMES = st.lists(st.floats(0, 100, allow_nan=False), min_size=1, max_size=50)
 
@@ -53,7 +53,12 @@ def test_whatever_a_name_is_the_page_has_one_line_of_it(name: str) -> None:
 def test_threads_lose_no_count() -> None:
     """Many add at once."""
     counter = Instrument("x_total", "counter", "x")
-    threads = [threading.Thread(target=lambda: [counter.add(1) for _ in range(1000)]) for _ in range(4)]
+
+    def count() -> None:
+        for _ in range(1000):
+            counter.add(1)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -71,7 +76,7 @@ def test_a_transaction_is_counted_by_what_it_wrote() -> None:
 
     before = now()
     outputs = [Output("usage.dead_letters", b""), Output("alerts.budgets", b""), Output("usage.dead_letters", b"")]
-    note_transaction(("usage.events", 1), outputs, {"priced": 5, "unpriced": 2}, took_sec=0.1, now_sec=1.0)
+    note_transaction("usage.events", 1, StepResult(outputs, 0, -1, counted={"priced": 5, "unpriced": 2}))
     assert now() - before == Counter(
         {("usage.dead_letters",): 2, ("alerts.budgets",): 1, ("priced",): 5, ("unpriced",): 2}
     )
