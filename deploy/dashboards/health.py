@@ -1,4 +1,4 @@
-"""Whether the pipeline is well, as far as its tables say it; `burnline status` and metrics say the rest."""
+"""Whether the pipeline is well: what its tables say, and what its processes tell Prometheus."""
 # ruff: noqa: S608  all parts are constants; Grafana puts in the chosen time and organisations
 
 from deploy.dashboards.panels import ORG, QUARTER, WHOLE, Dashboard, Panel
@@ -86,6 +86,38 @@ HEALTH = Dashboard(
             width=24,
             height=6,
             nothing="there was none to tell, or there is no route",
+        ),
+        Panel(
+            question="Which stage is behind, and for how long?",
+            promql="burnline_oldest_waiting_seconds",
+            legend="{{stage}}",
+            kind="timeseries",
+            unit="s",
+            nothing="no Prometheus reads the numbers: docs/operating.md",
+        ),
+        Panel(
+            question="How long does a transaction take?",
+            promql="sum by (process) (rate(burnline_transaction_seconds_sum[5m]))"
+            " / sum by (process) (rate(burnline_transaction_seconds_count[5m]))",
+            legend="{{process}}",
+            kind="timeseries",
+            unit="s",
+            nothing="no Prometheus reads the numbers: docs/operating.md",
+        ),
+        Panel(
+            question="How many events a second became what?",
+            promql="sum by (became) (rate(burnline_events_total[5m]))",
+            legend="{{became}}",
+            kind="timeseries",
+            nothing="no Prometheus reads the numbers: docs/operating.md",
+        ),
+        Panel(
+            question="How much memory does each part take?",
+            promql="burnline_part_memory_bytes",
+            legend="{{part}}",
+            kind="timeseries",
+            unit="bytes",
+            nothing="no Prometheus reads the numbers: docs/operating.md",
         ),
     ),
 )

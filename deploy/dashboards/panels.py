@@ -9,6 +9,9 @@ from typing import Any, Literal
 CLICKHOUSE = {"type": "grafana-clickhouse-datasource", "uid": "burnline-clickhouse"}
 """The data source that `deploy/grafana/provisioning` makes: user `analyst`, who reads the public views."""
 
+PROMETHEUS = {"type": "prometheus", "uid": "burnline-prometheus"}
+"""The data source for what processes tell of themselves: a Prometheus as `deploy/prometheus` sets one up."""
+
 ORG = "org IN (${org:sqlstring})"
 """What every question is narrowed to: the organisations that are chosen on top of the dashboard."""
 
@@ -34,14 +37,18 @@ _UNITS: dict[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One question and its SQL; a time series has `time` first, then a name, then a number.
+    """One question and its SQL; a time series has `time` first, then a name, then a number. Or its PromQL.
+
+    `legend` names the series of a PromQL, as in `{{stage}}`.
 
     `width` and `height` are of Grafana's grid; `bars` are stacked; from `bad_from` on a number is red; `nothing` is
     said where there are no rows; `shortest` is the least that `$__interval_s` may be.
     """
 
     question: str
-    sql: str
+    sql: str = ""
+    promql: str = ""
+    legend: str = ""
     kind: Kind = "table"
     width: int = 12
     height: int | None = None
@@ -59,19 +66,20 @@ class Panel:
     def to_grafana(self, *, number: int, x: int, y: int) -> dict[str, Any]:
         """The panel as Grafana has it, at this place."""
         series = self.kind == "timeseries"
-        target = {
-            "datasource": CLICKHOUSE,
+        source = PROMETHEUS if self.promql else CLICKHOUSE
+        asked: dict[str, Any] = {
             "editorType": "sql",
             "format": _TIME_SERIES if series else _TABLE,
             "queryType": "timeseries" if series else "table",
             "rawSql": self.sql,
-            "refId": "A",
         }
+        if self.promql:
+            asked = {"editorMode": "code", "expr": self.promql, "legendFormat": self.legend, "range": True}
         return {
             "id": number,
             "type": self.kind,
             "title": self.question,
-            "datasource": CLICKHOUSE,
+            "datasource": source,
             "gridPos": {"x": x, "y": y, "w": self.width, "h": self.rows},
             "fieldConfig": {
                 "defaults": self._defaults(),
@@ -79,7 +87,7 @@ class Panel:
             },
             "options": {} if series or self.kind == "table" else {"reduceOptions": {"values": True, "calcs": []}},
             **({"interval": self.shortest} if self.shortest else {}),
-            "targets": [target],
+            "targets": [{"datasource": source, **asked, "refId": "A"}],
         }
 
     def _defaults(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ EXAMPLES = ROOT / "schemas" / "examples"
 COOKBOOK = re.findall(r"### (\d+)\. [^\n]+\?\n.*?```sql\n(.*?)```", (ROOT / "docs/cookbook.md").read_text(), re.DOTALL)
 WITHOUT_ROWS = {"5", "6", "14", "17", "18", "24"}
 """Questions of the cookbook about what these events do not have: runs, tasks, attempts, waste, outcomes, audits."""
-PANELS = [panel for dashboard in DASHBOARDS for panel in dashboard.panels]
+PANELS = [panel for dashboard in DASHBOARDS for panel in dashboard.panels if panel.sql]
 HEADER = BatchHeaders(
     source_topic="usage.events", source_partition=0, lanes=1, first_offset=0, next_offset=0, log_time_us=0,
     policy_offset=-1, tick=False,

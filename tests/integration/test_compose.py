@@ -47,9 +47,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     folder = tmp_path_factory.mktemp("compose")
     password = secrets.token_hex(16)
     (folder / "password").write_text(password)
+    (folder / "kafka").write_text(kafka_password := secrets.token_hex(16))
     kafka_port, clickhouse_port = free_port(), free_port()
     (folder / "env").write_text(
         f"KAFKA_PORT={kafka_port}\nCLICKHOUSE_PORT={clickhouse_port}\nCLICKHOUSE_PASSWORD={password}\n"
+        f"KAFKA_PASSWORD={kafka_password}\n"
     )
     compose = DockerCompose(ROOT / "deploy", compose_file_name="compose.yaml", env_file=str(folder / "env"))
     with compose:
@@ -57,6 +59,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             **{name: value for name, value in os.environ.items() if not name.startswith("BURNLINE_")},
             "BURNLINE_STATE_DIR": str(folder / "state"),
             "BURNLINE_KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{kafka_port}",
+            "BURNLINE_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+            "BURNLINE_KAFKA_SASL_MECHANISM": "PLAIN",
+            "BURNLINE_KAFKA_SASL_USERNAME": "operator",
+            "BURNLINE_KAFKA_SASL_PASSWORD_FILE": str(folder / "kafka"),
             "BURNLINE_CLICKHOUSE_URL": f"http://127.0.0.1:{clickhouse_port}",
             "BURNLINE_CLICKHOUSE_USER": "burnline",
             "BURNLINE_CLICKHOUSE_PASSWORD_FILE": str(folder / "password"),

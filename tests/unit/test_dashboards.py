@@ -8,8 +8,11 @@ from typing import get_args
 from deploy.clickhouse.rights import view_names
 from deploy.dashboards import DASHBOARDS
 from deploy.dashboards.__main__ import FOLDER, files
-from deploy.dashboards.panels import CLICKHOUSE
+from deploy.dashboards.panels import CLICKHOUSE, PROMETHEUS
+from deploy.metrics.families import FAMILIES
 from schemas.deliveries import DeliveryStatus
+from sinks.numbers import NOTIFIER, SINK
+from streams.numbers import ALL as STAGE
 
 ROOT = Path(__file__).parents[2]
 PROVISIONING = ROOT / "deploy" / "grafana" / "provisioning"
@@ -52,6 +55,16 @@ def test_panels_do_not_overlap() -> None:
 def test_nobody_is_ranked_as_a_person() -> None:
     """No panel lists users: people are shown within their team, where somebody asks for it."""
     assert [panel.question for panel in PANELS if re.search(r"\buser\b", panel.sql)] == []
+
+
+def test_panels_ask_prometheus_for_numbers_that_there_are() -> None:
+    """A panel has SQL or PromQL; what the latter names is told by a process or by the watchdog."""
+    assert [panel.question for panel in PANELS if bool(panel.sql) == bool(panel.promql)] == []
+    told = {*FAMILIES, *(one.name for one in (*STAGE, *SINK, *NOTIFIER))}
+    named = {name for panel in PANELS for name in re.findall(r"burnline_[a-z_]+", panel.promql)}
+    assert {re.sub(r"(?<=_seconds)_(sum|count)$", "", name) for name in named} <= told
+    source = (PROVISIONING / "datasources" / "burnline.yaml").read_text()
+    assert f"uid: {PROMETHEUS['uid']}" in source
 
 
 def test_every_dashboard_has_a_picture() -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from deploy.stack.kafka_config import KafkaConfig, server_properties
+from deploy.stack.kafka_config import KafkaAccess, KafkaConfig, KafkaUser, server_properties
 from deploy.stack.kafka_jars import checked_in_jars
 from deploy.stack.kafka_lock import kafka_version
 
@@ -23,10 +23,11 @@ OF_SMALL_MACHINES = {
 def test_container_has_the_properties_of_the_local_broker() -> None:
     """Every property that is not about addresses or small machines stands in the compose file with the same value."""
     told = {
-        name.lower().replace("_", "."): value
-        for name, value in re.findall(r'^ +KAFKA_([A-Z_]+): "([^"]*)"$', COMPOSE, flags=re.MULTILINE)
+        name.lower().replace("_", "."): re.sub(r"\$\{KAFKA_PASSWORD:\?[^}]+}", "pass", value)
+        for name, _, value in re.findall(r"^ +KAFKA_([A-Z_]+): (\"|')(.*)\2$", COMPOSE, flags=re.MULTILINE)
     }
-    wanted = server_properties(KafkaConfig(9092, 19093), Path("data"))
+    access = KafkaAccess((KafkaUser("operator", "pass", super_user=True),))
+    wanted = server_properties(KafkaConfig(9092, 19093, access), Path("data"))
     shared = {name: wanted[name] for name in wanted.keys() - OF_THE_PLACE - OF_SMALL_MACHINES}
     assert {name: told.get(name) for name in shared} == shared
 
@@ -38,6 +39,17 @@ def test_container_runs_the_locked_kafka() -> None:
 
 def test_containers_listen_on_loopback_only() -> None:
     """No published port is reachable from elsewhere."""
-    ports = re.findall(r'^ +- "([^"]+):[^:"]*[0-9}]"$', COMPOSE, flags=re.MULTILINE)
-    assert len(ports) == 3
+    ports = re.findall(r'^ +- "([^"-][^"]*):[^:"]*[0-9}]"$', COMPOSE, flags=re.MULTILINE)
+    assert len(ports) == 2
     assert all(port.startswith("127.0.0.1:") for port in ports)
+    assert COMPOSE.count("network_mode: host") == 2
+    assert 'GF_SERVER_HTTP_ADDR: "127.0.0.1"' in COMPOSE
+    assert '"--web.listen-address=127.0.0.1:' in COMPOSE
+
+
+def test_no_container_of_kafka_lets_anybody_in() -> None:
+    """Each listener asks for a login; nobody is a super user but the operator, whose password has no default."""
+    protocols = re.findall(r"(?:CLIENT|CONTROLLER):([A-Z_]+)", COMPOSE)
+    assert protocols == ["SASL_PLAINTEXT"] * 2
+    assert re.findall(r'SUPER_USERS: "([^"]+)"', COMPOSE) == ["User:operator"]
+    assert re.findall(r"\$\{[A-Z]+_PASSWORD:-[^}]", COMPOSE) == []
