@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +19,7 @@ from confluent_kafka.admin import AdminClient
 from deploy.stack.kafka_users import USERS
 from deploy.stack.processes import processes_of
 from tests.cli_stack import ROOT, Stack, started
+from tests.open_ports import listening, shut
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -108,17 +108,6 @@ def test_passwords_stand_in_files_only(stack: Stack) -> None:
     assert not [secret for secret in secrets for text in texts if secret in text]
 
 
-def listening(stack: Stack) -> set[tuple[str, str, int]]:
-    """Every port on which a process of the stack listens: its part, the address, the port."""
-    found = set()
-    for member in processes_of(stack_id(stack)):
-        part = member.process.environ().get("SUPERVISOR_PROCESS_NAME", "supervisor")
-        for connection in member.process.net_connections("inet"):
-            if connection.status == psutil.CONN_LISTEN:
-                found.add((part, connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port))
-    return found
-
-
 def test_every_listening_port_is_in_the_table(stack: Stack) -> None:
     """What listens is on loopback, and is a line of docs/ports.md: as many ports of a part as the table names."""
     found = listening(stack)
@@ -131,39 +120,6 @@ def test_every_listening_port_is_in_the_table(stack: Stack) -> None:
     named = {value for name, value in record.items() if name.endswith("_port") and value}
     named |= set(record["numbers_ports"].values())
     assert {port for _, _, port in found} <= named
-
-
-ASKED = (
-    b"GET / HTTP/1.1\r\nhost: x\r\n\r\n",
-    b"GET /?query=SELECT+1 HTTP/1.1\r\nhost: x\r\n\r\n",
-    b"GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n",
-    b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\nSELECT 1",
-    b"POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n[]",
-    b"POST /metrics HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n",
-    b"DELETE / HTTP/1.1\r\nhost: x\r\n\r\n",
-    b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n",
-    b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nhost: x\r\n\r\n",
-    b"GET http://127.0.0.1:22/ HTTP/1.1\r\nhost: x\r\n\r\n",
-)
-"""What somebody without a credential tries at every port."""
-
-
-def served(port: int, asked: bytes) -> str:
-    """The status line of the answer; empty where the connection is closed without one."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as door:
-        door.sendall(asked)
-        door.shutdown(socket.SHUT_WR)
-        try:
-            return door.recv(4096).partition(b"\r\n")[0].decode(errors="replace")
-        except ConnectionResetError:
-            return ""
-
-
-def shut(stack: Stack) -> dict[str, list[str]]:
-    """By part, whatever any of its ports serves to somebody without a credential: nothing, where all is well."""
-    refused = re.compile(r"(|HTTP/1\.[01] (400|401|403|404|405|501) .*)")
-    answers = {(part, served(port, asked)) for part, _, port in listening(stack) for asked in ASKED}
-    return {part: [line] for part, line in answers if refused.fullmatch(line) is None}
 
 
 def test_nobody_does_anything_without_a_login(stack: Stack) -> None:
