@@ -1,6 +1,8 @@
 """Numbers for Prometheus: the format, what is told of a stack, and rules that name only what there is."""
 
 import re
+import shutil
+import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -115,3 +117,12 @@ def test_a_page_without_a_look_says_so() -> None:
 
     with pytest.raises(KafkaUnavailableError, match="not looked at yet"):
         Gathering(look).text()
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+def test_rules_say_of_stories_what_they_should() -> None:
+    """A stopped rating is told within three minutes; what is well is not, as Prometheus itself reads it."""
+    folder = Path(__file__).parents[2] / "deploy" / "prometheus"
+    for asked in (("check", "config", "prometheus.yml"), ("test", "rules", "burnline.tests.yml")):
+        done = subprocess.run(["promtool", *asked], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
