@@ -11,15 +11,20 @@ _SHORT = Decimal("0.000001")
 
 
 def shown(amount: Decimal, unit: Unit) -> str:
-    """An amount for a message: USD to the cent, below 1 USD to four digits; counts with thousands apart."""
+    """An amount for a message, thousands apart: USD to the cent, below 1 USD to four digits; whole counts."""
     if unit != "usd":
-        return f"{int(amount):,}".replace(",", " ")
+        return grouped(Decimal(int(amount)))
     if amount == 0 or abs(amount) >= 1:
-        return f"{amount.quantize(_CENT, rounding=ROUND_HALF_EVEN):f}"
+        return grouped(amount.quantize(_CENT, rounding=ROUND_HALF_EVEN))
     finest = Decimal((0, (1,), amount.adjusted() + 1 - _DIGITS))
     text = plain(amount.quantize(finest, rounding=ROUND_HALF_EVEN))
     whole, _, places = text.partition(".")
     return f"{whole}.{places:0<2}"
+
+
+def grouped(amount: Decimal) -> str:
+    """All digits of an amount, thousands apart: 12 345.60."""
+    return f"{amount:,f}".replace(",", " ")
 
 
 def short(amount: Decimal) -> Decimal:

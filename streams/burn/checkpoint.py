@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from streams.burn.days import new_days
 from streams.burn.hours import new_hours
 from streams.burn.period_table import VARYING
+from streams.burn.shapes import new_peers, new_shapes
 from streams.burn.spenders import new_parents, new_spenders
 from streams.burn.state import BurnState
 from streams.kept import Kept
@@ -16,6 +17,8 @@ _ESTIMATES = frozenset(
 _VARYING = frozenset(VARYING)
 _HOURS = {"hours": frozenset(new_hours().spec)}
 _WATCHED = {"spenders": frozenset(new_spenders().spec), "parents": frozenset(new_parents().spec)}
+_SHAPES = {"shapes": frozenset(new_shapes().spec), "peers": frozenset(new_peers().spec)}
+_WATCHED |= _SHAPES
 _HOURS |= _WATCHED
 _DAYS = {"days": frozenset(new_days().spec), **_HOURS}
 OLDER: Mapping[str, Mapping[str, frozenset[str]]] = {
@@ -25,9 +28,11 @@ OLDER: Mapping[str, Mapping[str, frozenset[str]]] = {
     "2a904a947bfd85a3": _DAYS,
     "a3d4070f1390ade3": _HOURS,
     "f71db9c77d39d079": _WATCHED,
+    "3739e2f05b61fd9e": _SHAPES,
 }
-"""By the name of an older layout (each has a history of quarter hours per entity, which is not read any more): columns,
-per table, that it does not have, all of a table that it does not have. Its pages are read, with zeros there: nothing
-was estimated before ceilings were summed, no limit was other than its budget's, no budget was rolling, no hours were
-kept and nobody was watched: forecasts and what is usual are learnt anew after such a checkpoint."""
+"""By the name of an older layout (those of before spenders have a history of quarter hours per entity, which is not
+read any more): columns, per table, that it does not have, all of a table that it does not have. Its pages are read,
+with zeros there: nothing was estimated before ceilings were summed, no limit was other than its budget's, no budget was
+rolling, no hours were kept, nobody was watched and every week was flat: forecasts, what is usual and the shapes of
+weeks are learnt anew after such a checkpoint."""
 KEPT = Kept(TOPIC, BurnState, layouts=frozenset(OLDER))

@@ -3,7 +3,9 @@
 Laws
 1. A period is judged once, when it is over at the floor; spend is what has a price. Nothing spent at all counts, too,
    but of a budget for each member only members that have spent anything are known.
-2. Late events that reach the limit resolve it (`late_events`); else it stands until nothing live can come any more,
+2. What is unused is said if it is a thousandth of the commitment or more, or `LEAST_SPEND` of the unit or more: one
+   that was missed by a fraction of a cent was kept.
+3. Late events that reach the limit resolve it (`late_events`); else it stands until nothing live can come any more,
    and is closed with what it came to. A budget that is no commitment any more ends it at once.
 """
 
@@ -12,12 +14,14 @@ from schemas.signals import Alert
 from streams.burn import messages
 from streams.burn.allowances import plan_in
 from streams.burn.budgets import period_at
-from streams.burn.limits import BudgetKey, Plan, amount_of
+from streams.burn.burn_rules import LEAST_SPEND, whole
+from streams.burn.limits import BudgetKey, Pair, Plan, amount_of, need_of
 from streams.burn.period_table import KEEP_US, PeriodKey, spent_in
 from streams.burn.raising import raised
 from streams.burn.state import BurnState
 
 RULE = "commitment"
+NOTEWORTHY = 1000
 QUARTER_US = 900_000_000
 """Every period begins on a quarter of an hour of UTC."""
 
@@ -76,12 +80,19 @@ def _unused(state: BurnState, key: BudgetKey, plan: Plan, period: Period) -> lis
     return [draft for draft in drafts if draft is not None]
 
 
+def _is_kept(plan: Plan, spent: Pair) -> bool:
+    """Whether what is left of a commitment is so little that nobody wants to hear of it."""
+    unit = plan.budget.unit
+    unused = whole(plan.limit, unit) - whole(spent, unit)
+    return unused * NOTEWORTHY < whole(plan.limit, unit) and unused < whole(need_of(LEAST_SPEND[unit], unit), unit)
+
+
 def _draft(state: BurnState, plan: Plan, key: PeriodKey, period: Period) -> Alert | None:
     """What is not used of a commitment; None where all of it is."""
     mine = plan_in(state.periods, plan, key, now_us=state.done.limits_us)
     slot = state.periods.slots.get(key)
     spent = (0, 0) if slot is None else spent_in(state.periods, slot).priced
-    if spent >= mine.limit:
+    if spent >= mine.limit or _is_kept(mine, spent):
         return None
     at = instant(state.clock.lead_us)
     return messages.commitment_alert(mine, key[2], period, amount_of(spent, plan.budget.unit), at=at)

@@ -4,7 +4,7 @@ Order within a message, which is the order of what it says:
 1. policies up to the highest offset that the log has named: budgets removed or matched anew are said to be closed and
    forgotten and their episodes resolved, edited ones are judged anew;
 2. the clock, but for messages of `usage.adjustments`, which have none; rows that waited for the lead; increases of
-   budgets that begin or end;
+   budgets that begin or end; a step of what a day has taught of the shapes of weeks;
 3. the rows: periods of budgets (thresholds fire at once), windows, sketches, models without a price; the sums of an
    opening are in periods only, and then the budgets that it opens are judged;
 4. when the lead has reached a new second, or a floor that lies behind has reached new cells: what is unjudged, at the
@@ -27,9 +27,11 @@ from streams.burn import (
     anomalies,
     budgets,
     burning,
+    calming,
     commitments,
     counting,
     escalation,
+    learning,
     messages,
     outlook,
     period_table,
@@ -75,6 +77,7 @@ def advance(
         state.clock.hear(header.lane(), lanes=header.lanes, log_time_us=header.log_time_us)
     counting.release(state)
     alerts += _clock_of_limits(state)
+    learning.learn(state, before_us=before_us)
     if header.opened >= 0 and not header.clock:
         alerts += _take_opening(state, header, deltas)
     else:
@@ -124,6 +127,7 @@ def _forget(state: BurnState, gone: set[BudgetKey], after: InForceHere) -> list[
     period_table.forget(state.periods, gone)
     state.days.remove([slot for key, slot in sorted(state.days.slots.items()) if key[:2] in gone])
     state.hours.remove([slot for key, slot in sorted(state.hours.slots.items()) if key[:2] in gone])
+    state.shapes.remove([slot for key, slot in sorted(state.shapes.slots.items()) if key[:2] in gone])
     state.brought = {key: at_us for key, at_us in state.brought.items() if key[:2] not in gone}
     members = state.members
     members.remove([slot for key, slot in sorted(members.slots.items()) if key[:2] in gone])
@@ -208,7 +212,7 @@ def _resolve(state: BurnState, *, before_us: int | None) -> list[Alert]:
     alerts += outlook.judge(state, floor_us=floor_us)
     if floor_us // _MINUTE > done.resolved_us // _MINUTE:
         done.resolved_us = floor_us
-        alerts += burning.resolve(state, floor_us=floor_us)
+        alerts += calming.resolve(state, floor_us=floor_us)
         alerts += sharing.resolve(state, floor_us=floor_us)
         alerts += unpriced.resolve(state, floor_us=floor_us)
         alerts += uncapped.resolve(state, floor_us=floor_us)

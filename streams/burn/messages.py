@@ -5,6 +5,7 @@ A draft has no identity yet; `episodes.Episodes.fire` gives it one, or drops it 
 Long because every message that a person reads stands here, side by side.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,8 +15,8 @@ from schemas.money import plain
 from schemas.periods import Period, instant
 from schemas.policies import Budget
 from schemas.signals import ALERT_TYPE, Alert, CloudSignal
-from streams.burn.amounts import lasting, percent, short, shown, unit_name, window_name
-from streams.burn.burn_rules import Rung, Severity
+from streams.burn.amounts import grouped, lasting, percent, short, shown, unit_name, window_name
+from streams.burn.burn_rules import Expected, Rung, Severity
 from streams.burn.crossing import Crossing
 from streams.burn.limits import Pair, Plan, Step, Unit, amount_of
 from streams.ports import Output
@@ -70,12 +71,23 @@ def draft(*, at: datetime, **fields: Any) -> Alert:  # noqa: ANN401  pydantic ch
 
 
 def threshold_alerts(crossing: Crossing, *, at: datetime) -> list[Alert]:
-    """Drafts of all thresholds crossed; of each basis the highest notifies: an estimate silences no cost."""
-    by_cost = [_threshold_alert(crossing, step, at=at, estimated=False) for step in crossing.steps]
-    with_estimates = [_threshold_alert(crossing, step, at=at, estimated=True) for step in crossing.estimated]
+    """Drafts of all thresholds crossed; of each basis the highest notifies: an estimate silences no cost.
+
+    All shares of a limit of zero are the same amount: the highest alone is said.
+    """
+    by_cost = [_threshold_alert(crossing, step, at=at, estimated=False) for step in _told_apart(crossing.steps)]
+    with_estimates = [
+        _threshold_alert(crossing, step, at=at, estimated=True) for step in _told_apart(crossing.estimated)
+    ]
     return [
         alert.model_copy(update={"notify": alert is some[-1]}) for some in (by_cost, with_estimates) for alert in some
     ]
+
+
+def _told_apart(steps: Sequence[Step]) -> Sequence[Step]:
+    """The steps without those that are lower shares of nothing."""
+    of_nothing = [step for step in steps if step.share is not None and not step.amount]
+    return [step for step in steps if step not in of_nothing[:-1]]
 
 
 def _threshold_alert(crossing: Crossing, step: Step, *, at: datetime, estimated: bool) -> Alert:
@@ -159,7 +171,7 @@ def shown_limit(budget: Budget) -> str:
 def _written(amount: Decimal, unit: Unit) -> str:
     """USD as somebody wrote them in a policy; counts as all counts."""
     places = -int(amount.normalize().as_tuple().exponent)
-    return plain(amount) if unit == "usd" and places <= _WRITTEN_PLACES else shown(amount, unit)
+    return grouped(Decimal(plain(amount))) if unit == "usd" and places <= _WRITTEN_PLACES else shown(amount, unit)
 
 
 def commitment_alert(plan: Plan, member: str, period: Period, spent: Decimal, *, at: datetime) -> Alert:
@@ -199,19 +211,27 @@ def commitment_alert(plan: Plan, member: str, period: Period, spent: Decimal, *,
 
 @dataclass(frozen=True, slots=True)
 class TooFast:
-    """A rung that a budget (or member) has reached: what its windows hold, as amounts of its unit.
+    """A budget (or member) whose rung is reached, and what both windows and the period hold, as amounts of its unit.
 
-    At the pace of the calmer window what is left lasts for `lasts_sec`.
+    At the pace of the calmer window what is left lasts for `lasts_sec`; `expected`: how much time windows count for.
     """
 
     plan: Plan
     member: str
     period: Period
     rung: Rung
+    expected: Expected
     long: Pair
     short: Pair
+    spent: Pair
     severity: Severity
     lasts_sec: int
+
+    def long_ratio(self) -> Decimal:
+        """What the budget allows in the long window beside what it allows in one as long on average."""
+        flat, expected = self.rung.flat(), self.expected
+        ratio = expected.long * flat.period / (flat.long * expected.period)
+        return Decimal(ratio.numerator) / ratio.denominator
 
 
 def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
@@ -220,11 +240,11 @@ def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
     entity_type, entity_id = whose(budget, found.member)
     long, brief = amount_of(found.long, budget.unit), amount_of(found.short, budget.unit)
     hours, short_hours = Decimal(pairing.long_sec) / 3600, Decimal(pairing.short_sec) / 3600
-    average = budget.limit * 3600 / found.period.nominal_sec
-    fires = short(Decimal(found.rung.factor.numerator) / found.rung.factor.denominator * average)
-    usd = budget.unit == "usd"
-    unit = "USD/h" if usd else f"{budget.unit}/h"
-    times = long / hours / average
+    allowed = budget.limit * 3600 / found.period.nominal_sec * found.long_ratio()
+    fires = short(Decimal(found.rung.factor.numerator) / found.rung.factor.denominator * allowed)
+    usd, unit = budget.unit == "usd", unit_name(budget.unit)
+    left = budget.limit - amount_of(found.spent, budget.unit)
+    usual = "on average" if found.long_ratio() == 1 else "in such hours"
     return draft(
         at=at,
         topic="alerts.budgets",
@@ -250,13 +270,16 @@ def burn_rate_alert(found: TooFast, *, at: datetime, notify: bool) -> Alert:
             "short_window_sec": str(pairing.short_sec),
             "short_spent": plain(brief),
             "factor": found.rung.level.removesuffix("x"),
+            "expected_to_average_ratio": f"{found.long_ratio():.3f}",
             "limit": plain(budget.limit),
+            "left": plain(left),
             "lasts_sec": str(found.lasts_sec),
         },
-        message=f"{entity_type} {entity_id} burns {shown(long / hours, budget.unit)} {unit} over "
-        f"{window_name(pairing.long_sec)} and {shown(brief / short_hours, budget.unit)} {unit} over "
-        f"{window_name(pairing.short_sec)}, {times:.1f} times what budget {budget.id} allows on average; "
-        f"at this pace what is left lasts {lasting(found.lasts_sec)}",
+        message=f"{entity_type} {entity_id} burns {shown(long / hours, budget.unit)} {unit}/h over "
+        f"{window_name(pairing.long_sec)} and {shown(brief / short_hours, budget.unit)} {unit}/h over "
+        f"{window_name(pairing.short_sec)}, {long / hours / allowed:.1f} times what budget {budget.id} allows {usual}; "
+        f"at this pace the {shown(left, budget.unit)} {unit} left of {shown_limit(budget)} last "
+        f"{lasting(found.lasts_sec)}",
         runbook_url=budget.runbook_url,
     )
 

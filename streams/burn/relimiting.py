@@ -17,7 +17,7 @@ import numpy as np
 
 from schemas.periods import Period, instant, micros
 from schemas.signals import Alert
-from streams.burn import burning, messages
+from streams.burn import calming, messages
 from streams.burn.allowances import plan_in
 from streams.burn.budgets import period_at
 from streams.burn.burn_rules import rungs_of
@@ -120,7 +120,7 @@ def held_episodes(episodes: Episodes) -> Held:
 
 def _is_over(state: BurnState, episode: EpisodeKey, moved: _Moved) -> bool:
     if episode[0] == "burn_rate":
-        slow = moved.raised and burning.is_calm(state, episode, at_us=state.clock.lead_us) is True
+        slow = moved.raised and calming.is_calm(state, episode, at_us=state.clock.lead_us) is True
         return slow or not moved.has_rung(episode[5])
     if moved.plan.step(episode[5]) is None:
         return True

@@ -13,6 +13,7 @@ from streams.burn.in_force import InForceHere
 from streams.burn.limits import Plan
 from streams.burn.period_table import Periods
 from streams.burn.rings import COLUMNS
+from streams.burn.shapes import Folding, Peers, Shapes, new_peers, new_shapes
 from streams.burn.shared_credential import Credentials
 from streams.burn.spenders import Watch, WatchBytes
 from streams.burn.table import Column, Table
@@ -93,6 +94,7 @@ class Cross(msgspec.Struct):
     unpriced: list[Unpriced] = msgspec.field(default_factory=list)
     brought: list[tuple[MemberKey, int]] = msgspec.field(default_factory=list)
     watch: WatchBytes = msgspec.field(default_factory=WatchBytes)
+    folding: Folding = msgspec.field(default_factory=Folding)
 
 
 @dataclass(slots=True)
@@ -119,6 +121,9 @@ class BurnState:
     days: Days = field(default_factory=new_days)
     hours: Hours = field(default_factory=new_hours)
     watch: Watch = field(default_factory=Watch)
+    shapes: Shapes = field(default_factory=new_shapes)
+    peers: Peers = field(default_factory=new_peers)
+    folding: Folding = field(default_factory=Folding)
 
     def is_open(self, plan: Plan) -> bool:
         """Whether the budget holds what it had spent before rating knew it, so that it can be judged."""
@@ -139,6 +144,8 @@ class BurnState:
             "hours": self.hours,
             "spenders": self.watch.spenders,
             "parents": self.watch.parents,
+            "shapes": self.shapes,
+            "peers": self.peers,
         }
 
     def cross(self) -> bytes:
@@ -151,7 +158,7 @@ class BurnState:
         brought = sorted(self.brought.items())
         cross = Cross(
             clock, self.policy_offset, self.done, sorted(self.ahead), held, self.opened, unpriced, brought,
-            self.watch.to_bytes(),
+            self.watch.to_bytes(), self.folding,
         )  # fmt: skip
         return msgspec.msgpack.encode(cross)
 
@@ -164,4 +171,5 @@ class BurnState:
         self.unpriced = {(one.org, one.model): one for one in found.unpriced}
         self.brought = dict(found.brought)
         self.watch.from_bytes(found.watch)
+        self.folding = found.folding
         self.policies = None

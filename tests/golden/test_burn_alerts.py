@@ -94,7 +94,8 @@ def test_unpriced_model_alert_is_the_example() -> None:
 def test_burn_rate_alert_is_the_example() -> None:
     """31.50 USD in an hour and 3.10 in 5 min are more than 14.4 times 1000 USD per 30 days."""
     rung = rungs_of(BUDGET, nominal_sec=PERIOD.nominal_sec)[0]
-    found = TooFast(PLAN, "", PERIOD, rung, (31_500_000, 0), (3_100_000, 0), severity="critical", lasts_sec=3_000)
+    long, brief, spent = (31_500_000, 0), (3_100_000, 0), (968_500_000, 0)
+    found = TooFast(PLAN, "", PERIOD, rung, rung.flat(), long, brief, spent, severity="critical", lasts_sec=3_000)
     assert example("budget_burn_rate") == said(messages.burn_rate_alert(found, at=instant(AT_US), notify=True))
 
 

@@ -35,6 +35,7 @@ LAYOUT_BEFORE_LIMITS_VARIED = "58e047e63bbf0acf"
 LAYOUT_BEFORE_ROLLING_DAYS = "2a904a947bfd85a3"
 LAYOUT_BEFORE_HOURS = "a3d4070f1390ade3"
 LAYOUT_BEFORE_SPENDERS = "f71db9c77d39d079"
+LAYOUT_BEFORE_SHAPES = "3739e2f05b61fd9e"
 
 
 @pytest.mark.parametrize("end", ["removed", "matched anew"])
@@ -116,7 +117,13 @@ def test_checkpoint_of_before_estimates_is_read() -> None:
 
 @pytest.mark.parametrize(
     "layout",
-    [LAYOUT_BEFORE_LIMITS_VARIED, LAYOUT_BEFORE_ROLLING_DAYS, LAYOUT_BEFORE_HOURS, LAYOUT_BEFORE_SPENDERS],
+    [
+        LAYOUT_BEFORE_LIMITS_VARIED,
+        LAYOUT_BEFORE_ROLLING_DAYS,
+        LAYOUT_BEFORE_HOURS,
+        LAYOUT_BEFORE_SPENDERS,
+        LAYOUT_BEFORE_SHAPES,
+    ],
 )
 def test_checkpoint_of_before_limits_varied_is_read(layout: str) -> None:
     """Its budgets keep what they counted and crossed; the first edit knows what still holds."""

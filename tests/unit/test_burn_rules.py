@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.policies import Budget, InForce
-from streams.burn.burn_rules import PAIRINGS, lasts_sec, rungs_of, severity_of
+from streams.burn.burn_rules import PAIRINGS, Expected, lasts, rungs_of, severity_of
 from streams.burn.limits import NEVER, Unit, amount_of, need_of, plan_of
 from tests.scenarios.burn_log import MINUTE, SEC, BurnLog, PolicyHistory, Row, alerts, new_lane, run, us
 
@@ -43,12 +43,17 @@ def test_no_rungs_below_a_day_or_without_limit_or_wish() -> None:
 
 
 def test_rung_of_30_days_spends_its_share_in_its_long_window() -> None:
-    """2 % of 1000 USD within the hour, a twelfth of that in 5 min; it clears below 0.8 of the latter."""
+    """2 % of 1000 USD within the hour, a twelfth of that in 5 min."""
     rung = rungs_of(budget(), nominal_sec=30 * DAY_SEC)[0]
-    short = Fraction(20, 12)
-    assert rung.need_long == (20_000_000, 0)
-    assert need_of(short, "usd") == rung.need_short
-    assert need_of(short * Fraction(4, 5), "usd") == rung.clear_short
+    assert rung.needs(rung.flat()) == ((20_000_000, 0), need_of(Fraction(20, 12), "usd"))
+
+
+def test_an_hour_that_counts_for_three_needs_three_times_as_much() -> None:
+    """What a rung needs follows the expected time in its windows and in the period, whatever that is counted in."""
+    rung = rungs_of(budget(), nominal_sec=30 * DAY_SEC)[0]
+    assert rung.needs(Expected(3 * 3600, 300, Fraction(30 * DAY_SEC)))[0] == (60_000_000, 0)
+    assert rung.needs(Expected(3 * 3600, 300, Fraction(60 * DAY_SEC)))[0] == (30_000_000, 0)
+    assert rung.needs(Expected(1, 1, Fraction(30 * DAY_SEC)))[0] == (1_000_000, 0)  # a dollar at least
 
 
 @pytest.mark.parametrize(
@@ -129,7 +134,7 @@ IN_AN_HOUR, IN_THREE_DAYS = PAIRINGS[0], PAIRINGS[3]
 
 
 @pytest.mark.parametrize(
-    ("lasts", "rest", "long", "severity"),
+    ("lasts_sec", "rest", "long", "severity"),
     [
         (HOUR, 10 * HOUR, 10 * USD, "critical"),
         (HOUR + 1, 10 * HOUR, 10 * USD, "warning"),  # it lasts a second too long
@@ -142,12 +147,15 @@ IN_AN_HOUR, IN_THREE_DAYS = PAIRINGS[0], PAIRINGS[3]
         (15 * HOUR + 1, 10 * HOUR, 10 * USD, None),  # it lasts
     ],
 )
-def test_who_is_woken_is_decided_by_how_long_it_lasts(lasts: int, rest: int, long: int, severity: str | None) -> None:
+def test_who_is_woken_is_decided_by_how_long_it_lasts(
+    lasts_sec: int, rest: int, long: int, severity: str | None
+) -> None:
     """A rung is critical when what is left is soon used up; else a ticket, else quiet; nothing where it lasts."""
-    assert severity == severity_of(IN_AN_HOUR, "usd", lasts=lasts, rest=rest, long=long)
+    assert severity == severity_of(IN_AN_HOUR, "usd", lasts_sec=lasts_sec, rest_sec=rest, long=long)
 
 
 def test_the_calmer_window_says_how_long_it_lasts() -> None:
     """72 USD in 3 d are one an hour, 12 in 6 h are two: 100 left last 100 h; 3 in 6 h are the calmer half of one."""
-    assert lasts_sec(IN_THREE_DAYS, left=100 * USD, long=72 * USD, short=12 * USD) == 100 * HOUR
-    assert lasts_sec(IN_THREE_DAYS, left=100 * USD, long=72 * USD, short=3 * USD) == 200 * HOUR
+    flat = Expected(IN_THREE_DAYS.long_sec, IN_THREE_DAYS.short_sec, Fraction(30 * DAY_SEC))
+    assert lasts(flat, left=100 * USD, long=72 * USD, short=12 * USD) == 100 * HOUR
+    assert lasts(flat, left=100 * USD, long=72 * USD, short=3 * USD) == 200 * HOUR
