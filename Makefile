@@ -38,7 +38,7 @@ test: ## run every test that this machine can run
 	@$(MAKE) --no-print-directory -j 3 lint test-client test-all
 
 test-all: $(READY) ## pytest alone, as `make test` runs it
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 $(SERVICE_VENV)/.packages: $(SERVICE)/requirements.lock
 	@echo "setting up: the packages of openai and anthropic, for a service that uses burnline-client ..."

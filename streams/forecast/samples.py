@@ -24,8 +24,8 @@ class Samples:
         return found
 
     def share_from(self, amount: float) -> float:
-        """The share of the weight at or above the amount."""
-        return float(self.weights[self.amounts >= amount].sum() / self.weights.sum())
+        """The share of the weight at or above the amount; never above one, however sums of floats round."""
+        return min(1.0, float(self.weights[self.amounts >= amount].sum() / self.weights.sum()))
 
     def __add__(self, other: "Samples") -> "Samples":
         """Both together, each with its own weight."""
