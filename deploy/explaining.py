@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.alert_subject import Subject, against, subject_of
+from deploy.anomaly_series import Around, around, series
 from deploy.bridging import PricesThen, explained
 from deploy.moments import in_utc
 from deploy.policy_log import Logged, read_log
@@ -14,7 +15,9 @@ from deploy.policy_then import PolicyThen, key_of_alert, policy_then
 from deploy.stack.find import Connections
 from deploy.store_client import rows
 from schemas.errors import InputError, KafkaUnavailableError
+from schemas.periods import instant
 from schemas.policies import Budget
+from sinks.anomaly_questions import spent_by_step
 from sinks.queries import alert_history
 
 Json = dict[str, Any]
@@ -59,6 +62,9 @@ class Explainer:
             "policy": None if policy is None else policy.as_json(),
             "transitions": [dict(one) for one in transitions],
         }
+        window = around(fired, transitions)
+        if window is not None:
+            found["series"] = self._series(window, fired)
         if subject is None:
             return found | {"notes": [f"it is about no calls, so there is no bridge: {_evidence(fired)}", *self._notes]}
         if budget is not None and budget.multipliers:
@@ -72,6 +78,17 @@ class Explainer:
             raise InputError(f"{alert_id!r}: write at least {SHORTEST_ID} characters of the alert's id")
         asked = alert_history(alert_id)
         return one_alert(alert_id, rows(self._clickhouse, asked.sql, asked.parameters))
+
+    def _series(self, window: Around, fired: Json) -> Json:
+        asked = spent_by_step(
+            org=fired["org"],
+            entity_type=fired["entity_type"],
+            entity_id=fired["entity_id"],
+            since=instant(window.since_us),
+            until=instant(window.until_us),
+            step_sec=window.step_sec,
+        )
+        return series(window, fired, rows(self._clickhouse, asked.sql, asked.parameters))
 
     def _policy(self, fired: Json) -> PolicyThen | None:
         key = key_of_alert(org=fired["org"], rule=fired["rule"], budget_id=fired["budget_id"])

@@ -54,6 +54,8 @@ def explain(
     An alert of a budget's period is held against the period before, as far as it has come itself; any other against the
     same window a week before (a day before, right before, where nothing was used then).
 
+    Of an anomaly the spending is drawn, with what was expected and from what on it is told.
+
     A period is held against as much time right before it.
     """
     from deploy.explaining import Explainer

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from deploy.anomaly_series import lines
 from deploy.cli import output
 from deploy.cli.output import put, put_table
 from deploy.moments import in_utc
@@ -42,6 +43,10 @@ def show(told: Json) -> None:
             put(output.plain(line))
         put("")
         _show_transitions(told["transitions"])
+        put("")
+    if "series" in told:
+        for line in lines(told["series"]):
+            put(line)
         put("")
     if "bridge" in told:
         _show_bridge(told)
