@@ -99,6 +99,7 @@ NAMINGS = (
     ),
     Naming("directory_store", "org = {org:String} AND owner = {user:String}", (_named("owner"),)),
     Naming("value_policies_store", "org = {org:String} AND owner = {user:String}", (_named("owner"),)),
+    Naming("alert_labels_store", "org = {org:String} AND said_by = {user:String}", (_named("said_by"),)),
     Naming(
         "outcome_revisions_store",
         "org = {org:String} AND (user = {user:String} OR reviewer = {user:String})",

@@ -1,7 +1,7 @@
 """Opens new budgets from the ledger, between the groups of the worker that stores `internal.rated`.
 
-1. Follow `usage.policies`. Something new at offset P: what it says of the directory and of value is stored (twice is
-   once), and nothing is said before step 5: a crash begins anew.
+1. Follow `usage.policies`. Something new at offset P: what it says of the directory, of value and of alerts is stored
+   (twice is once), and nothing is said before step 5: a crash begins anew.
 2. Wait until rating has said on each of its lanes that it works under P: from then on it counts directly. Its lanes of
    charges have then sent what charges were worth before: that is no part of an opening.
 3. Take the ends of `internal.rated` and wait until the ledger has all before them: every row rated under less than P.
@@ -25,6 +25,7 @@ from schemas.progress import Progress, progress_from_bytes
 from schemas.topics import BY_NAME
 from sinks.directory_rows import DIRECTORY_TABLE, directory_rows
 from sinks.group_log import PROGRESS, GroupLog, word
+from sinks.label_rows import LABEL_TABLE, label_rows
 from sinks.log_reader import End, LogReader, Place, Record, Vanished
 from sinks.openings import opening, questions
 from sinks.patience import Patience
@@ -133,7 +134,11 @@ class Opener:
     def _open(self, policies: Policies, *, up_to: int, next_offset: int) -> Iterator[None]:
         until_done = self._doors.patience.until_done
         unsaid = [one for one in self._unsaid if one[0] < next_offset]
-        own = ((DIRECTORY_TABLE, directory_rows(unsaid)), (VALUE_POLICIES_TABLE, value_policy_rows(unsaid)))
+        own = (
+            (DIRECTORY_TABLE, directory_rows(unsaid)),
+            (VALUE_POLICIES_TABLE, value_policy_rows(unsaid)),
+            (LABEL_TABLE, label_rows(unsaid)),
+        )
         for name, table in own:
             if table.num_rows:
                 until_done(lambda name=name, table=table: self._doors.store.insert(name, table))  # type: ignore[misc]  # mypy does not infer defaults of lambdas

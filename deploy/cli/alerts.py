@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli import alert_acks, alert_deliveries, alerts_missed
+from deploy.cli import alert_acks, alert_deliveries, alert_labels, alerts_missed
 from deploy.cli.output import AsJson, StateDir, examples, plain, put, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -28,11 +28,13 @@ def register(app: typer.Typer) -> None:
         "burnline alerts --since 24h",
         "burnline alerts --follow --json",
         "burnline alerts ack 1c2d6e0e5f8a",
+        'burnline alerts label 1c2d6e0e5f8a dismiss --note "a load test"',
         "burnline alerts deliveries --status parked",
         "burnline alerts would-have-fired --import import-1c2d6e0e5f8a9b3d",
     )
     group.callback(invoke_without_command=True, epilog=examples(*lines))(alerts)
     alert_acks.register(group)
+    alert_labels.register(group)
     alert_deliveries.register(group)
     alerts_missed.register(group)
     app.add_typer(group, name="alerts")

@@ -59,7 +59,13 @@ SHAPES = {
     ),
 }
 """How views that ask for something are asked."""
-NEEDS_MORE = {"charges_store", "directory_store", "usage_entities_expired_store", "value_policies_store"}
+NEEDS_MORE = {
+    "alert_labels_store",
+    "charges_store",
+    "directory_store",
+    "usage_entities_expired_store",
+    "value_policies_store",
+}
 """Tables that this file's rows for forgetting do not fill."""
 
 
