@@ -1,6 +1,7 @@
-"""What an entity spent around an anomaly, as a question to the views. Pure; values travel as parameters."""
+"""What entities spent, around an anomaly or minute by minute, as questions to the views. Pure; laws of queries.py."""
 # ruff: noqa: S608  names come from ENTITY_TYPES, values travel as server-side parameters
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from schemas.errors import InputError
@@ -26,3 +27,32 @@ def spent_by_step(  # noqa: PLR0913  one question; all by name
     )
     parameters = {"step": step_sec, "org": org, "entity_id": entity_id, "since": since, "until": until}
     return Query(sql, parameters)
+
+
+def spent_by_minute(kinds: Sequence[str], *, since: datetime, until: datetime) -> Query:
+    """What each entity of these kinds spent in each minute of [since, until): `t`, names, `requests`, `micro_usd`.
+
+    In order of organisation, kind and name. Raises: InputError: no such kind of entity has events.
+    """
+    for kind in kinds:
+        if kind not in ENTITY_TYPES:
+            raise InputError(f"entity type {kind!r} is not known; allowed are {', '.join(ENTITY_TYPES)}")
+    named = ", ".join(f"('{kind}', toString(v.{kind}))" for kind in kinds)
+    sql = (
+        "SELECT intDiv(toUnixTimestamp(v.ts), 60) * 60 AS t, v.org AS org, one.1 AS entity_type, one.2 AS entity_id,"
+        " count() AS requests, toInt64(sum(v.cost_usd) * 1000000) AS micro_usd"
+        f" FROM usage_events AS v ARRAY JOIN [{named}] AS one"
+        f" WHERE one.2 != '' AND v.ts >= {{since:{_TIME}}} AND v.ts < {{until:{_TIME}}}"
+        " GROUP BY t, org, entity_type, entity_id ORDER BY org, entity_type, entity_id, t"
+    )
+    return Query(sql, {"since": since, "until": until})
+
+
+def labelled_anomalies(*, since: datetime, until: datetime) -> Query:
+    """The anomalies that opened in [since, until) of which somebody said what they were."""
+    sql = (
+        "SELECT v.entity_type, v.entity_id, v.opened_at, v.resolved_at, v.label FROM anomalies AS v"
+        f" WHERE v.label != '' AND v.opened_at >= {{since:{_TIME}}} AND v.opened_at < {{until:{_TIME}}}"
+        " ORDER BY v.opened_at"
+    )
+    return Query(sql, {"since": since, "until": until})

@@ -1,33 +1,151 @@
 """`burnline backtest`: what the detectors would have said of the past."""
 
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.output import examples, say
+from deploy.cli.output import AsJson, StateDir, examples, plain, put, put_json, put_table, say
+
+_SHOWN = 50
 
 
 def register(app: typer.Typer) -> None:
     """The command is part of the app."""
     app.command(
         "backtest",
-        epilog=examples("burnline backtest --series requests.csv --scores scored.csv"),
+        epilog=examples(
+            "burnline backtest rules.toml --since 7d",
+            "burnline backtest --trace burnline day.jsonl --labels known.csv",
+            "burnline backtest --trace azure-llm trace.csv --set org=acme --json",
+            "burnline backtest --series requests.csv --scores scored.csv",
+        ),
     )(backtest)
 
 
 def backtest(
-    series: Annotated[Path, typer.Option(metavar="FILE.csv", help="Columns timestamp and value; any interval, gaps.")],
+    rules: Annotated[Path | None, typer.Argument(metavar="[RULES.toml]", help="Rules as `apply` takes them.")] = None,
+    since: Annotated[str | None, typer.Option(help="What is stored, from then on; 7d, a date or a time.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to then, exclusive; now unless given.")] = None,
+    trace: Annotated[
+        tuple[str, Path] | None, typer.Option(metavar="FORMAT PATH", help="A trace, as `replay` takes it; no stack.")
+    ] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="With --trace, as in `replay`: org=acme.")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="What is known: entity_type, entity_id, since, until, confirm|dismiss."),
+    ] = None,
+    series: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Columns timestamp and value; any interval, gaps.")
+    ] = None,
     scores: Annotated[
         Path | None, typer.Option(metavar="OUT.csv", help="Where the scores go; standard output unless given.")
     ] = None,
+    state_dir: StateDir = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Score each row of a series by what came before it: 0 to 1, an anomaly from 0.5 on.
+    """Say what rules would have fired, on what is stored or on a trace; or score a series.
 
-    Writes timestamp,value,anomaly_score in the same rows. Times without a zone are UTC. A missing value scores 0.
+    With --since or --trace: each alert, how many a week; beside labels (of --labels, else of `burnline alerts label`)
+    precision, recall, and minutes until it was told. What is stored is judged for anomalies only;
+    `burnline alerts would-have-fired` has budgets.
+
+    With --series: each row's score by what came before it, 0 to 1, an anomaly from 0.5 on. Writes
+    timestamp,value,anomaly_score in the same rows. Times without a zone are UTC. A missing value scores 0.
     """
+    from schemas.errors import InputError
+
+    if sum(one is not None for one in (since, trace, series)) != 1:
+        raise InputError("say what to look at: --since 7d (what is stored), --trace FORMAT PATH, or --series FILE.csv")
+    if series is not None:
+        _score(series, scores)
+        return
+    found = (
+        _of_trace(rules, trace, sets or [], labels) if trace else _stored(rules, since or "", until, labels, state_dir)
+    )
+    if as_json:
+        put_json(found)
+    else:
+        _show(found)
+
+
+def _score(series: Path, scores: Path | None) -> None:
     from deploy.backtest_series import write_scores
 
     written = write_scores(series, scores)
     missing = f", {written.missing:,} without a value" if written.missing else ""
     say(f"{written.rows:,} rows{missing}; {written.flagged:,} score 0.5 or more")
+
+
+def _of_trace(rules: Path | None, trace: tuple[str, Path], sets: list[str], labels: Path | None) -> dict[str, Any]:
+    from deploy.backtest_past import labels_in, of_trace
+    from deploy.backtest_told import told
+    from deploy.backtesting import RulesNow, of_events
+    from schemas.errors import InputError
+    from schemas.periods import instant
+
+    known = labels_in(labels) if labels else []
+    events = list(of_trace(trace[0], [trace[1]], sets, now=datetime.now(UTC)))
+    if not events:
+        raise InputError(f"{trace[1]}: no event to look at; `burnline replay {trace[0]} --dry-run` says why")
+    times = [at_us for at_us, _ in events]
+    alerts = list(of_events(events, RulesNow(_policies(rules))))
+    return told(alerts, known, since=instant(min(times)), until=instant(max(times) + 1))
+
+
+def _stored(
+    rules: Path | None, since: str, until: str | None, labels: Path | None, state_dir: Path | None
+) -> dict[str, Any]:
+    from deploy.backtest_past import labels_in, labels_kept, of_ledger
+    from deploy.backtest_told import told
+    from deploy.backtesting import RulesNow, of_rows
+    from deploy.moments import moment
+    from deploy.stack.find import connections
+    from schemas.policies import SpikeRule
+
+    now = datetime.now(UTC)
+    begin, end = moment(since, now=now), moment(until, now=now, flag="--until") if until else now
+    store = connections(state_dir, os.environ).clickhouse
+    policies = _policies(rules)
+    kinds = {kind for one in policies if isinstance(one, SpikeRule) for kind in one.entity_types}
+    kinds |= set(SpikeRule(org="any").entity_types)
+    minutes = of_ledger(store, sorted(kinds), since=begin, until=end)
+    known = labels_in(labels) if labels else labels_kept(store, since=begin, until=end)
+    return told(of_rows(minutes, RulesNow(policies)), known, since=begin, until=end)
+
+
+def _policies(rules: Path | None) -> tuple[Any, ...]:
+    from deploy.policy_files import PolicyFile, read_policies
+    from schemas.errors import InputError
+
+    if rules is None:
+        return ()
+    try:
+        return tuple(read_policies([PolicyFile(rules.name, rules.read_bytes())]))
+    except OSError as error:
+        raise InputError(f"{rules}: {error.strerror}") from error
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    alerts, judged = found["alerts"], found["labels"]
+    put(f"{found['since'][:19]}Z to {found['until'][:19]}Z: {len(alerts):,} alerts, {found['alerts_per_week']} a week "
+        f"({found['notifying_per_week']} of them notify)")  # fmt: skip
+    if judged["confirmed"] or judged["dismissed"]:
+        said = {name: "-" if judged[name] is None else judged[name] for name in ("precision", "recall", "lead_min")}
+        put(f"labels: {judged['confirmed']} confirmed, {judged['dismissed']} dismissed; precision {said['precision']}, "
+            f"recall {said['recall']}, told after {said['lead_min']} min (median); {judged['unlabelled']} alerts have "
+            "no label")  # fmt: skip
+    if alerts:
+        cells = [
+            (one["at"][:19], one["rule"], "yes" if one["notify"] else "no", f"{one['entity_type']} {one['entity_id']}",
+             plain(one["message"]))
+            for one in alerts[:_SHOWN]
+        ]  # fmt: skip
+        put_table(["at (UTC)", "rule", "notifies", "who", "message"], cells)
+    if len(alerts) > _SHOWN:
+        put(f"... and {len(alerts) - _SHOWN:,} more; --json has all")

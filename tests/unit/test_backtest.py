@@ -1,0 +1,113 @@
+"""What a backtest says of a past: the same code as live, weeks counted right, labels held against it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner
+
+from deploy.backtest_past import labels_in
+from deploy.backtest_told import Labelled, told
+from deploy.backtesting import GRACE_US, MINUTE_US, RulesNow, of_rows
+from deploy.cli.app import app
+from schemas.errors import InputError
+from schemas.periods import micros
+from schemas.policies import SpikeRule
+from sinks.anomaly_questions import labelled_anomalies, spent_by_minute
+from tests.laws.rating_events import event, raw, rfc3339
+from tests.scenarios.burn_log import Row, summed
+
+START = datetime(2026, 11, 16, tzinfo=UTC)
+USUAL_MIN, HOT_MIN = 240, 10
+FOUND_AT = START + timedelta(minutes=USUAL_MIN + 2, microseconds=GRACE_US)
+
+
+def minutes() -> dict[int, pa.RecordBatch]:
+    """Four hours of 3 or 4 cents a minute, then ten minutes of a dollar."""
+    start_us = micros(START)
+    cents = [3 + minute % 2 for minute in range(USUAL_MIN)] + [100] * HOT_MIN
+    spent = {start_us + minute * MINUTE_US: cent * 10**10 for minute, cent in enumerate(cents)}
+    return {at_us: summed([Row("acme", "agent", "bot", at_us, cost_pico=pico)]) for at_us, pico in spent.items()}
+
+
+def test_what_is_stored_is_judged_as_live() -> None:
+    """The spike is told after its second minute; not where a rule asks for more."""
+    [opened] = of_rows(minutes(), RulesNow([]))
+    assert (opened.rule, opened.entity_id, opened.at) == ("spike", "bot", FOUND_AT)
+    dear = SpikeRule.model_validate({"org": "acme", "min_excess_usd_per_hour": "100"})
+    assert list(of_rows(minutes(), RulesNow([dear]))) == []
+
+
+def test_labels_are_held_against_the_alerts() -> None:
+    """Right, wrong, unlabelled; what was confirmed and not told lowers recall; the delay is from its beginning."""
+    alerts = list(of_rows(minutes(), RulesNow([])))
+    began = START + timedelta(minutes=USUAL_MIN)
+    right = Labelled("agent", "bot", began, began + timedelta(minutes=10), confirmed=True)
+    missed = Labelled("agent", "other", began, began + timedelta(minutes=10), confirmed=True)
+    wrong = Labelled("agent", "bot", began, began + timedelta(minutes=10), confirmed=False)
+    until = START + timedelta(days=14)
+    said = told(alerts, [right, missed], since=START, until=until)
+    assert (said["alerts_per_week"], said["by_rule"]) == (0.5, {"spike": 1})
+    assert said["labels"] == {
+        "confirmed": 2, "dismissed": 0, "right": 1, "wrong": 0, "unlabelled": 0,
+        "precision": 1.0, "recall": 0.5, "lead_min": 2.2,
+    }  # fmt: skip
+    assert told(alerts, [wrong], since=START, until=until)["labels"]["precision"] == 0.0
+    assert told(alerts, [], since=START, until=until)["labels"] == {
+        "confirmed": 0, "dismissed": 0, "right": 0, "wrong": 0, "unlabelled": 1,
+        "precision": None, "recall": None, "lead_min": None,
+    }  # fmt: skip
+
+
+def test_a_trace_is_rated_and_judged_without_a_stack(tmp_path: Path) -> None:
+    """Events in any order, with a rule and labels: the spike, told two minutes after it began."""
+    calls = [(minute, 20_000 if minute < USUAL_MIN else 900_000) for minute in range(USUAL_MIN + HOT_MIN)]
+    lines = [
+        raw(event(f"e-{minute}", org="acme", agent="bot", model="gpt-4o", input_tokens=tokens,
+                  time=rfc3339(micros(START) + minute * MINUTE_US + 30_000_000)))
+        for minute, tokens in reversed(calls)
+    ]  # fmt: skip
+    trace, rules, labels = tmp_path / "trace.jsonl", tmp_path / "rules.toml", tmp_path / "labels.csv"
+    trace.write_bytes(b"\n".join(lines) + b"\n")
+    rules.write_text('[[spike_rule]]\norg = "acme"\nentity_types = ["agent"]\n')
+    labels.write_text("entity_type,entity_id,since,until,label\nagent,bot,2026-11-16T04:00,2026-11-16T05:00,confirm\n")
+    asked = ["backtest", str(rules), "--trace", "burnline", str(trace), "--labels", str(labels)]
+    ended = CliRunner().invoke(app, [*asked, "--json"], catch_exceptions=False)
+    found = json.loads(ended.stdout)
+    assert found["by_rule"] == {"spike": 1}
+    assert (found["labels"]["recall"], found["labels"]["lead_min"]) == (1.0, 2.2)
+    assert "1 confirmed, 0 dismissed; precision 1.0" in CliRunner().invoke(app, asked, catch_exceptions=False).stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("entity_type,entity_id,since\nagent,bot,2026-11-23\n", "row 2: until, label is missing"),
+        ("entity_type,entity_id,since,until,label\nagent,bot,2026-11-23,2026-11-24,maybe\n", "label = 'maybe'"),
+        ("entity_type,entity_id,since,until,label\nagent,bot,soon,2026-11-24,confirm\n", "row 2: since"),
+    ],
+)
+def test_labels_that_cannot_be_read_are_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    """File, row and column are named."""
+    path = tmp_path / "labels.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=sentence):
+        labels_in(path)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--since", "7d", "--series", "x.csv"], ["rules.toml"]])
+def test_one_past_is_looked_at(arguments: list[str]) -> None:
+    """None or two of --since, --trace and --series are refused."""
+    ended = CliRunner().invoke(app, ["backtest", *arguments])
+    assert isinstance(ended.exception, InputError)
+    assert "say what to look at" in str(ended.exception)
+
+
+def test_questions_take_no_names_from_outside() -> None:
+    """Kinds are of a list; times are parameters."""
+    asked = spent_by_minute(("team", "agent"), since=START, until=START)
+    assert asked.parameters == labelled_anomalies(since=START, until=START).parameters
+    with pytest.raises(InputError, match="entity type 'x' is not known"):
+        spent_by_minute(("x",), since=START, until=START)
