@@ -56,6 +56,15 @@ def kafka_from_environment(environment: Mapping[str, str] | None = None) -> dict
     }
 
 
+def advice_settings(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Whose runs a gateway asks about, and whether it refuses what is to stop: `org` and `refuses`.
+
+    BURNLINE_ADVICE=log says that it only logs.
+    """
+    found = os.environ if environment is None else environment
+    return {"org": found.get("BURNLINE_ORG", ""), "refuses": found.get("BURNLINE_ADVICE") != "log"}
+
+
 def emitter_settings(environment: Mapping[str, str], *, program: str) -> dict[str, Any]:
     """The arguments of the UsageEmitter that this environment describes.
 

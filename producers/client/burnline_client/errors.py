@@ -6,7 +6,8 @@ EmitterError
 |-- SpoolFullError       the spool on disk is full; `emit` never raises it, it goes on in memory
 |-- UndeliveredError     events were taken and could not be delivered; `count` of them, `reason` of the first
 |-- ClosedError          the emitter was closed before this call
-`-- ForkedError          the emitter was made in another process: make one after the fork
+|-- ForkedError          the emitter was made in another process: make one after the fork
+`-- RunStoppedError      Burnline advises to stop this run, and this gateway does as it advises
 """
 
 
@@ -41,3 +42,9 @@ class ClosedError(EmitterError):
 
 class ForkedError(EmitterError):
     """The emitter belongs to the process that made it."""
+
+
+class RunStoppedError(EmitterError):
+    """A call of a run that Burnline advises to stop; the message says why. A gateway answers with 403."""
+
+    status_code = 403

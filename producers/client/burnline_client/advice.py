@@ -1,0 +1,124 @@
+"""What Burnline advises about runs, read from `control.advice` in a thread of its own: no word, no hindrance.
+
+Advice is the newest one about a run and holds until its `valid_until`. Who cannot read it (Kafka away, no right)
+hears "continue"; nothing of ours is raised into the caller and nobody waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import OrderedDict
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from burnline_client.environment import kafka_from_environment
+
+_log = logging.getLogger("burnline_client")
+MOST_RUNS = 50_000
+_BACK = 2_000
+_PAUSE_SEC = 5.0
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """An advice about a run: continue, ask_owner or stop."""
+
+    org: str
+    entity_id: str
+    advice: str
+    rule: str
+    message: str
+    at: datetime
+    valid_until: datetime
+
+
+class _Signal(msgspec.Struct):
+    type: str
+    data: msgspec.Raw
+
+
+class AdviceBook:
+    """The newest advice of each run; for many threads. The oldest is forgotten beyond `most` runs."""
+
+    def __init__(self, *, most: int = MOST_RUNS) -> None:
+        self._held: OrderedDict[tuple[str, str], Advice] = OrderedDict()
+        self._lock = threading.Lock()
+        self._most = most
+
+    def take(self, raw: bytes) -> None:
+        """The advice that the bytes hold is known; other bytes change nothing."""
+        try:
+            signal = msgspec.json.decode(raw, type=_Signal)
+            if signal.type != "burnline.advice.v1":
+                return
+            said = msgspec.json.decode(signal.data, type=Advice)
+        except msgspec.MsgspecError:
+            return
+        with self._lock:
+            before = self._held.pop((said.org, said.entity_id), said)
+            self._held[said.org, said.entity_id] = said if said.at >= before.at else before
+            while len(self._held) > self._most:
+                self._held.popitem(last=False)
+
+    def about(self, org: str, run: str, *, now: datetime) -> Advice | None:
+        """The advice about a run that holds now; None: continue."""
+        with self._lock:
+            said = self._held.get((org, run))
+        return None if said is None or said.advice == "continue" or said.valid_until <= now else said
+
+
+class AdviceReader:
+    """Keeps a book up to date from Kafka until `close`; without arguments, from the Kafka of the environment."""
+
+    def __init__(self, kafka: dict[str, Any] | None = None, *, book: AdviceBook | None = None) -> None:
+        found = kafka_from_environment() if kafka is None else kafka
+        self.book = AdviceBook() if book is None else book
+        self._topic = found["topic"].removesuffix("usage.events") + "control.advice"
+        self._config = {
+            **found["config"],
+            "bootstrap.servers": found["bootstrap_servers"],
+            "group.id": os.environ.get("BURNLINE_KAFKA_GROUP_PREFIX", "burnline-")
+            + "subscribers-advice",  # nothing joins it: partitions are assigned
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "log_level": 0,
+            "error_cb": lambda _error: None,
+        }
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="burnline-advice", daemon=True)
+        self._thread.start()
+
+    def about(self, org: str, run: str) -> Advice | None:
+        """The advice about a run that holds now; None: continue."""
+        return self.book.about(org, run, now=datetime.now(timezone.utc))
+
+    def close(self) -> None:
+        """Nothing is read any more."""
+        self._closed.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self._read()
+            except Exception:  # noqa: BLE001, PERF203  a gateway must not fail because of advice
+                _log.warning("advice cannot be read; every run may continue", exc_info=True)
+                self._closed.wait(_PAUSE_SEC)
+
+    def _read(self) -> None:
+        consumer = Consumer(self._config)
+        try:
+            low, high = consumer.get_watermark_offsets(TopicPartition(self._topic, 0), timeout=10)
+            consumer.assign([TopicPartition(self._topic, 0, max(low, high - _BACK))])
+            while not self._closed.is_set():
+                message = consumer.poll(0.5)
+                if message is not None and message.error() is not None:
+                    raise KafkaException(message.error())
+                if message is not None:
+                    self.book.take(message.value() or b"")
+        finally:
+            consumer.close()
