@@ -137,7 +137,7 @@ def wait_in_force(settings: KafkaSettings, policy_offset: int, *, timeout_sec: f
     """
     lanes = {
         stage: [(topic, partition) for topic in SPEAKS[stage] for partition in range(BY_NAME[topic].partitions)]
-        for stage in ("rating", "burn")
+        for stage in SPEAKS
     }
     deadline = time.monotonic() + timeout_sec
     with Positions(settings) as positions:

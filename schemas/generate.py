@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from schemas.charges import ChargeEvent
 from schemas.outcomes import OutcomeEvent
 from schemas.policies import PolicyChange
-from schemas.signals import Alert, BudgetStates, CloudSignal, DeadLetter, Rates
+from schemas.signals import Advice, Alert, BudgetStates, CloudSignal, DeadLetter, Rates
 from schemas.usage import UsageEvent
 
 MODELS: dict[str, type[BaseModel]] = {
@@ -16,6 +16,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "burnline.charge.v1": ChargeEvent,
     "burnline.outcome.v1": OutcomeEvent,
     "burnline.alert.v1": Alert,
+    "burnline.advice.v1": Advice,
     "burnline.rates.v1": Rates,
     "burnline.budget_states.v1": BudgetStates,
     "burnline.dead_letter.v1": DeadLetter,

@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_serializ
 
 from schemas.aliases import Alias
 from schemas.directory import Agent, BusinessUnit, CostCenter, Credential, DirectoryEntry, Identity, Team, User
+from schemas.governance import GovernanceRule, RunRule
 from schemas.money import plain
 from schemas.periods import Calendar
 from schemas.prices import Discount, PriceCeiling, PriceOverride
@@ -314,8 +315,8 @@ class RenewalRule(Policy):
 
 OnePolicy = (
     Budget | BudgetIncrease | Acknowledgement | SpikeRule | SharedCredentialRule | Horizon | PriceOverride | Discount
-    | PriceCeiling | Route | Alias | RenewalRule | CostCenter | BusinessUnit | Team | User | Agent | Credential
-    | Identity | PlannedEvent | AlertLabel | BusinessCase | Allowance
+    | PriceCeiling | Route | Alias | RenewalRule | RunRule | GovernanceRule | CostCenter | BusinessUnit | Team | User
+    | Agent | Credential | Identity | PlannedEvent | AlertLabel | BusinessCase | Allowance
 )  # fmt: skip
 AnyPolicy = Annotated[OnePolicy, Field(discriminator="kind")]
 Key = tuple[str, str, str]

@@ -1,4 +1,4 @@
-"""What Burnline concludes, as CloudEvents in JSON: alerts, burn rates, budget states, dead letters.
+"""What Burnline concludes, as CloudEvents in JSON: alerts, advice, burn rates, budget states, dead letters.
 
 Amounts of money are exact decimals as text, in the unit that `unit` names; times are RFC 3339 in UTC.
 """
@@ -16,6 +16,7 @@ ALERT_TYPE = "burnline.alert.v1"
 RATES_TYPE = "burnline.rates.v1"
 BUDGET_STATES_TYPE = "burnline.budget_states.v1"
 DEAD_LETTER_TYPE = "burnline.dead_letter.v1"
+ADVICE_TYPE = "burnline.advice.v1"
 
 Money = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
 Unit = Literal["usd", "tokens", "requests", "usd_per_hour", "count"]
@@ -195,6 +196,30 @@ class DeadLetter(Signal):
     cut: bool = Field(default=False, description="bytes at the end are missing; a retry needs them")
 
 
+class Advice(Signal):
+    """What whoever runs an agent may want to do about one of its runs; never a block: who does not hear it goes on.
+
+    The newest advice of a run holds until `valid_until`; after that, or without any, the advice is to continue.
+    """
+
+    org: str
+    entity_type: Literal["run"]
+    entity_id: str = Field(description="the run, as its events name it")
+    advice: Literal["continue", "ask_owner", "stop"]
+    rule: str = Field(description="why: runaway, dear_run, prediction")
+    alert_id: str | None = Field(description="the episode that it comes from; null for a prediction alone")
+    at: Time
+    valid_until: Time
+    calls: int
+    spent_usd: Money
+    expected_usd: Money | None = Field(description="what the run will likely have cost in the end; null: not known")
+    high_usd: Money | None = Field(description="what it costs in the end in one of ten cases or more")
+    like_runs: int = Field(description="of how many finished runs of its template that is known")
+    agent: str | None
+    owner: str | None
+    message: str
+
+
 class CloudSignal(Signal):
     """The CloudEvents envelope of every signal; `data` is one of the models above."""
 
@@ -205,4 +230,4 @@ class CloudSignal(Signal):
     time: Time
     subject: str | None = None
     datacontenttype: Literal["application/json"] = "application/json"
-    data: Alert | Rates | BudgetStates | DeadLetter
+    data: Alert | Rates | BudgetStates | DeadLetter | Advice

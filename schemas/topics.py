@@ -36,8 +36,8 @@ class Topic:
         }
 
 
-_ALSO = {"budgets": ("rating",), "governance": ("notifier",)}
-"""Who writes alerts beside burn: rating of contracts, the notifier of heartbeats that stay away."""
+_ALSO = {"budgets": ("rating",), "anomalies": ("patterns",), "governance": ("notifier", "patterns")}
+"""Who writes alerts beside burn: rating of contracts, the notifier of heartbeats that stay away, patterns of events."""
 TOPICS: tuple[Topic, ...] = (
     Topic(
         name="usage.events",
@@ -75,7 +75,7 @@ TOPICS: tuple[Topic, ...] = (
         partitions=1,
         doc="budgets, rules, prices, directory: one message per change, append-only",
         writers=("operators",),
-        readers=("rating", "burn", "sink", "notifier", "operators"),
+        readers=("rating", "burn", "patterns", "sink", "notifier", "operators"),
         retention_ms=-1,
         max_message_bytes=8 * _MIB,  # one change may hold ten thousand budgets
     ),
@@ -117,7 +117,7 @@ TOPICS: tuple[Topic, ...] = (
         name="control.advice",
         partitions=1,
         doc="what gateways and agents may want to do about it; advice, never a block",
-        writers=("burn",),
+        writers=("patterns",),
         readers=("sink", "operators", "gateways", "subscribers"),
         retention_ms=_DAY_MS,
     ),
@@ -179,11 +179,22 @@ TOPICS: tuple[Topic, ...] = (
         extra={"retention.bytes": str(2048 * _MIB), "segment.bytes": str(128 * _MIB)},
     ),
     Topic(
+        name="internal.patterns",
+        partitions=PARTITIONS,
+        doc="what patterns remembers of runs and keys, one round after the other",
+        writers=("patterns",),
+        readers=("patterns",),
+        retention_ms=-1,  # as burn's checkpoints
+        max_message_bytes=4 * _MIB,
+        public=False,
+        extra={"retention.bytes": str(1024 * _MIB), "segment.bytes": str(64 * _MIB)},
+    ),
+    Topic(
         name="internal.progress",
         partitions=1,
         doc="how far each stage is with each partition",
-        writers=("rating", "burn", "sink", "notifier"),
-        readers=("rating", "burn", "sink", "notifier", "operators"),
+        writers=("rating", "burn", "patterns", "sink", "notifier"),
+        readers=("rating", "burn", "patterns", "sink", "notifier", "operators"),
         compacted=True,
         public=False,
         extra={"min.compaction.lag.ms": "60000", "segment.ms": "600000"},

@@ -19,6 +19,7 @@ from schemas.errors import InvalidMessage, Reason
 from schemas.heartbeats import HEARTBEAT_TYPE, Beat
 from schemas.periods import instant
 from schemas.signals import (
+    ADVICE_TYPE,
     ALERT_TYPE,
     BUDGET_STATES_TYPE,
     DEAD_LETTER_TYPE,
@@ -28,6 +29,7 @@ from schemas.signals import (
     DeadLetter,
     Rates,
 )
+from sinks.advice_rows import ADVICE_SCHEMA, ADVICE_TABLE, advice_row
 from sinks.charge_rows import CHARGES_SCHEMA, CHARGES_TABLE, charge_row
 from sinks.outcome_rows import OUTCOMES_SCHEMA, OUTCOMES_TABLE
 from sinks.rows import MAX_PARTITIONS
@@ -163,6 +165,7 @@ TABLES: Mapping[str, pa.Schema] = {
             *((name, _TIME) for name in ("sent_at", "received_at", "rated_at", "published_at")),
         ]
     ),
+    ADVICE_TABLE: ADVICE_SCHEMA,
     CHARGES_TABLE: CHARGES_SCHEMA,
     OUTCOMES_TABLE: OUTCOMES_SCHEMA,
 }
@@ -275,6 +278,10 @@ def _delivery(data: bytes) -> list[SignalRow]:
     return [SignalRow("deliveries_store", dict(DeliveryStatus.model_validate_json(data)))]
 
 
+def _advice(data: bytes) -> list[SignalRow]:
+    return [SignalRow(ADVICE_TABLE, advice_row(data))]
+
+
 def _charge(data: bytes) -> list[SignalRow]:
     return [SignalRow(CHARGES_TABLE, charge_row(data))]
 
@@ -287,6 +294,7 @@ def _request(_: bytes) -> list[SignalRow]:
 _READERS: Mapping[str, Callable[[bytes], list[SignalRow]]] = {
     RATES_TYPE: _rates,
     BUDGET_STATES_TYPE: _budget_states,
+    ADVICE_TYPE: _advice,
     ALERT_TYPE: _alert,
     DEAD_LETTER_TYPE: _dead_letter,
     DELIVERY_TYPE: _delivery,

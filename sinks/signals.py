@@ -30,6 +30,7 @@ TOPICS = (
     "alerts.anomalies",
     "alerts.governance",
     "alerts.value",
+    "control.advice",
     "internal.deliveries",
     "internal.charges",
     "internal.heartbeats",

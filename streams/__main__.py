@@ -1,4 +1,4 @@
-"""`python -m streams rating|burn [--instance N]`: one worker of one stage, until SIGTERM, or SIGUSR1 for good."""
+"""`python -m streams rating|burn|patterns [--instance N]`: a worker of a stage until SIGTERM, or SIGUSR1 for good."""
 
 import argparse
 from importlib import import_module
@@ -9,7 +9,11 @@ from streams.app import MakeStage, run_stage
 from streams.ports import PolicyLog, StageLogic
 from streams.settings import read_settings
 
-STAGES = {"rating": ("streams.rating.stage", "RatingStage"), "burn": ("streams.burn.stage", "BurnStage")}
+STAGES = {
+    "rating": ("streams.rating.stage", "RatingStage"),
+    "burn": ("streams.burn.stage", "BurnStage"),
+    "patterns": ("streams.patterns.stage", "PatternsStage"),
+}
 
 
 def stage_maker(name: str) -> MakeStage:

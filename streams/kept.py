@@ -18,6 +18,11 @@ class Checkpointed(Protocol):
         """The log's time."""
         ...
 
+    @property
+    def policy_offset(self) -> int:
+        """Under which policies it stands; -1 before any."""
+        ...
+
     def tables(self) -> Mapping[str, Table[Any]]:
         """The tables by name, in the order in which they are written."""
         ...

@@ -18,8 +18,8 @@ import numpy as np
 
 from deploy.bench.burn_load import LANES, MINUTE, NOBODY, SEC, Fixed, Ints, Kept, Load
 from schemas.errors import CorruptStateError
+from schemas.internal import batch_from_headers
 from schemas.periods import instant, micros
-from streams.burn.deltas import header_of
 from streams.burn.stage import BurnLane, BurnStage
 from streams.checkpoints import digest
 from streams.ports import Output, SourceBatch
@@ -156,7 +156,7 @@ class _Clock:
             batch = self._load.say(self.at_us, some, clock=False)
             taken = self._step([batch])
             if len(some) == min(_CHUNK, self.entities):
-                self.row_sec.append(taken / header_of(batch.records[0]).rows)
+                self.row_sec.append(taken / batch_from_headers(batch.records[0].headers).rows)
         return self._step(self._load.ticks(self.at_us))
 
     def _step(self, batches: Sequence[SourceBatch]) -> float:

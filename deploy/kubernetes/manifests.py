@@ -5,6 +5,7 @@ Laws
    only; /tmp is the only place to write.
 2. Each worker logs in to Kafka as the role that it plays; passwords are files of a Secret, never variables.
 3. There is one sink and one notifier at a time: their deployments are recreated, not rolled.
+Long because each worker is listed with all that it may take.
 Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
 """
 
@@ -69,6 +70,15 @@ WORKERS = (
         words=("streams", "burn", "--instance", _ORDINAL),
         replicas=2,
         memory="2Gi",
+        cpu="1",
+        kind="StatefulSet",
+    ),
+    Worker(
+        name="patterns",
+        kafka_user="patterns",
+        words=("streams", "patterns", "--instance", _ORDINAL),
+        replicas=1,
+        memory="1Gi",
         cpu="1",
         kind="StatefulSet",
     ),

@@ -11,6 +11,7 @@ from deploy.policy_files.never_meant import never_meant
 from deploy.policy_files.shapes import WrongShapeError, duration, duration_sec, shaped, shown
 from schemas.aliases import Alias
 from schemas.directory import Agent, BusinessUnit, CostCenter, Credential, Identity, Team, User
+from schemas.governance import GovernanceRule, RunRule
 from schemas.policies import (
     SCOPE_KEYS,
     AnyPolicy,
@@ -54,6 +55,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "planned": PlannedEvent,
     "business_case": BusinessCase,
     "allowance": Allowance,
+    "run_rule": RunRule,
+    "governance_rule": GovernanceRule,
     **DIRECTORY,
 }
 _DURATIONS = {"live_horizon": "live_horizon_sec", "escalate_after": "escalate_after_sec"}

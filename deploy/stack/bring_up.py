@@ -1,6 +1,6 @@
 """Bringing the parts of a supervised stack to health: each is healthy before the next is looked at.
 
-Order: Kafka, its topics, ClickHouse, its tables, then rating, burn, sink, notifier and collector together.
+Order: Kafka, its topics, ClickHouse, its tables, then rating, burn, patterns, sink, notifier and collector together.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,7 @@ class BringUp:
             collector = ["collector"] if "collector" in self._own else []
             for name in (*STAGES, NOTIFIER, *collector):
                 self._supervisor.start(name)
-            for stage in ("rating", "burn"):  # these speak each second
+            for stage in SPEAKS:  # these speak each second
                 places = [(topic, part) for topic in SPEAKS[stage] for part in range(BY_NAME[topic].partitions)]
                 self._wait(stage, self._speaks(positions, stage, spoken_before, places))
             self._wait(NOTIFIER, self._speaks(positions, NOTIFIER, spoken_before, [LOG]))

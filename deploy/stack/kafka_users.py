@@ -14,7 +14,7 @@ from schemas.connection import read_secret
 from schemas.errors import SettingsError
 
 OPERATOR = "operator"
-ROLES = ("rating", "burn", "sink", "notifier", "emitters", "subscribers")
+ROLES = ("rating", "burn", "patterns", "sink", "notifier", "emitters", "subscribers")
 """Those who work with the rights of the plan."""
 USERS = (OPERATOR, *ROLES)
 

@@ -10,14 +10,21 @@ Place = tuple[str, int]
 StagePlace = tuple[str, str, int]
 """(stage, topic without prefix, partition)"""
 
-SIGNALS = ("usage.rates", "alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value")
+SIGNALS = (
+    "usage.rates", "alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value", "control.advice",
+)  # fmt: skip
 READS: dict[str, tuple[str, ...]] = {
     "rating": ("usage.events", "usage.adjustments", "usage.charges"),
     "burn": ("internal.deltas",),
+    "patterns": ("internal.steps",),
     "sink": ("internal.rated", "internal.charges", "usage.outcomes", "usage.dead_letters", *SIGNALS),
 }
 """What each stage reads and says its progress on, as fast as it can."""
-SPEAKS: dict[str, tuple[str, ...]] = {"rating": ("usage.events",), "burn": ("internal.deltas",)}
+SPEAKS: dict[str, tuple[str, ...]] = {
+    "rating": ("usage.events",),
+    "burn": ("internal.deltas",),
+    "patterns": ("internal.steps",),
+}
 """Where a stage says something each second or two, and applies policies, though nothing comes."""
 OPENED = "usage.policies"
 """What the sink is through with when every budget there is opened from the ledger; it waits for rating to know them."""
@@ -27,7 +34,7 @@ WAVES: tuple[Wave, ...] = (
     (("rating", ("usage.charges",)),),
     (("sink", ("internal.rated", "internal.charges", "usage.dead_letters", OPENED)),),
     (("rating", ("usage.adjustments",)),),
-    (("burn", READS["burn"]),),
+    (("burn", READS["burn"]), ("patterns", READS["patterns"])),
     (("sink", SIGNALS),),
 )
 """In which order stages can be through with everything that was produced before a moment: each wave ends what the wave

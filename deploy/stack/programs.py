@@ -12,7 +12,7 @@ from deploy.stack.ports import LOOPBACK
 from deploy.stack.record import StackRecord
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-STAGES = ("rating", "burn", "sink")
+STAGES = ("rating", "burn", "patterns", "sink")
 """Workers, in the order in which events pass them."""
 DRAINED = (*STAGES, "clickhouse", "kafka")
 """Who must run so that everything can be stored."""
@@ -44,6 +44,9 @@ def programs_of(record: StackRecord, layout: Layout, *, kafka_command: tuple[str
         Program("watchdog", (*python, "deploy.stack.watchdog"), stop_sec=10),
         Program("rating", (*python, "streams", "rating", "--instance", "0"), stop_sec=30, environment=users["rating"]),
         Program("burn", (*python, "streams", "burn", "--instance", "0"), stop_sec=60, environment=users["burn"]),
+        Program(
+            "patterns", (*python, "streams", "patterns", "--instance", "0"), stop_sec=60, environment=users["patterns"]
+        ),
         Program("sink", (*python, "sinks"), stop_sec=60, environment=users["sink"]),
         Program("notifier", (*python, "sinks.notifier"), stop_sec=30, environment=users["notifier"]),
     ]

@@ -29,7 +29,7 @@ from schemas.numbers_page import serve_text
 
 _LOG = structlog.get_logger(process="watchdog")
 _UNANSWERED = ""
-TICKS: Mapping[str, tuple[str, ...]] = {"rating": ("usage.events",), "burn": (), "sink": ()}
+TICKS: Mapping[str, tuple[str, ...]] = {"rating": ("usage.events",), "burn": (), "patterns": (), "sink": ()}
 """The topics on whose partitions a stage speaks each second, whatever there is to read."""
 
 

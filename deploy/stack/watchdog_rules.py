@@ -16,6 +16,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "clickhouse": (),
     "rating": ("kafka",),
     "burn": ("kafka",),
+    "patterns": ("kafka",),
     "sink": ("kafka", "clickhouse"),
     "notifier": ("kafka",),
     "collector": (),

@@ -5,13 +5,12 @@
 
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.errors import CorruptStateError
-from schemas.internal import BUCKET_US, BatchHeaders, batch_from_headers, from_arrow_bytes
+from schemas.internal import BUCKET_US, from_arrow_bytes
 from streams.ports import SourceRecord
 
 Ints = npt.NDArray[np.int64]
@@ -54,14 +53,6 @@ class Deltas:
     def __len__(self) -> int:
         """How many rows there are."""
         return len(self.bucket)
-
-
-def header_of(record: SourceRecord) -> BatchHeaders:
-    """The batch header of a record. Raises: CorruptStateError: it has none, or one that cannot be read."""
-    try:
-        return batch_from_headers(record.headers)
-    except (KeyError, msgspec.MsgspecError) as error:
-        raise CorruptStateError(f"internal.deltas offset {record.offset} has no readable batch header") from error
 
 
 def deltas_of(record: SourceRecord) -> Deltas | None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from schemas.directory import UNATTRIBUTED
 from schemas.internal import without_dictionaries
 from schemas.steps import NAMING, STEP_NUMBERS, STEP_SCHEMA, STEP_TEXTS, without_empty
 from streams.rating.charging import Charges
@@ -52,9 +53,13 @@ def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
 
 def _facts(columns: Columns, charges: Charges, live: Bools) -> _Facts:
     micro, pico = split(np.maximum(charges.cost, 0))
-    owned = _present(columns, "team") | _present(columns, "user")
+    owned = _somebody(columns, "team") | _somebody(columns, "user")
     sides = (np.maximum(columns.input.total, 0), np.maximum(columns.output.total, 0))
     return _Facts(live, owned, charges.unpriced, *sides, micro, pico)
+
+
+def _somebody(columns: Columns, name: str) -> Bools:
+    return _present(columns, name) & ~columns.equal(name, UNATTRIBUTED)
 
 
 def _present(columns: Columns, name: str) -> Bools:

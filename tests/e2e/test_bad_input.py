@@ -23,7 +23,7 @@ from schemas.redaction import redacted
 from tests.cli_stack import Stack, started
 from tests.holdings import holdings, unpacked
 
-PARTS = ("kafka", "clickhouse", "rating", "burn", "sink")
+PARTS = ("kafka", "clickhouse", "rating", "burn", "patterns", "sink")
 VIEWS = ("usage_15m", "usage_1h", "usage_1d_utc", "usage_daily(tz = 'Asia/Kathmandu')")
 MONTHS = 200
 KEPT_BYTES = 1_048_576

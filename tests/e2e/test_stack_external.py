@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 ADMIN = KafkaUser("admin", "admin-secret", super_user=True)
 WORKER = KafkaUser("burnline", "worker-secret")
-ROLES = ("rating", "burn", "sink", "notifier", "operators", "emitters")
+ROLES = ("rating", "burn", "patterns", "sink", "notifier", "operators", "emitters")
 TRACE = "TIMESTAMP,ContextTokens,GeneratedTokens\n" + "".join(
     f"2023-11-16 18:17:{second:02}.0000000,{100 + second},{second}\n" for second in range(1, 41)
 )

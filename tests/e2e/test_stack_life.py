@@ -23,7 +23,7 @@ from tests.open_ports import listening, shut
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
-PARTS = ("kafka", "clickhouse", "rating", "burn", "sink")
+PARTS = ("kafka", "clickhouse", "rating", "burn", "patterns", "sink")
 BUDGET = '[[budget]]\nid = "code"\norg = "acme"\nscope = { team = "code" }\nlimit = 5\n'
 
 

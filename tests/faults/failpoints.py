@@ -84,7 +84,11 @@ _LANE = "streams.lane"
 _LANES = "streams.lanes"
 _RECORDED = "streams.recorded"
 _PRODUCER = "streams.lane_producer"
-_STAGES = {"rating": ("streams.rating.stage", "RatingLane.step"), "burn": ("streams.burn.stage", "BurnLane.step")}
+_STAGES = {
+    "rating": ("streams.rating.stage", "RatingLane.step"),
+    "burn": ("streams.burn.stage", "BurnLane.step"),
+    "patterns": ("streams.patterns.stage", "PatternsLane.step"),
+}
 _RATED = "sinks.rated"
 _LOG = "sinks.group_log"
 _SIGNALS = "sinks.signals"
@@ -167,7 +171,13 @@ def _sink_points() -> list[Point]:
     ]  # fmt: skip
 
 
-ALL: tuple[Point, ...] = (*_lane_points("rating"), *_lane_points("burn"), *_burn_points(), *_sink_points())
+ALL: tuple[Point, ...] = (
+    *_lane_points("rating"),
+    *_lane_points("burn"),
+    *_burn_points(),
+    *_lane_points("patterns"),
+    *_sink_points(),
+)
 POINTS: dict[str, Point] = {f"{point.part}: {point.name}": point for point in ALL}
 DELIVER = Point(part="rating", name="the agent delivers", module=_LANES, function="Lanes.deliver", when="before")
 """Where an agent can be made to fail at every message."""

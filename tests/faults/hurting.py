@@ -22,7 +22,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.reading import at_next_write
 from tests.faults.world import World, wait_sec, wait_until
 
-_SEEN_AFTER_SEC = {"kafka": 2.0, "clickhouse": 2.0, "rating": 17.0, "burn": 17.0, "sink": 17.0}
+_SEEN_AFTER_SEC = {"kafka": 2.0, "clickhouse": 2.0, "rating": 17.0, "burn": 17.0, "patterns": 17.0, "sink": 17.0}
 """After how long `status` must see that a part does not move; stages may be silent for 15 s."""
 _FORKED_SEC = 1.0
 _END_SEC = 60.0
@@ -31,6 +31,7 @@ HANG_SEC = 30.0
 WEDGES = {
     "rating": POINTS["rating: after the step"],
     "burn": POINTS["burn: after the step"],
+    "patterns": POINTS["patterns: after the step"],
     "sink": POINTS["sink: before an insert"],
 }
 _MIB = 2**20
@@ -38,6 +39,7 @@ _MOST_BALLAST = 4096 * _MIB
 _WRITES = {
     "rating": ("internal.progress", b"rating|"),
     "burn": ("internal.progress", b"burn|"),
+    "patterns": ("internal.progress", b"patterns|"),
     "sink": ("internal.groups", b""),
     "clickhouse": ("internal.groups", b""),
 }

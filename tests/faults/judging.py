@@ -118,11 +118,15 @@ def _stored_alerts(world: World, alerts: Sequence[Alert]) -> Check:
 def _again(world: World, concluded: Concluded) -> list[Check]:
     again, said = rerun.rerun(world.kafka(), concluded), rerun.said_by_lane(concluded)
     found = []
-    for topic in ("alerts.*", "usage.rates"):
-        lanes = [key for key in again if (key[0] == "usage.rates") == (topic == "usage.rates")]
+    for what, stage, topics in (
+        ("alerts of burn", "burn", rerun.ALERTS),
+        ("usage.rates", "burn", ("usage.rates",)),
+        ("alerts and advice of patterns", "patterns", (*rerun.ALERTS, "control.advice")),
+    ):
+        lanes = [key for key in again if key[0] == stage and key[1] in topics]
         wrong = [f"{key}: {text}" for key in lanes if (text := rerun.difference(again[key], said[key]))]
         number = sum(len(again[key]) for key in lanes)
-        found.append(check("I7", f"{topic} equals a re-run over the recorded deltas, byte for byte", number, wrong))
+        found.append(check("I7", f"{what}: as a re-run over the recorded log, byte for byte", number, wrong))
     return found
 
 

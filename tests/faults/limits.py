@@ -77,6 +77,7 @@ def ceilings_toml() -> str:
     into, out = CEILING_USD_PER_MTOK
     return "\n".join(
         f'[[price_ceiling]]\nid = "all"\norg = "{org}"\ninput_usd_per_mtok = {into}\noutput_usd_per_mtok = {out}\n'
+        f'[[run_rule]]\norg = "{org}"\nloop_least_sec = 10\nloop_least_usd = 0\n'
         for org in ORGS
     )
 

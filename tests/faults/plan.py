@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-WORKERS = ("rating", "burn", "sink")
+WORKERS = ("rating", "burn", "patterns", "sink")
 PARTS = (*WORKERS, "clickhouse", "kafka")
 _WEIGHTS = {
     "kill": 32,  # kill -9 of one process
@@ -26,7 +26,7 @@ _WEIGHTS = {
     "endpoint": 6,  # ClickHouse as the sink sees it refuses, is slow, or fails after it committed
 }
 KINDS = tuple(_WEIGHTS)
-LANES = ("rating", "burn")
+LANES = ("rating", "burn", "patterns")
 ENDPOINT = ("refuses", "slow", "fails after it committed", "loses the answer")
 _TARGETS: dict[str, tuple[str, ...]] = {
     "kill mid-write": (*WORKERS, "clickhouse"),

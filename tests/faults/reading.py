@@ -113,9 +113,9 @@ def read_log(kafka: KafkaSettings) -> list[LogRecord]:
 
 @dataclass(frozen=True)
 class Concluded:
-    """What burn had concluded by a moment: up to which delta of each partition, and all signals of the topics then."""
+    """What burn and patterns had concluded by a moment: up to where of each partition, and all signals then."""
 
-    next_offsets: Mapping[int, int]
+    next_offsets: Mapping[tuple[str, int], int]  # stage, partition
     signals: Mapping[str, Sequence[Sequence[SourceRecord]]]  # topic -> partition -> records
 
 
@@ -124,9 +124,9 @@ def read_concluded(kafka: KafkaSettings, topics: Sequence[str]) -> Concluded:
     with Positions(kafka) as positions:
         said = positions.progress()
     next_offsets = {
-        partition: found.progress.next_offset
-        for (stage, topic, partition), found in said.items()
-        if (stage, topic) == ("burn", "internal.deltas")
+        (stage, partition): found.progress.next_offset
+        for (stage, _, partition), found in said.items()
+        if stage in {"burn", "patterns"}
     }
     signals = {
         topic: [read_partition(kafka, topic, partition) for partition in range(BY_NAME[topic].partitions)]

@@ -1,50 +1,66 @@
-"""Burn's conclusions made again from its recorded log, in a process that nobody hurt."""
+"""What burn and patterns concluded, made again from their recorded logs in a process that nobody hurt."""
 
 from collections.abc import Sequence
 
 from schemas.connection import KafkaSettings
 from schemas.heartbeats import OWN_ORG
 from schemas.keys import partition_for
-from schemas.signals import Alert, BudgetStates, CloudSignal, Rates
-from schemas.topics import BY_NAME, PARTITIONS
+from schemas.signals import Advice, Alert, BudgetStates, CloudSignal, Rates
+from schemas.topics import PARTITIONS
 from streams.burn.stage import BurnStage
+from streams.patterns.drafts import RULES
+from streams.patterns.stage import PatternsStage
 from streams.policy_log import PolicyFolds
 from streams.ports import SourceBatch
 from tests.faults.reading import Concluded, read_partition
 
-SIGNALS = ("alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value", "usage.rates")
+ALERTS = ("alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value")
+SIGNALS = (*ALERTS, "usage.rates", "control.advice")
+STAGES: dict[str, type[BurnStage] | type[PatternsStage]] = {"burn": BurnStage, "patterns": PatternsStage}
 _BATCH = 500
+Key = tuple[str, str, int]
+"""Stage, topic of signals, lane."""
 
 
-def rerun(kafka: KafkaSettings, concluded: Concluded) -> dict[tuple[str, int], list[bytes]]:
-    """Per signal topic and lane of burn: the values that a fresh lane sends for the deltas below its position."""
+def rerun(kafka: KafkaSettings, concluded: Concluded) -> dict[Key, list[bytes]]:
+    """The values that fresh lanes of each stage send for what stood below their positions."""
     policies = PolicyFolds()
     for record in read_partition(kafka, "usage.policies", 0):
         policies.add(record)
-    found: dict[tuple[str, int], list[bytes]] = {(topic, lane): [] for topic in SIGNALS for lane in range(PARTITIONS)}
-    for lane in range(PARTITIONS):
-        logic = BurnStage(policy_log=policies).lane("internal.deltas", lane)
-        end = concluded.next_offsets.get(lane, 0)
-        records = [record for record in read_partition(kafka, "internal.deltas", lane) if record.offset < end]
-        for start in range(0, len(records), _BATCH):
-            batch = SourceBatch("internal.deltas", lane, records[start : start + _BATCH])
-            for output in logic.step(batch).outputs:
-                if output.topic in SIGNALS:
-                    found[output.topic, lane].append(output.value)
+    found = _nothing()
+    for name, stage in STAGES.items():
+        made = stage(policy_log=policies)
+        (source,) = made.source_topics
+        for lane in range(PARTITIONS):
+            logic, end = made.lane(source, lane), concluded.next_offsets.get((name, lane), 0)
+            records = [record for record in read_partition(kafka, source, lane) if record.offset < end]
+            for start in range(0, len(records), _BATCH):
+                for output in logic.step(SourceBatch(source, lane, records[start : start + _BATCH])).outputs:
+                    if output.topic in SIGNALS:
+                        found[name, output.topic, lane].append(output.value)
     return found
 
 
-def said_by_lane(concluded: Concluded) -> dict[tuple[str, int], list[bytes]]:
-    """What the stack has said, per topic and lane of burn, in order: the org of a signal tells its lane."""
-    found: dict[tuple[str, int], list[bytes]] = {(topic, lane): [] for topic in SIGNALS for lane in range(PARTITIONS)}
-    deltas = BY_NAME["internal.deltas"].partitions
+def _nothing() -> dict[Key, list[bytes]]:
+    return {(stage, topic, lane): [] for stage in STAGES for topic in SIGNALS for lane in range(PARTITIONS)}
+
+
+def said_by_lane(concluded: Concluded) -> dict[Key, list[bytes]]:
+    """What the stack has said, by stage, topic and lane, in order: the org of a signal tells its lane."""
+    found = _nothing()
     for topic, partitions in concluded.signals.items():
         for records in partitions:
             for record in records:
                 data = CloudSignal.model_validate_json(record.value or b"").data
-                if isinstance(data, Alert | Rates | BudgetStates) and data.org != OWN_ORG:  # of heartbeats, not burn's
-                    found[topic, partition_for(data.org.encode(), deltas)].append(record.value or b"")
+                if isinstance(data, Alert | Rates | BudgetStates | Advice) and data.org != OWN_ORG:  # of heartbeats
+                    stage = "patterns" if isinstance(data, Advice) or _of_patterns(data) else "burn"
+                    lane = partition_for(data.org.encode(), PARTITIONS)
+                    found[stage, topic, lane].append(record.value or b"")
     return found
+
+
+def _of_patterns(data: Alert | Rates | BudgetStates) -> bool:
+    return isinstance(data, Alert) and data.rule in RULES
 
 
 def difference(again: Sequence[bytes], said: Sequence[bytes]) -> str:

@@ -150,7 +150,7 @@ def test_a_plan_is_its_seeds_alone() -> None:
     for seed in range(20):
         short = short_plan(seed=seed, session_sec=6)
         assert {fault.targets[0] for fault in short if fault.kind in {"kill", "kill mid-write"}} == set(PARTS)
-        assert kills_in(short) == 7
+        assert kills_in(short) == 8
 
 
 def test_a_plan_with_failpoints_visits_each_once() -> None:

@@ -174,6 +174,8 @@ class Traffic:
             data["user"] = f"{org}-user-{dice.randrange(6)}"
         if dice.random() < 0.3:
             data |= {"agent": f"{org}-agent-{dice.randrange(3)}", "run": f"run-{dice.randrange(10_000)}"}
+            if data["run"] < "run-3":  # some of them do the same again and again
+                data |= {"run": f"{org}-loop-{data['run'][-1]}", "tool": "search", "tool_call_hash": "same"}
         if dice.random() < 0.05:
             data["status"] = "error"
         if self.wide:

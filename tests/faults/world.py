@@ -24,6 +24,7 @@ from tests.faults.proxy import Proxy
 COMMANDS = {
     "rating": ("streams", "rating", "--instance"),
     "burn": ("streams", "burn", "--instance"),
+    "patterns": ("streams", "patterns", "--instance"),
     "sink": ("sinks",),
 }
 _NOTHING = threading.Event()

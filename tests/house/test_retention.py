@@ -40,4 +40,4 @@ def test_every_table_that_expires_is_in_the_document() -> None:
     table = r"CREATE TABLE IF NOT EXISTS (\w+)_store\n\((?:(?!CREATE TABLE).)*?^TTL .*?INTERVAL (\d+) DAY"
     found = re.findall(table, sql, re.DOTALL | re.MULTILINE)
     assert [f"| `{name}` | {days} days |" in TEXT for name, days in found] == [True] * len(found)
-    assert len(found) == sql.count("\nTTL ") == 4
+    assert len(found) == sql.count("\nTTL ") == 5

@@ -113,9 +113,10 @@ def test_an_output_goes_where_its_key_belongs_under_the_prefix() -> None:
 
 def test_a_stage_that_lost_its_own_state_does_not_go_on() -> None:
     """Rating's window and burn's checkpoints: who reads an empty topic of the same name does not know what it did."""
-    assert [state_topic(stage) for stage in ("rating", "burn", "counting")] == [
+    assert [state_topic(stage) for stage in ("rating", "burn", "patterns", "counting")] == [
         "internal.seen",
         "internal.checkpoints",
+        "internal.patterns",
         None,
     ]
     assert [state_topic("rating", source) for source in ("usage.events", "usage.adjustments", "usage.charges")] == [

@@ -15,6 +15,7 @@ from streams.rating.standing_charges import kept_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 TABLE_OF = {
+    "burnline.advice.v1": ("advice_store", 1),
     "burnline.rates.v1": ("burn_rates_store", 2),
     "burnline.budget_states.v1": ("budget_states_store", 1),
     "burnline.dead_letter.v1": ("dead_letters_store", 1),

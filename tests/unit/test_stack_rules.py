@@ -36,9 +36,10 @@ def said(place: StagePlace, next_offset: int, *, ago_sec: float = 0, policy: int
 
 def healthy() -> Seen:
     """A stack in which every stage has done all ten records of each partition it reads."""
-    names = ("kafka", "clickhouse", "rating", "burn", "sink", "notifier")
+    names = ("kafka", "clickhouse", "rating", "burn", "patterns", "sink", "notifier")
     spoken = {("notifier", *place): said(("notifier", *place), 10) for place in (LOG, *ALERTS)}
-    for stage, topic in (("rating", "usage.events"), ("burn", "internal.deltas"), ("sink", "internal.rated")):
+    stages = (("rating", "usage.events"), ("burn", "internal.deltas"), ("patterns", "internal.steps"))
+    for stage, topic in (*stages, ("sink", "internal.rated")):
         for partition in range(PARTITIONS):
             spoken[(stage, topic, partition)] = said((stage, topic, partition), 10)
     return Seen(
@@ -157,7 +158,7 @@ def test_waves_follow_the_way_of_an_event() -> None:
         ["rating"],
         ["sink"],
         ["rating"],
-        ["burn"],
+        ["burn", "patterns"],
         ["sink"],
     ]
     waited = {(stage, topic) for wave in WAVES for stage, topics in wave for topic in topics}

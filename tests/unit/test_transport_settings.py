@@ -58,7 +58,6 @@ def test_a_stage_needs_what_it_reads_and_writes() -> None:
         "alerts.budgets",
         "alerts.governance",
         "alerts.value",
-        "control.advice",
         "internal.checkpoints",
         "internal.deltas",
         "internal.heartbeats",

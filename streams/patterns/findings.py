@@ -1,0 +1,83 @@
+"""Findings of governance: what was seen that should not be, how often, and when last. Each opens one episode.
+
+A finding that is not seen again for a day of log time is over, at the floor.
+"""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from schemas.money import usd
+from schemas.periods import instant
+from streams.burn.messages import output_of
+from streams.patterns import drafts
+from streams.patterns.rows import Rows
+from streams.patterns.state import MOST_FINDINGS, Finding, FindingKey, PatternsState, touched
+from streams.ports import Output
+
+DAY_US = 86_400_000_000
+RULES = ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity")
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What is to be told of a finding; `{calls}` and `{spent}` in the sentence become its numbers."""
+
+    rule: str
+    level: str
+    subject: tuple[str, str, str]
+    sentence: str
+    labels: dict[str, str]
+    severity: Literal["info", "warning", "critical"] = "warning"
+    least_calls: int = 1
+
+
+def see(state: PatternsState, rows: Rows, places: list[int], seen: Seen) -> list[Output]:
+    """The rows belong to the finding; its alert where it opens now. Old events count for nothing."""
+    living = [place for place in places if rows.live[place]]
+    if not living:
+        return []
+    key: FindingKey = (seen.rule, *seen.subject, seen.level)
+    found = touched(state.findings, key, Finding, most=MOST_FINDINGS)
+    found.calls += sum(int(rows.events[place]) for place in living)
+    cost = found.micro * 1_000_000 + found.pico + sum(rows.cost_pico[place] for place in living)
+    found.micro, found.pico = divmod(cost, 1_000_000)
+    found.last_us = state.clock.lead_us
+    if found.calls < seen.least_calls or found.told:
+        return []
+    found.told = True
+    return tell(state, found, seen, spent=usd(cost))
+
+
+def tell(state: PatternsState, found: Finding, seen: Seen, *, spent: Decimal) -> list[Output]:
+    """The alert of a finding, with its numbers."""
+    alert = drafts.finding(
+        state,
+        rule=seen.rule,
+        level=seen.level,
+        subject=seen.subject,
+        value=Decimal(found.calls),
+        threshold=Decimal(seen.least_calls),
+        unit="count",
+        labels=seen.labels,
+        severity=seen.severity,
+        evidence={"calls": str(found.calls), "cost_usd": f"{spent:f}"},
+        message=seen.sentence.replace("{calls}", f"{found.calls:,}").replace("{spent}", drafts.cents(spent)),
+    )
+    fired = state.episodes.fire(drafts.owned(state, alert))
+    return [] if fired is None else [output_of(fired)]
+
+
+def resolve(state: PatternsState, *, floor_us: int) -> list[Output]:
+    """Closing alerts of what was not seen for a day; such findings are forgotten."""
+    for key in [key for key, found in state.findings.items() if found.last_us <= floor_us - DAY_US]:
+        del state.findings[key]
+    at = instant(state.clock.lead_us)
+    outputs = []
+    for rule in RULES:
+        for episode in state.episodes.of_rule(rule):
+            kind, _, name = episode[2].partition("/")
+            if (rule, episode[1], kind, name, episode[5]) not in state.findings:
+                because = "not seen for a day"
+                outputs.append(output_of(state.episodes.resolve(episode, at=at, why="calmed_down", because=because)))
+    return outputs

@@ -1,0 +1,150 @@
+"""Runs of agents as they go on: calls, tokens, cost, depth, fan-out, and whether they go round. Pure.
+
+Laws
+1. A run is what names it within an organisation, until nothing names it for `IDLE_US`; then it is over.
+2. A run goes round while its last calls repeat: of the last `LEAST_CALLS` to `LAST` tool calls (name and arguments)
+   at most a quarter are different ones, or its last `LAST` prompts are at most `FEW_PROMPTS` different ones.
+   Calls that failed do not count: retries are no loop. `since_us` and `base_micro` say where that began.
+3. Numbers of a run do not depend on how its events were cut into messages.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from schemas.money import PICO_PER_MICRO
+
+LAST = 24
+LEAST_CALLS = 12
+FEW_PROMPTS = 2
+MOST_AGENTS = 16
+IDLE_US = 1_800_000_000
+RunKey = tuple[str, str]
+"""org, run."""
+_FAILED = {"error", "cancelled", "blocked"}
+
+
+class Call(NamedTuple):
+    """What one event says of its run."""
+
+    ts_us: int
+    live: bool
+    cost_pico: int
+    input_tokens: int
+    output_tokens: int
+    status: str | None
+    http_status: int
+    step: int
+    estimated_tokens: int
+    unpriced: bool
+    agent: str | None
+    tool: str | None
+    tool_call_hash: str | None
+    prompt: str | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it came to nothing, so that trying again is no loop."""
+        return self.status in _FAILED or self.http_status >= 400
+
+
+class Ring(msgspec.Struct, array_like=True):
+    """The newest things that a run did, oldest first, and since when they repeat."""
+
+    last: list[tuple[str, int, int]] = msgspec.field(default_factory=list)  # what, event time, cost before it
+    since_us: int = 0  # 0 = they do not
+    base_micro: int = 0
+
+    def add(self, what: str, ts_us: int, before_micro: int, *, most: int, least: int) -> None:
+        """One more; it repeats where the newest (at least `least`) are at most a quarter, and `most`, different."""
+        self.last.append((what, ts_us, before_micro))
+        del self.last[:-LAST]
+        different = len({one for one, _, _ in self.last})
+        if len(self.last) < least or different > min(most, len(self.last) // 4):
+            self.since_us = 0
+        elif self.since_us == 0:
+            self.since_us, self.base_micro = self.last[0][1], self.last[0][2]
+
+
+class Run(msgspec.Struct, array_like=True):
+    """One run as far as it went; times in microseconds since 1970."""
+
+    org: str
+    run: str
+    first_us: int
+    last_us: int
+    heard_us: int  # log time of its newest event
+    live: bool = False
+    team: str | None = None
+    user: str | None = None
+    agent: str | None = None
+    credential: str | None = None
+    template: str | None = None
+    model: str | None = None
+    calls: int = 0
+    failed: int = 0
+    unpriced: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    most_input_tokens: int = 0
+    estimated_tokens: int = 0
+    micro: int = 0
+    pico: int = 0  # of the cost: micro-USD, and 0 <= pico < 10**6, as no integer of 64 bits holds every sum
+    depth: int = 0
+    tool_calls: int = 0
+    agents: list[str] = msgspec.field(default_factory=list)
+    tools: Ring = msgspec.field(default_factory=Ring)
+    prompts: Ring = msgspec.field(default_factory=Ring)
+    advice: str = ""  # what was last advised
+    said_calls: int = 0  # at how many calls its end was last predicted
+
+    def add(self, call: Call, *, log_us: int) -> None:
+        """One more event of the run."""
+        before = self.micro
+        self.first_us, self.last_us = min(self.first_us, call.ts_us), max(self.last_us, call.ts_us)
+        self.heard_us, self.live = max(self.heard_us, log_us), self.live or call.live
+        self.calls += 1
+        self.failed += call.failed
+        self.unpriced += call.unpriced
+        self.input_tokens += call.input_tokens
+        self.output_tokens += call.output_tokens
+        self.most_input_tokens = max(self.most_input_tokens, call.input_tokens)
+        self.estimated_tokens += call.estimated_tokens
+        self.micro, self.pico = divmod(self.cost_pico() + call.cost_pico, PICO_PER_MICRO)
+        self.depth = max(self.depth, call.step)
+        if call.agent is not None and call.agent not in self.agents and len(self.agents) < MOST_AGENTS:
+            self.agents.append(call.agent)
+        if call.failed:
+            return
+        if call.tool_call_hash is not None:
+            self.tool_calls += 1
+            self.tools.add(f"{call.tool or ''} {call.tool_call_hash}", call.ts_us, before, most=LAST, least=LEAST_CALLS)
+        if call.prompt is not None:
+            self.prompts.add(call.prompt, call.ts_us, before, most=FEW_PROMPTS, least=LAST)
+
+    def cost_pico(self) -> int:
+        """What it has cost, exact."""
+        return self.micro * PICO_PER_MICRO + self.pico
+
+    def resend_amplification(self) -> float:
+        """How many times its largest input all of its input is: what a growing context sent again and again costs."""
+        return self.input_tokens / self.most_input_tokens if self.most_input_tokens else 0.0
+
+    def loop(self) -> "Loop | None":
+        """How it goes round now; None where it does not."""
+        for what, ring in (("tool calls", self.tools), ("prompts", self.prompts)):
+            if ring.since_us:
+                different = len({one for one, _, _ in ring.last})
+                cost = self.micro - ring.base_micro
+                return Loop(what, different, len(ring.last), self.last_us - ring.since_us, cost)
+        return None
+
+
+class Loop(NamedTuple):
+    """A run that goes round: so many different ones of its last tool calls or prompts, for so long, at this cost."""
+
+    what: str
+    different: int
+    of: int
+    lasts_us: int
+    cost_micro: int

@@ -1,0 +1,114 @@
+"""Shares of a day's spending: what belongs to nobody, and what has no known price.
+
+Laws
+1. The day is the last 24 hours of log time, in cells of an hour; every live event counts, named or not.
+2. Where an organisation has a rule of governance a share is judged each minute at the floor. It opens one episode,
+   which ends when it is met again.
+"""
+
+from decimal import Decimal
+
+import numpy as np
+
+from schemas.governance import GovernanceRule
+from schemas.periods import instant
+from schemas.signals import Alert
+from streams.burn.messages import output_of
+from streams.patterns import drafts
+from streams.patterns.rows import Rows
+from streams.patterns.state import MOST_ORGS, Day, PatternsState, touched
+from streams.ports import Output
+
+HOURS = 24
+LEAST_UNPRICED = 100
+_HOUR_US = 3_600_000_000
+
+
+def take(state: PatternsState, rows: Rows) -> None:
+    """The rows are in the day of their organisation."""
+    hour = state.clock.lead_us // _HOUR_US
+    owned, unpriced = rows.truth("owned"), rows.truth("unpriced")
+    micro = rows.ints("cost_micro_usd")
+    for (org,), places in rows.groups(within=rows.live):
+        some = np.array(places)
+        events, cost = rows.events[some], micro[some]
+        day = touched(state.days, org, Day, most=MOST_ORGS)
+        if not day.hours or day.hours[-1][0] < hour:
+            day.hours.append((hour, 0, 0, 0, 0))
+        at, calls, without, spent, nobodys = day.hours[-1]
+        day.hours[-1] = (
+            at,
+            calls + int(events.sum()),
+            without + int(events[unpriced[some]].sum()),
+            spent + int(cost.sum()),
+            nobodys + int(cost[~owned[some]].sum()),
+        )
+
+
+def judge(state: PatternsState, *, floor_us: int) -> list[Output]:
+    """What opens and what ends at this floor."""
+    if state.policies is None:
+        return []
+    outputs: list[Output] = []
+    first = floor_us // _HOUR_US - HOURS
+    for org in sorted(state.days):
+        day = state.days[org]
+        day.hours = [one for one in day.hours if one[0] > first]
+        calls, without, spent, nobodys = (sum(one[at] for one in day.hours) for at in range(1, 5))
+        rule = state.policies.governance.get(org)
+        if rule is None:
+            continue
+        found = {
+            "ownership": _ownership(state, org, rule, spent, nobodys),
+            "unpriced_share": _unpriced(state, org, rule, calls, without),
+        }
+        for name, alert in found.items():
+            outputs += _say(state, org, name, alert)
+    state.days = {org: day for org, day in state.days.items() if day.hours}
+    return outputs
+
+
+def _say(state: PatternsState, org: str, rule: str, alert: Alert | None) -> list[Output]:
+    key = (rule, org, f"org/{org}", "", "", "share")
+    if alert is not None:
+        fired = state.episodes.fire(alert)
+        return [] if fired is None else [output_of(fired)]
+    if key not in state.episodes.open:
+        return []
+    at = instant(state.clock.lead_us)
+    return [output_of(state.episodes.resolve(key, at=at, why="calmed_down", because="the share is met again"))]
+
+
+def _ownership(state: PatternsState, org: str, rule: GovernanceRule, spent: int, nobodys: int) -> Alert | None:
+    all_usd, open_usd = drafts.micro_usd(spent), drafts.micro_usd(nobodys)
+    allowed = all_usd * (1 - rule.least_owned_share)
+    if not rule.enabled or open_usd < rule.owned_least_usd or open_usd <= allowed:
+        return None
+    return drafts.finding(
+        state,
+        rule="ownership",
+        level="share",
+        subject=(org, "org", org),
+        value=open_usd,
+        threshold=max(allowed, rule.owned_least_usd),
+        unit="usd",
+        evidence={"spent_usd": f"{all_usd:f}", "owned_share": f"{1 - float(open_usd / all_usd):.4f}"},
+        message=f"{drafts.cents(open_usd)} of {drafts.cents(all_usd)} USD of the last day belong to no team and no "
+        f"user; policy wants {float(rule.least_owned_share):.1%} to belong to somebody",
+    )
+
+
+def _unpriced(state: PatternsState, org: str, rule: GovernanceRule, calls: int, without: int) -> Alert | None:
+    if not rule.enabled or without < LEAST_UNPRICED or Decimal(without) <= calls * rule.most_unpriced_share:
+        return None
+    return drafts.finding(
+        state,
+        rule="unpriced_share",
+        level="share",
+        subject=(org, "org", org),
+        value=Decimal(without),
+        threshold=calls * rule.most_unpriced_share,
+        unit="count",
+        evidence={"calls": str(calls), "unpriced_share": f"{without / calls:.4f}"},
+        message=f"{without:,} of {calls:,} calls of the last day have no known price, so budgets do not see them",
+    )

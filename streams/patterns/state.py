@@ -1,0 +1,154 @@
+"""Everything that patterns knows about one partition of `internal.steps`; a pure function of its log up to one offset.
+
+What is remembered of each kind is bounded: the one that was not heard of for the longest is forgotten first.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from streams.burn.clock import Clock
+from streams.burn.episodes import EpisodeBytes, Episodes
+from streams.burn.table import Table
+from streams.kept import Kept
+from streams.patterns.in_force import InForceHere
+from streams.patterns.runs import Run, RunKey
+from streams.patterns.templates import Template
+
+TOPIC = "internal.patterns"
+MOST_RUNS = 20_000
+MOST_TEMPLATES = 2_000
+MOST_KEYS = 20_000
+MOST_FINDINGS = 20_000
+MOST_ORGS = 10_000
+MOST_MODELS = 2_000
+TemplateKey = tuple[str, str]
+"""org, task template."""
+FindingKey = tuple[str, str, str, str, str]
+"""rule, org, kind, name, level."""
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class KeyUse(msgspec.Struct, array_like=True):
+    """What a key was used for: models and regions, newest last, and in how many minutes (stolen_keys.py)."""
+
+    models: list[str] = msgspec.field(default_factory=list)
+    regions: list[str] = msgspec.field(default_factory=list)
+    active_min: int = 0
+    last_min: int = 0
+    strange_min: int = 0  # since when it is used for what it never was, minutes since 1970
+    strange_micro: int = 0
+
+
+class Finding(msgspec.Struct, array_like=True):
+    """How often something was seen that should not be, what it cost, and its newest log time (findings.py)."""
+
+    calls: int = 0
+    micro: int = 0
+    pico: int = 0
+    last_us: int = 0
+    told: bool = False
+
+
+class Day(msgspec.Struct, array_like=True):
+    """The hours of an organisation: hour, calls, those without a price, micro-USD, and nobody's of it (shares.py)."""
+
+    hours: list[tuple[int, int, int, int, int]] = msgspec.field(default_factory=list)
+
+
+class Generation(msgspec.Struct, array_like=True):
+    """Five minutes of a model: calls, refusals, in which minutes; of each key tokens and refusals (throttling.py)."""
+
+    number: int
+    calls: int = 0
+    refused: int = 0
+    minutes: list[int] = msgspec.field(default_factory=list)
+    keys: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
+
+
+class Throttle(msgspec.Struct, array_like=True):
+    """The newest generations of a model."""
+
+    generations: list[Generation] = msgspec.field(default_factory=list)
+
+
+class Cross(msgspec.Struct):
+    """The state as it is written."""
+
+    clock: Clock
+    policy_offset: int
+    resolved_us: int
+    episodes: list[EpisodeBytes]
+    runs: list[Run]
+    templates: list[tuple[TemplateKey, Template]]
+    keys: list[tuple[tuple[str, str], KeyUse]]
+    findings: list[tuple[FindingKey, Finding]]
+    days: list[tuple[str, Day]]
+    throttles: list[tuple[tuple[str, str, str], Throttle]]
+
+
+@dataclass(slots=True)
+class PatternsState:
+    """The state of one partition. `policies` are those at `policy_offset`; None until the policy log was asked."""
+
+    clock: Clock = field(default_factory=Clock)
+    policy_offset: int = -1
+    policies: InForceHere | None = None
+    resolved_us: int = 0  # floor up to which what has calmed down was looked for
+    episodes: Episodes = field(default_factory=Episodes)
+    runs: dict[RunKey, Run] = field(default_factory=dict)
+    templates: dict[TemplateKey, Template] = field(default_factory=dict)
+    keys: dict[tuple[str, str], KeyUse] = field(default_factory=dict)  # by org and credential
+    findings: dict[FindingKey, Finding] = field(default_factory=dict)
+    days: dict[str, Day] = field(default_factory=dict)  # by org
+    throttles: dict[tuple[str, str, str], Throttle] = field(default_factory=dict)  # by org, provider, model
+
+    def tables(self) -> Mapping[str, Table[Any]]:
+        """None: what is remembered is small, and written whole."""
+        return {}
+
+    def cross(self) -> bytes:
+        """All of it, as bytes that depend on nothing but the state."""
+        clock = Clock(
+            self.clock.lanes, dict(sorted(self.clock.times_us.items())), self.clock.lead_us, self.clock.floor_us
+        )
+        return msgspec.msgpack.encode(
+            Cross(
+                clock=clock,
+                policy_offset=self.policy_offset,
+                resolved_us=self.resolved_us,
+                episodes=self.episodes.to_state(),
+                runs=list(self.runs.values()),
+                templates=list(self.templates.items()),
+                keys=list(self.keys.items()),
+                findings=list(self.findings.items()),
+                days=list(self.days.items()),
+                throttles=list(self.throttles.items()),
+            )
+        )
+
+    def take_cross(self, raw: bytes) -> None:
+        """The state is what the bytes say. Raises: msgspec.MsgspecError: they say nothing."""
+        found = msgspec.msgpack.decode(raw, type=Cross)
+        self.clock, self.policy_offset, self.resolved_us = found.clock, found.policy_offset, found.resolved_us
+        self.episodes.from_state(found.episodes)
+        self.runs = {(one.org, one.run): one for one in found.runs}
+        self.templates = dict(found.templates)
+        self.keys, self.findings = dict(found.keys), dict(found.findings)
+        self.days, self.throttles = dict(found.days), dict(found.throttles)
+        self.policies = None
+
+
+KEPT = Kept(TOPIC, PatternsState)
+
+
+def touched(held: dict[K, V], key: K, fresh: Callable[[], V], *, most: int) -> V:
+    """What is remembered of the key, which is now the newest; the oldest is forgotten where there are too many."""
+    one = held.pop(key, None)
+    held[key] = one = fresh() if one is None else one
+    if len(held) > most:
+        del held[next(iter(held))]
+    return one

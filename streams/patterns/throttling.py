@@ -1,0 +1,121 @@
+"""Models that refuse calls (429) because too many are made: since when, and who crowds out whom.
+
+Laws
+1. Two generations of five minutes of log time are looked at. Refusals must be enough, a large enough share of calls,
+   and in several minutes: a minute of retries says nothing.
+2. Named are the key that used most tokens and the one that was refused most often.
+"""
+
+from decimal import Decimal
+
+from schemas.periods import instant
+from schemas.signals import Alert
+from streams.burn.messages import output_of
+from streams.patterns import drafts
+from streams.patterns.rows import Rows
+from streams.patterns.state import MOST_MODELS, Generation, PatternsState, Throttle, touched
+from streams.ports import Output
+
+GENERATION_US = 300_000_000
+LEAST_REFUSED = 30
+LEAST_MINUTES = 4
+MOST_KEYS = 32
+REFUSED = 429
+_MINUTE_US = 60_000_000
+Named = tuple[str, str, str]
+"""org, provider, model."""
+
+
+def take(state: PatternsState, rows: Rows) -> list[Output]:
+    """Models that are found to refuse too much with these rows. Those that never refuse are not remembered."""
+    if not rows.has("http_status"):
+        return []
+    status = rows.ints("http_status").tolist()
+    outputs: list[Output] = []
+    keys = rows.texts("credential")
+    tokens = (rows.ints("input_tokens") + rows.ints("output_tokens")).tolist()
+    for (org, provider, model), places in rows.groups("provider", "model", within=rows.live):
+        name = (org, provider, model)
+        refused = [place for place in places if status[place] == REFUSED]
+        if not refused and name not in state.throttles:
+            continue
+        held = touched(state.throttles, name, Throttle, most=MOST_MODELS)
+        now = _now(held, state.clock.lead_us)
+        now.calls += len(places)
+        now.refused += len(refused)
+        minute = state.clock.lead_us // _MINUTE_US
+        if refused and minute not in now.minutes:
+            now.minutes.append(minute)
+        for place in places:
+            key = keys[place]
+            if key is not None and (key in now.keys or len(now.keys) < MOST_KEYS):
+                used, no = now.keys.get(key, (0, 0))
+                now.keys[key] = (used + tokens[place], no + (status[place] == REFUSED))
+        alert = _judge(state, name, held)
+        fired = None if alert is None else state.episodes.fire(alert)
+        outputs += [] if fired is None else [output_of(fired)]
+    return outputs
+
+
+def _now(held: Throttle, lead_us: int) -> Generation:
+    """The generation of now; only it and the one before are kept."""
+    number = lead_us // GENERATION_US
+    held.generations = [one for one in held.generations if one.number >= number - 1]
+    if not held.generations or held.generations[-1].number < number:
+        held.generations.append(Generation(number))
+    return held.generations[-1]
+
+
+def _judge(state: PatternsState, name: Named, held: Throttle) -> Alert | None:
+    org, provider, model = name
+    calls, refused = sum(one.calls for one in held.generations), sum(one.refused for one in held.generations)
+    minutes = sum(len(one.minutes) for one in held.generations)
+    rule = None if state.policies is None else state.policies.rule(org)
+    if rule is None or not rule.enabled or refused < LEAST_REFUSED or minutes < LEAST_MINUTES:
+        return None
+    if Decimal(refused) <= calls * rule.most_throttled_share:
+        return None
+    crowding, crowded = _who(held)
+    return drafts.finding(
+        state,
+        rule="throttled",
+        level=provider,
+        subject=(org, "model", model),
+        value=Decimal(refused),
+        threshold=calls * rule.most_throttled_share,
+        unit="count",
+        labels={"provider": provider},
+        evidence={"calls": str(calls), "refused": str(refused), "crowding": crowding, "crowded": crowded},
+        message=f"{provider} refuses {refused:,} of {calls:,} calls of {model} (429); key {crowding} uses most of it, "
+        f"key {crowded} is refused most often",
+    )
+
+
+def _who(held: Throttle) -> tuple[str, str]:
+    """The key that used most tokens, and the one that was refused most often; '?' where none was named."""
+    sums: dict[str, tuple[int, int]] = {}
+    for one in held.generations:
+        for key, (used, no) in one.keys.items():
+            before = sums.get(key, (0, 0))
+            sums[key] = (before[0] + used, before[1] + no)
+    if not sums:
+        return "?", "?"
+    return max(sorted(sums), key=lambda key: sums[key][0]), max(sorted(sums), key=lambda key: sums[key][1])
+
+
+def resolve(state: PatternsState, *, floor_us: int) -> list[Output]:
+    """Closing alerts of models that refuse no more; those without a refusal for two generations are forgotten."""
+    oldest = floor_us // GENERATION_US - 1
+    for name in [name for name, held in state.throttles.items() if not _refuses(held, oldest)]:
+        del state.throttles[name]
+    at = instant(state.clock.lead_us)
+    outputs = []
+    for key in state.episodes.of_rule("throttled"):
+        if (key[1], key[5], key[2].partition("/")[2]) not in state.throttles:
+            because = "no call is refused any more"
+            outputs.append(output_of(state.episodes.resolve(key, at=at, why="calmed_down", because=because)))
+    return outputs
+
+
+def _refuses(held: Throttle, oldest: int) -> bool:
+    return any(one.refused and one.number >= oldest for one in held.generations)

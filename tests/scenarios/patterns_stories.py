@@ -1,0 +1,187 @@
+"""What happens to an organisation, as slim rows: what must be found, and what looks like it and must not be."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.scenarios.burn_log import HOUR, MINUTE, SEC, us
+from tests.scenarios.steps_log import Step, call
+
+AT = us("2026-11-22T09:00:00")
+Tables = tuple[Mapping[str, Any], ...]
+GOVERNANCE: Tables = ({"kind": "governance_rule", "least_owned_share": "0.95"},)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """An event script and the findings that it leads to: (rule, entity type, entity)."""
+
+    steps: Callable[[], Iterator[Step]]
+    found: tuple[tuple[str, str, str], ...] = ()
+    policies: Tables = ()
+    every_us: int = 10 * SEC
+
+
+def loop(*, lasts_sec: int, usd: float = 0.02, status: str = "ok", tools: int = 1, **said: Any) -> Iterator[Step]:
+    """A run that makes the same few tool calls, one every two seconds."""
+    for number in range(lasts_sec // 2):
+        yield call(AT + number * 2 * SEC, usd=usd, run="r", agent="fixer", tool="search", status=status,
+                   tool_call_hash=f"h{number % tools}", step=number, **said)  # fmt: skip
+
+
+def busy_run(*, calls: int = 400) -> Iterator[Step]:
+    """A long honest run: every tool call and every prompt is another one."""
+    for number in range(calls):
+        yield call(AT + number * SEC, usd=0.05, run="long", tool="edit", tool_call_hash=f"h{number}",
+                   prompt_fingerprint=f"p{number}", input_tokens=1000 * number)  # fmt: skip
+
+
+def same_prompt() -> Iterator[Step]:
+    """A run without tools that asks the same again and again."""
+    for number in range(120):
+        yield call(AT + number * 2 * SEC, usd=0.05, run="r", prompt_fingerprint=f"p{number % 2}")
+
+
+def sampling() -> Iterator[Step]:
+    """An evaluation that draws ten samples for each of many prompts."""
+    for number in range(300):
+        yield call(AT + number * SEC, usd=0.05, run="eval", prompt_fingerprint=f"p{number // 10}")
+
+
+def nightly_batch() -> Iterator[Step]:
+    """One run that works through a list, the same tool on other things."""
+    for number in range(1000):
+        yield call(AT + number * SEC // 2, usd=0.03, run="night", tool="label", tool_call_hash=f"row{number}")
+
+
+def templated(*, last_usd: float) -> Iterator[Step]:
+    """Twenty runs of a template that cost about a dollar, and one more."""
+    for run in range(20):
+        for step in range(10):
+            yield call(AT + run * 2 * MINUTE + step * SEC, usd=0.09 + run / 1000, run=f"t{run}", task_template="fix")
+    late = AT + 3 * HOUR
+    for step in range(40):
+        yield call(late + step * SEC, usd=last_usd / 40, run="last", task_template="fix")
+
+
+def key_use(*, minutes: int = 240, credential: str = "k1", model: str = "gpt-4o",  # noqa: PLR0913  a story
+            region: str | None = "eu-west-1",
+            at_us: int = AT, usd: float = 0.01) -> Iterator[Step]:  # fmt: skip
+    """A key that is used once a minute."""
+    for minute in range(minutes):
+        yield call(at_us + minute * MINUTE, usd=usd, credential=credential, model=model, region=region)
+
+
+def then_elsewhere(*, model: str = "gpt-4.5", region: str | None = "ap-south-1", usd: float = 0.1) -> Iterator[Step]:
+    """A known key, then for five minutes what it is said to use."""
+    yield from key_use()
+    yield from key_use(minutes=5, model=model, region=region, at_us=AT + 241 * MINUTE, usd=usd)
+
+
+def rotated() -> Iterator[Step]:
+    """A key is replaced by a new one, which is used from another region with another model."""
+    yield from key_use()
+    yield from key_use(
+        minutes=60, credential="k2", model="gpt-4.5", region="ap-south-1", at_us=AT + 241 * MINUTE, usd=1
+    )
+
+
+def refused(*, minutes: int) -> Iterator[Step]:
+    """One key uses most of a model, another is refused four times in ten, for so many minutes."""
+    for second in range(minutes * 60):
+        yield call(AT + second * SEC, credential="big", input_tokens=50_000)
+        refuses = second % 5 < 2
+        yield call(AT + second * SEC, credential="small", input_tokens=0 if refuses else 500, usd=0,
+                   http_status=429 if refuses else 200, status="error" if refuses else "ok")  # fmt: skip
+
+
+def classed(region: str | None, data_class: str = "pii") -> Iterator[Step]:
+    """Calls with data of a class, processed in a region."""
+    for second in range(20):
+        yield call(AT + second * SEC, credential="k", team="code", region=region, data_class=data_class)
+
+
+def owned_by(*, nobodys_usd: float, somebodys_usd: float) -> Iterator[Step]:
+    """What somebody spends and what nobody does; of the latter events that name nothing, as sums."""
+    for minute in range(30):
+        at = AT + minute * MINUTE
+        yield call(at, usd=somebodys_usd / 30, credential="k")
+        yield call(at, usd=nobodys_usd / 30, owned=False, events=10, provider=None, model=None)
+
+
+def unpriced(*, calls: int) -> Iterator[Step]:
+    """A thousand calls, some of them of a model without a price."""
+    for number in range(1000):
+        yield call(AT + number * SEC, credential="k", unpriced=number < calls, model="new" if number < calls else "old")
+
+
+EU: Tables = ({"kind": "governance_rule", "data_regions": {"pii": ("eu-*",)}},)
+APPROVED: Tables = ({"kind": "governance_rule", "approved_models": ("gpt-4o*",), "approved_agents": ("fix*",)},)
+REGISTERED: Tables = (
+    {"kind": "governance_rule", "registered": ("credential",)},
+    {"kind": "credential", "id": "k1"},
+)
+
+FOUND: dict[str, Story] = {
+    "a loop of one tool call": Story(steps=lambda: loop(lasts_sec=180), found=(("runaway", "run", "r"),)),
+    "a loop of three": Story(steps=lambda: loop(lasts_sec=240, tools=3), found=(("runaway", "run", "r"),)),
+    "a loop without a price": Story(steps=lambda: loop(lasts_sec=180, usd=0, unpriced=True),
+                                    found=(("runaway", "run", "r"),)),
+    "the same prompt": Story(steps=same_prompt, found=(("runaway", "run", "r"),)),
+    "a run far dearer than its like": Story(steps=lambda: templated(last_usd=9), found=(("dear_run", "run", "last"),),
+                                            every_us=MINUTE),
+    "a stolen key": Story(steps=then_elsewhere, found=(("stolen_key", "credential", "k1"),), every_us=MINUTE),
+    "refused calls": Story(steps=lambda: refused(minutes=6), found=(("throttled", "model", "gpt-4o"),)),
+    "data abroad": Story(steps=lambda: classed("us-east-1"), policies=EU, found=(("sovereignty", "team", "code"),)),
+    "data nobody knows where": Story(steps=lambda: classed(None), policies=EU,
+                                     found=(("sovereignty", "team", "code"),)),
+    "a model nobody approved": Story(steps=lambda: key_use(minutes=3, model="llama"), policies=APPROVED,
+                                     found=(("unapproved", "model", "llama"),)),
+    "an agent nobody approved": Story(steps=lambda: loop(lasts_sec=20, credential="k"), policies=(
+        {"kind": "governance_rule", "approved_agents": ("reviewer",)},), found=(("unapproved", "agent", "fixer"),)),
+    "a key that is in no directory": Story(steps=lambda: key_use(minutes=3, credential="k9"), policies=REGISTERED,
+                                           found=(("unregistered", "credential", "k9"),)),
+    "spending of nobody": Story(steps=lambda: owned_by(nobodys_usd=30, somebodys_usd=70), policies=GOVERNANCE,
+                                found=(("ownership", "org", "acme"),), every_us=MINUTE),
+    "calls without a price": Story(steps=lambda: unpriced(calls=200), policies=GOVERNANCE,
+                                   found=(("unpriced_share", "org", "acme"),), every_us=MINUTE),
+    "callers who claim": Story(
+        steps=lambda: (call(AT + n * SEC, credential="k", claims="end_user,user") for n in range(150)),
+        policies=GOVERNANCE, found=(("claimed_identity", "credential", "k"),)),
+}  # fmt: skip
+
+LOOK_ALIKES: dict[str, Story] = {
+    "retries for a minute": Story(steps=lambda: loop(lasts_sec=60)),
+    "retries that fail for ten minutes": Story(steps=lambda: loop(lasts_sec=600, status="error")),
+    "a loop that costs nothing": Story(steps=lambda: loop(lasts_sec=600, usd=0.0001)),
+    "a loop of long ago": Story(steps=lambda: loop(lasts_sec=600, live=False)),
+    "a long honest run": Story(steps=busy_run),
+    "an evaluation of many samples": Story(steps=sampling),
+    "a nightly batch": Story(steps=nightly_batch),
+    "a run of its template's usual cost": Story(steps=lambda: templated(last_usd=1.3), every_us=MINUTE),
+    "a run three times as dear": Story(steps=lambda: templated(last_usd=3), every_us=MINUTE),
+    "a model migration": Story(steps=lambda: then_elsewhere(region="eu-west-1"), every_us=MINUTE),
+    "a failover to another region": Story(steps=lambda: then_elsewhere(model="gpt-4o"), every_us=MINUTE),
+    "a migration that policy announced": Story(
+        steps=then_elsewhere, every_us=MINUTE,
+        policies=({"kind": "governance_rule", "approved_models": ("gpt-4o", "gpt-4.5")},)),
+    "a region that is not said": Story(steps=lambda: then_elsewhere(region=None), every_us=MINUTE),
+    "a key rotation": Story(steps=rotated, every_us=MINUTE),
+    "a new key": Story(steps=lambda: key_use(minutes=30, credential="new", model="gpt-4.5"), every_us=MINUTE),
+    "a stray call elsewhere": Story(steps=lambda: then_elsewhere(usd=0.001), every_us=MINUTE),
+    "refusals of two minutes": Story(steps=lambda: refused(minutes=2)),
+    "data at home": Story(steps=lambda: classed("eu-central-1"), policies=EU),
+    "data of another class": Story(steps=lambda: classed("us-east-1", data_class="public"), policies=EU),
+    "an approved model": Story(steps=lambda: key_use(minutes=3, model="GPT-4o-mini"), policies=APPROVED),
+    "a model where nothing is approved or refused": Story(steps=lambda: key_use(minutes=3, model="x"),
+                                                          policies=GOVERNANCE),
+    "a key of the directory": Story(steps=lambda: key_use(minutes=3), policies=REGISTERED),
+    "a little of nobody": Story(steps=lambda: owned_by(nobodys_usd=3, somebodys_usd=97), policies=GOVERNANCE,
+                                every_us=MINUTE),
+    "spending of nobody without a rule": Story(steps=lambda: owned_by(nobodys_usd=30, somebodys_usd=70),
+                                               every_us=MINUTE),
+    "a few calls without a price": Story(steps=lambda: unpriced(calls=40), policies=GOVERNANCE, every_us=MINUTE),
+    "an end user that a gateway names": Story(
+        steps=lambda: (call(AT + n * SEC, credential="k", claims="end_user") for n in range(150)),
+        policies=GOVERNANCE),
+}  # fmt: skip

@@ -1,0 +1,114 @@
+"""Stories of runs and governance: each finds what it must, those that look alike find nothing."""
+
+import pytest
+
+from schemas.signals import Alert
+from tests.scenarios.burn_log import HOUR, MINUTE, SEC
+from tests.scenarios.patterns_stories import AT, FOUND, LOOK_ALIKES, Story, loop, templated
+from tests.scenarios.steps_log import Step, StepLog, advice, alerts, call, new_lane, policies, run
+
+
+def told(story: Story, *, quiet_us: int = 0) -> list[Alert]:
+    """The alerts of a story, in order, and of so much silence after it."""
+    log = StepLog()
+    log.tell(story.steps(), every_us=story.every_us)
+    end = log.records[-1].append_time_us
+    for after in range(0, quiet_us + 1, 10 * MINUTE):
+        log.tick(end + after + MINUTE)
+    return alerts(run(new_lane(policies(*story.policies)), log.records))
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_must_be_found_is_found_once_and_ends(name: str) -> None:
+    """One episode each, told once, and resolved when it is over for a day."""
+    story = FOUND[name]
+    found = told(story, quiet_us=26 * HOUR)
+    fired = [alert for alert in found if alert.status == "firing"]
+    assert tuple((alert.rule, alert.entity_type, alert.entity_id) for alert in fired) == story.found
+    assert [(alert.alert_id, alert.seq, alert.status) for alert in found if alert not in fired] == [
+        (alert.alert_id, 2, "resolved") for alert in fired
+    ]
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_what_only_looks_alike_is_not_told(name: str) -> None:
+    """Neither while it happens nor in the hours after it."""
+    assert told(LOOK_ALIKES[name], quiet_us=2 * HOUR) == []
+
+
+def test_a_loop_is_found_within_three_minutes_and_a_stop_advised() -> None:
+    """The alert and the advice are in one message, and the advice ends by itself."""
+    log = StepLog()
+    log.tell(loop(lasts_sec=300), every_us=SEC)
+    outputs = run(new_lane(policies()), log.records)
+    (alert,) = alerts(outputs)
+    (said,) = advice(outputs)
+    assert (alert.at.timestamp() * SEC - AT) / MINUTE <= 3
+    assert (said.advice, said.rule, said.alert_id, said.at) == ("stop", "runaway", alert.alert_id, alert.at)
+    assert (said.valid_until - said.at).total_seconds() == 600
+    assert (alert.evidence["different"], alert.evidence["repeats"], alert.labels["agent"]) == (
+        "1", "tool calls", "fixer",
+    )  # fmt: skip
+
+
+def test_a_run_that_goes_on_otherwise_may_continue() -> None:
+    """When it goes round no more the alert is resolved, and the advice taken back."""
+    log = StepLog()
+    after = (
+        call(AT + 300 * SEC + n * 2 * SEC, run="r", tool="edit", tool_call_hash=f"new{n}", usd=0.02) for n in range(60)
+    )
+    log.tell([*loop(lasts_sec=300), *after], every_us=SEC)
+    outputs = run(new_lane(policies()), log.records)
+    assert [alert.status for alert in alerts(outputs)] == ["firing", "resolved"]
+    assert [said.advice for said in advice(outputs)] == ["stop", "continue"]
+
+
+def test_the_end_of_a_run_is_foretold_from_its_like() -> None:
+    """At 4, 8, 16 ... calls, once eight runs of the template are known; a dear one is asked about."""
+    said = {}
+    for usd in (1.3, 9):
+        log = StepLog()
+        log.tell(templated(last_usd=usd), every_us=20 * SEC)
+        outputs = run(new_lane(policies()), log.records)
+        said[usd] = [one for one in advice(outputs) if one.entity_id == "last"]
+    assert [one.advice for one in said[1.3]] == ["continue", "continue"]
+    assert [one.advice for one in said[9]][-1] == "ask_owner"
+    first = said[1.3][0]
+    assert first.like_runs == 20
+    assert first.expected_usd is not None
+    assert 0.9 <= first.expected_usd <= 1.3
+
+
+def test_a_rule_that_is_switched_off_is_silent() -> None:
+    """No loop, no advice, no finding where the organisation wants none."""
+    for story in (
+        Story(steps=lambda: loop(lasts_sec=300), policies=({"kind": "run_rule", "enabled": False},)),
+        Story(
+            steps=FOUND["refused calls"].steps,
+            policies=({"kind": "governance_rule", "enabled": False},),
+        ),
+        Story(
+            steps=FOUND["a stolen key"].steps,
+            policies=({"kind": "governance_rule", "stolen_keys": False},),
+            every_us=MINUTE,
+        ),
+    ):
+        assert told(story) == []
+
+
+def test_who_crowds_out_whom_is_named() -> None:
+    """The key that uses most, and the one that is refused most often."""
+    fired = told(FOUND["refused calls"])[0]
+    assert (fired.evidence["crowding"], fired.evidence["crowded"]) == ("big", "small")
+
+
+def test_costs_beyond_64_bits_are_kept() -> None:
+    """Sums of a run stay exact however large, and survive a checkpoint."""
+    steps: list[Step] = [call(AT + n * SEC, usd=999_999, run="r") for n in range(100)]
+    log = StepLog()
+    log.tell(steps)
+    lane = new_lane(policies())
+    run(lane, log.records)
+    held = lane.state.runs["acme", "r"]
+    assert held.cost_pico() == 100 * 999_999 * 10**12
+    assert lane.state.cross()
