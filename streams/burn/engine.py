@@ -12,7 +12,7 @@ Order within a message, which is the order of what it says:
    when the floor is past a minute, the anomalies of that minute, and of what came late;
 5. when the floor has moved: period ends, and forecasts of budgets whose turn it is; when it has reached a new minute:
    what has calmed down; a new hour: housekeeping;
-6. when the lead has reached a new 5 s: rates and budget states.
+6. when the lead has reached a new 5 s: rates; half of that later, so that no tick is long: budget states.
 All of it is decided by the log alone, so cutting the log into other batches changes nothing.
 """
 
@@ -35,7 +35,6 @@ from streams.burn import (
     messages,
     outlook,
     period_table,
-    publishing,
     rejudging,
     relimiting,
     rings,
@@ -87,7 +86,7 @@ def advance(
     if state.clock.floor_us != before_us:
         alerts += _resolve(state, before_us=before_us)
     outputs = [messages.output_of(alert) for alert in alerts]
-    return outputs + closings + _publish(state, silent=silent)
+    return outputs + closings + standing.publish(state, silent=silent)
 
 
 def _take_policies(state: BurnState, named: int, policy_log: PolicyLog) -> tuple[list[Alert], list[Output]]:
@@ -241,10 +240,3 @@ def _sweep(state: BurnState, *, floor_us: int) -> None:
     anomalies.forget(state, floor_us=floor_us)
     parts = state.credentials.column("newest")
     state.credentials.remove(np.flatnonzero((parts > 0) & (parts < floor_us // (300 * _SEC) - 24)).tolist())
-
-
-def _publish(state: BurnState, *, silent: bool) -> list[Output]:
-    if state.clock.lead_us // publishing.EVERY_US <= state.done.said_us // publishing.EVERY_US:
-        return []
-    state.done.said_us = state.clock.lead_us
-    return publishing.rates(state, silent=silent) + standing.budget_states(state, silent=silent)

@@ -18,14 +18,30 @@ from schemas.money import plain
 from schemas.periods import instant
 from schemas.signals import BUDGET_STATES_TYPE, rfc3339
 from streams.burn.allowances import plan_in
+from streams.burn.burn_rules import whole
 from streams.burn.days import window_of
-from streams.burn.limits import BudgetKey, Plan, amount_of
+from streams.burn.limits import BudgetKey, Pair, Plan
 from streams.burn.period_table import PeriodKey, spent_in
-from streams.burn.publishing import signal_of
+from streams.burn.publishing import EVERY_US, rates, signal_of, usd_text
 from streams.burn.state import BurnState
 from streams.ports import Output
 
 MOST_STATES = 2000
+LEAST: Pair = (0, 1)
+"""Any spend breaches a limit of zero."""
+
+
+def publish(state: BurnState, *, silent: bool = False) -> list[Output]:
+    """Rates at each 5 s of the lead, and budget states halfway between: each takes a good part of a tick."""
+    lead_us, done, half_us = state.clock.lead_us, state.done, EVERY_US // 2
+    outputs: list[Output] = []
+    if lead_us // EVERY_US > done.said_us // EVERY_US:
+        done.said_us = lead_us
+        outputs += rates(state, silent=silent)
+    if (lead_us + half_us) // EVERY_US > (done.states_us + half_us) // EVERY_US:
+        done.states_us = lead_us
+        outputs += budget_states(state, silent=silent)
+    return outputs
 
 
 def budget_states(state: BurnState, *, silent: bool = False) -> list[Output]:
@@ -109,11 +125,12 @@ def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[s
     if budget.period == "rolling":
         start_us, end_us = window_of(plan, state.done.limits_us)
     held = spent_in(state.periods, slot)
-    spent = amount_of(held.priced, budget.unit)
-    highest = plan.highest_share(held.priced)
-    status = "ok" if plan.highest(held.priced) is None and plan.highest(held.with_estimates) is None else "warned"
-    if (budget.limit == 0 and spent > 0) or (budget.limit > 0 and spent >= budget.limit):
+    warned = bool(plan.steps) and max(held.priced, held.with_estimates) >= plan.steps[0].need
+    highest = plan.highest_share(held.priced) if warned else None
+    status = "warned" if warned else "ok"
+    if held.priced >= max(plan.limit, LEAST):
         status = "breached"
+    spent, limit = whole(held.priced, budget.unit), whole(plan.limit, budget.unit)
     return {
         "budget_id": budget.id,
         "member": key[2] or None,
@@ -121,9 +138,9 @@ def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[s
         "period_end": _bound(end_us),
         "unit": budget.unit,
         "limit": plain(budget.limit),
-        "spent": plain(spent),
-        "estimated_usd": plain(amount_of(held.estimated, "usd")) if budget.unit == "usd" else None,
-        "spent_to_limit_ratio": float(spent / budget.limit) if budget.limit else None,
+        "spent": usd_text(spent) if budget.unit == "usd" else str(spent),
+        "estimated_usd": usd_text(whole(held.estimated, "usd")) if budget.unit == "usd" else None,
+        "spent_to_limit_ratio": spent / limit if limit else None,
         "requests": int(column["requests"][slot]),
         "unpriced_requests": int(column["unpriced"][slot]),
         "highest_threshold": None if highest is None else plain(highest),

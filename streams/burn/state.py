@@ -59,7 +59,8 @@ class Done(msgspec.Struct):
     """Up to which log time each periodic work was done; microseconds since 1970."""
 
     judged_us: int = 0
-    said_us: int = 0
+    said_us: int = 0  # rates
+    states_us: int = 0  # states of budgets
     resolved_us: int = 0
     swept_us: int = 0
     limits_us: int = 0  # up to where increases of budgets were looked at
