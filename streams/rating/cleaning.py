@@ -3,16 +3,21 @@
 Laws
 1. No value of these fields, and no name of a tag, holds what looks like a secret; all else is as it was sent.
 2. All texts of a kind in a batch are looked at at once; only where one holds a secret is each looked at by itself.
-Names of users, keys and runs are ids of the emitter's own; a key that is sent as its own id is columns.py's.
+Names of users and runs are ids of the emitter's own.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from schemas.secrets import holds_secret, named_without_secrets
+from schemas.secrets import holds_secret, named_without_secrets, pseudonym
 
 _MAPS = ("tags", "asserted")
 _Column = tuple[Any, ...]
+
+
+def clean_credentials(credentials: list[str]) -> list[str]:
+    """The ids of keys; a key itself, sent as its own id, gets a name that does not give it away."""
+    return [pseudonym(one) for one in credentials] if _suspicious(credentials) else credentials
 
 
 def clean_agents(agents: list[str]) -> list[str]:

@@ -12,10 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.aliases import NO_ALIASES, Aliases
-from schemas.secrets import pseudonym
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
 from streams.rating.attribution import LEVELS, NO_DIRECTORY, Directory, Said
-from streams.rating.cleaning import clean_agents, clean_maps
+from streams.rating.cleaning import clean_agents, clean_credentials, clean_maps
 from streams.rating.decoding import Column, Decoded
 from streams.rating.groups import Codes, Ints, combine, first_rows, groups_of
 from streams.rating.texts import Text, nothing, sorted_codes, spread, text_of, words
@@ -45,7 +44,7 @@ class Columns:
         self._now: dict[str, Text] = {}  # columns of text that are not what was sent
         self._codes: dict[str, Codes] = {}
         self._numbers: dict[str, pa.Array] = {}
-        self._rename("credential", _without_secrets)
+        self._rename("credential", clean_credentials)
         self._rename("user_agent", clean_agents)
         if aliases and "credential" in self.sent:
             self._take_over(aliases)
@@ -168,8 +167,3 @@ class Columns:
     def output(self) -> Tokens:
         """The output side."""
         return complete_tokens(self.numbers("output_tokens"), [self.numbers(name) for name in OUTPUT_LEAVES])
-
-
-def _without_secrets(credentials: list[str]) -> list[str]:
-    """The ids of keys; a key itself, sent as its own id, gets a name that does not give it away."""
-    return [pseudonym(one) for one in credentials]
