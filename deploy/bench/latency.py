@@ -3,7 +3,8 @@
 1. A burst of events through the whole stack: the rate at which its middle was stored is the highest load.
 2. At shares of that rate (or of a stated one) events come for a while; among them probes, each the first call of a user
    whose budget any call breaks.
-3. From the moment a probe is handed to the producer until a `read_committed` consumer has its alert, and until a
+3. If asked for, probes follow a backlog, and the stack is catching up with it.
+4. From the moment a probe is handed to the producer until a `read_committed` consumer has its alert, and until a
    question finds its row. Who sends, who watches and the stack share the machine's cores.
 """
 
@@ -54,7 +55,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One load: the share of the rate, what was sent per second, and how long probes took.
+    """One load: the share of the rate (0: behind a backlog), what was sent per second, and how long probes took.
 
     `log`: until the time of the log at which burn judged it; the rest of `alert` is rating, burn, their transactions.
     """
@@ -78,6 +79,13 @@ class Figures:
 
 @contextmanager
 def fresh_stack(say: Say) -> Iterator[Connections]:
+    """Where a stack of its own is (`own_stack`). Raises: as `start_stack`."""
+    with own_stack(say) as stack:
+        yield Connections(stack.kafka(), stack.clickhouse())
+
+
+@contextmanager
+def own_stack(say: Say) -> Iterator[Stack]:
     """A stack of its own in a temporary directory; nothing of it is left, however it ends. Raises: as `start_stack`."""
     folder = Path(tempfile.mkdtemp(prefix="burnline-latency-"))
     layout = layout_at(folder / "stack")
@@ -85,8 +93,7 @@ def fresh_stack(say: Say) -> Iterator[Connections]:
     try:
         say("starting a stack of its own")
         wanted = Wanted(kafka=0, clickhouse=0)
-        stack = start_stack(layout, environment, wanted, timeout_sec=START_SEC, say=lambda _text: None).stack
-        yield Connections(stack.kafka(), stack.clickhouse())
+        yield start_stack(layout, environment, wanted, timeout_sec=START_SEC, say=lambda _text: None).stack
     finally:
         record = read_record(layout) if layout.root.exists() else None
         if record is not None:
@@ -95,7 +102,9 @@ def fresh_stack(say: Say) -> Iterator[Connections]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def measured(where: Connections, *, rate_per_sec: float | None, seconds: float, burst: int, say: Say) -> Figures:
+def measured(  # noqa: PLR0913  what the command line says
+    where: Connections, *, rate_per_sec: float | None, seconds: float, burst: int, backlog: int = 0, say: Say
+) -> Figures:
     """The figures of a running stack; its policies are afterwards what they were.
 
     Raises: KafkaUnavailableError, StoreUnavailableError. FatalError: it is not through in time.
@@ -113,6 +122,9 @@ def measured(where: Connections, *, rate_per_sec: float | None, seconds: float, 
             for share in SHARES:
                 say(f"{rate * share:,.0f} events/s ({share:.0%}) for {seconds:.0f} s")
                 stages.append(run.stage(share, rate * share, seconds=seconds))
+            if backlog:
+                say(f"{backlog:,} events at once, and probes behind them")
+                stages.append(run.catching_up(backlog, rate=rate, seconds=seconds))
         finally:
             sending.drop()
     return Figures(
@@ -179,7 +191,25 @@ class _Run:
 
         sent_per_sec = self.sending.at_rate(per_sec, seconds=seconds, between=between)
         self.sending.flush()
-        self._all_out()
+        return self._seen(share, sent_per_sec, wait_sec=_WAIT_SEC)
+
+    def catching_up(self, backlog: int, *, rate: float, seconds: float) -> Stage:
+        """What probes take that come behind a backlog, which is read as fast as it can be; `share` is 0."""
+        self.watch.begin()
+        self.sending.burst(backlog)
+        began, every_sec = time.monotonic(), max(0.1, seconds / 300)
+
+        def between() -> None:
+            if time.monotonic() - began >= self.watch.sent_count() * every_sec:
+                self._probe(f"probe-behind-{self.watch.sent_count()}")
+
+        self.sending.at_rate(1, seconds=seconds, between=between)
+        self.sending.flush()
+        return self._seen(0, backlog / seconds, wait_sec=_WAIT_SEC + 2 * backlog / rate)
+
+    def _seen(self, share: float, sent_per_sec: float, *, wait_sec: float) -> Stage:
+        """What has become of the probes, once all of them and the load are through."""
+        self._all_out(wait_sec)
         drain(self.where.kafka, timeout_sec=_WAIT_SEC)
         sent = self.watch.sent_count()
         seen = (self.watch.log_sec(), self.watch.alert_sec(), self.watch.row_sec())
@@ -194,9 +224,9 @@ class _Run:
         sql = "SELECT sum(v.requests) AS stored FROM usage_15m AS v WHERE v.org = {org:String}"
         return int(rows(self.where.clickhouse, sql, {"org": self.org})[0]["stored"])
 
-    def _all_out(self) -> bool:
-        """Whether every probe has come out both ways within a minute. Raises: what ended the watch."""
-        deadline = time.monotonic() + _WAIT_SEC
+    def _all_out(self, wait_sec: float = _WAIT_SEC) -> bool:
+        """Whether every probe has come out both ways in time. Raises: what ended the watch."""
+        deadline = time.monotonic() + wait_sec
         while self.watch.outstanding() and time.monotonic() < deadline:
             if self.watch.failure is not None:
                 raise self.watch.failure

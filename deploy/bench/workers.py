@@ -29,7 +29,7 @@ from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, KafkaUnavailableError
 
 SESSION_SEC = "60"
-_READS = {"rating": "usage.events", "burn": "internal.deltas"}
+_READS = {"rating": "usage.events", "burn": "internal.deltas", "sink": "internal.rated"}
 _LOOK_SEC = 0.05
 _STOP_SEC = 30.0
 _LOG_TAIL = 1500
@@ -134,9 +134,19 @@ def _stage(name: str) -> str:
     return name.partition("@")[0]
 
 
+def _command(name: str) -> tuple[str, ...]:
+    stage, _, instance = name.partition("@")
+    return ("sinks",) if stage == "sink" else ("streams", stage, "--instance", instance or "0")
+
+
 @contextmanager
-def running_workers(kafka: KafkaSettings, stages: Sequence[str] = ("rating", "burn")) -> Iterator[Workers]:
-    """A worker of each stage as a process inside the block, none after it; several of one are `rating`, `rating@1`."""
+def running_workers(
+    kafka: KafkaSettings, stages: Sequence[str] = ("rating", "burn"), *, more: Mapping[str, str] | None = None
+) -> Iterator[Workers]:
+    """A worker of each stage as a process inside the block, none after it; several of one are `rating`, `rating@1`.
+
+    `more` stands beside the rest in their environment.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BURNLINE_")}
     environment |= {
         "BURNLINE_KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
@@ -144,13 +154,14 @@ def running_workers(kafka: KafkaSettings, stages: Sequence[str] = ("rating", "bu
         "BURNLINE_KAFKA_GROUP_PREFIX": kafka.group_prefix,
         "BURNLINE_STREAMS_SESSION_TIMEOUT_SEC": SESSION_SEC,
         "PYTHONPATH": str(REPOSITORY),
+        **(more or {}),
     }
     with tempfile.TemporaryDirectory(prefix="burnline-bench-") as folder, ExitStack() as files:
         processes = {}
         for stage in stages:
             log = files.enter_context(Path(folder, f"{stage}.log").open("wb"))
             processes[stage] = subprocess.Popen(
-                [sys.executable, "-m", "streams", _stage(stage), "--instance", stage.partition("@")[2] or "0"],
+                [sys.executable, "-m", *_command(stage)],
                 cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
         workers = Workers(kafka, processes, Path(folder))

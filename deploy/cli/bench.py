@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli import bench_anomalies, bench_burn, bench_latency, bench_overspend, bench_peers, bench_rating
+from deploy.cli import (
+    bench_anomalies,
+    bench_burn,
+    bench_end_to_end,
+    bench_latency,
+    bench_ledger,
+    bench_overspend,
+    bench_peers,
+    bench_rating,
+)
 from deploy.cli.output import AsJson, examples, put, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -27,7 +36,9 @@ def register(app: typer.Typer) -> None:
     )(forecast)
     bench_anomalies.register(bench)
     bench_burn.register(bench)
+    bench_end_to_end.register(bench)
     bench_latency.register(bench)
+    bench_ledger.register(bench)
     bench_overspend.register(bench)
     bench_peers.register(bench)
     bench_rating.register(bench)

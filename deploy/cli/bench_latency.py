@@ -22,6 +22,7 @@ def register(bench: typer.Typer) -> None:
         "burnline bench latency",
         "burnline bench latency --rate 5000 --seconds 120 --save bench",
         "burnline bench latency --state-dir .burnline --rate 200 --json",
+        "burnline bench latency --seconds 10 --burst 100000 --backlog 1000000",
     )
     bench.command("latency", epilog=examples(*lines))(latency)
 
@@ -32,6 +33,9 @@ def latency(
     ] = None,
     seconds: Annotated[float, typer.Option(min=5, max=3600, help="How long each load lasts.")] = 60,
     burst: Annotated[int, typer.Option(min=1000, help="How many events look for the highest rate.")] = 200_000,
+    backlog: Annotated[
+        int, typer.Option(min=0, max=10_000_000, help="Measure behind so many events too, while it catches up.")
+    ] = 0,
     state_dir: StateDir = None,
     save: Save = None,
     as_json: AsJson = False,
@@ -51,8 +55,9 @@ def latency(
     machine = this_machine()
     own = fresh_stack(say) if state_dir is None else nullcontext(connections(state_dir, os.environ))
     with own as where:
-        found = measured(where, rate_per_sec=rate, seconds=seconds, burst=burst, say=say)
+        found = measured(where, rate_per_sec=rate, seconds=seconds, burst=burst, backlog=backlog, say=say)
     stated = f" --rate {rate:g}" if rate is not None else f" --burst {burst}"
+    stated += f" --backlog {backlog}" if backlog else ""
     result = result_of(f"burnline bench latency --seconds {seconds:g}{stated}", machine, asdict(found))
     table = lines(found)
     if save is not None:
@@ -67,7 +72,7 @@ def lines(found: "Figures") -> list[tuple[str, ...]]:
     """Three lines per load."""
     told = []
     for stage in found.stages:
-        load = f"{stage.share:.0%} of {found.rate_per_sec:,.0f}/s"
+        load = f"{stage.share:.0%} of {found.rate_per_sec:,.0f}/s" if stage.share else "catching up"
         goal = "p99 <= 2 s" if stage.share == 0.5 else ""
         told.append((load, f"{stage.sent_per_sec:,.0f}", "event to alert", *_cells(stage.alert), goal))
         told.append(("", "", "... of it: event to its log", *_cells(stage.log), ""))
