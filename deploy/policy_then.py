@@ -9,8 +9,18 @@ from deploy.policy_log import Logged
 from schemas.policies import Budget, BudgetIncrease, Key, OnePolicy, Policies, fold, key_of
 from schemas.signals import rfc3339
 
-_RULES = {"shared_credential": "shared_credential_rule", "renewal": "renewal_rule"}
-_RULES |= dict.fromkeys(("spike", "leak", "silence"), "spike_rule")
+_RULES = {
+    "shared_credential": ("shared_credential_rule", "shared_credential"),
+    "renewal": ("renewal_rule", "renewal"),
+    **dict.fromkeys(("spike", "leak", "silence"), ("spike_rule", "spike")),
+    **dict.fromkeys(("runaway", "dear_run"), ("run_rule", "run")),
+    **dict.fromkeys(
+        ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity", "ownership",
+         "unpriced_share", "throttled"),
+        ("governance_rule", "governance"),
+    ),
+}  # fmt: skip
+"""Kind and id of the policy that a rule's alerts are judged by."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,10 @@ def key_of_alert(*, org: str, rule: str, budget_id: str) -> Key | None:
     """The policy that an alert of this rule is judged by; None where the rule has none."""
     if budget_id:
         return ("budget", org, budget_id)
-    return (_RULES[rule], org, rule) if rule in _RULES else None
+    if rule not in _RULES:
+        return None
+    kind, policy_id = _RULES[rule]
+    return (kind, org, policy_id)
 
 
 def policy_then(log: Sequence[Logged], key: Key, at: datetime, *, member: str = "") -> PolicyThen | None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from schemas.money import PICO_PER_MICRO, usd
+from schemas.money import PICO_PER_MICRO, plain, usd
 from schemas.periods import instant
 from schemas.policies import ENTITY_TYPES
 from schemas.signals import ADVICE_TYPE, Advice, Alert, CloudSignal, Unit, rfc3339
@@ -110,8 +110,8 @@ def numbers_of(run: Run, prediction: Prediction | None) -> dict[str, str]:
     if run.estimated_tokens:
         found["announced_tokens"] = str(run.estimated_tokens)
     if prediction is not None:
-        found["expected_usd"] = f"{micro_usd(prediction.expected_micro):f}"
-        found["high_usd"] = f"{micro_usd(prediction.high_micro):f}"
+        found["expected_usd"] = plain(micro_usd(prediction.expected_micro))
+        found["high_usd"] = plain(micro_usd(prediction.high_micro))
         found["like_runs"] = str(prediction.runs)
     return found
 
@@ -160,7 +160,7 @@ def dear_run(state: PatternsState, run: Run, median_micro: int, times: Decimal, 
             threshold=median * times,
             unit="usd",
             labels=whose(run),
-            evidence={**numbers_of(run, prediction), "median_usd": f"{median:f}", "template": run.template or ""},
+            evidence={**numbers_of(run, prediction), "median_usd": plain(median), "template": run.template or ""},
             message=f"run {run.run} has cost {cents(spent)} USD, {spent / median:.1f} times what a run of "
             f"{run.template} costs in the middle; in the end likely {cents(micro_usd(prediction.expected_micro))} USD",
         ),

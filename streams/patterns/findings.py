@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from schemas.money import usd
+from schemas.money import plain, usd
 from schemas.periods import instant
 from streams.burn.messages import output_of
 from streams.patterns import drafts
@@ -61,7 +61,7 @@ def tell(state: PatternsState, found: Finding, seen: Seen, *, spent: Decimal) ->
         unit="count",
         labels=seen.labels,
         severity=seen.severity,
-        evidence={"calls": str(found.calls), "cost_usd": f"{spent:f}"},
+        evidence={"calls": str(found.calls), "cost_usd": plain(spent)},
         message=seen.sentence.replace("{calls}", f"{found.calls:,}").replace("{spent}", drafts.cents(spent)),
     )
     fired = state.episodes.fire(drafts.owned(state, alert))

@@ -11,6 +11,7 @@ from decimal import Decimal
 import numpy as np
 
 from schemas.governance import GovernanceRule
+from schemas.money import plain
 from schemas.periods import instant
 from schemas.signals import Alert
 from streams.burn.messages import output_of
@@ -92,7 +93,7 @@ def _ownership(state: PatternsState, org: str, rule: GovernanceRule, spent: int,
         value=open_usd,
         threshold=max(allowed, rule.owned_least_usd),
         unit="usd",
-        evidence={"spent_usd": f"{all_usd:f}", "owned_share": f"{1 - float(open_usd / all_usd):.4f}"},
+        evidence={"spent_usd": plain(all_usd), "owned_share": f"{1 - float(open_usd / all_usd):.4f}"},
         message=f"{drafts.cents(open_usd)} of {drafts.cents(all_usd)} USD of the last day belong to no team and no "
         f"user; policy wants {float(rule.least_owned_share):.1%} to belong to somebody",
     )

@@ -14,7 +14,7 @@ from streams.patterns.stage import PatternsLane
 from streams.patterns.state import TOPIC, PatternsState, touched
 from streams.ports import Output, SourceBatch, SourceRecord
 from tests.scenarios.burn_log import MINUTE, SEC, us
-from tests.scenarios.steps_log import Kept, Step, StepLog, call, new_lane, policies, public, recovered, run
+from tests.scenarios.steps_log import Step, StepLog, call, kept, new_lane, policies, public, recovered, run
 
 AT = us("2026-11-22T09:00:00")
 RULES = ({"kind": "run_rule", "loop_least_sec": 30},)
@@ -53,24 +53,24 @@ def log_of(seed: int) -> StepLog:
 
 def deaths(records: list[SourceRecord], dice: random.Random) -> tuple[list[Output], str]:
     """The outputs that are seen and the last state, where the worker dies at random and torn checkpoints lie about."""
-    kept, seen, done = Kept(), list[Output](), 0
-    lane, position = recovered(policies(*RULES), kept, next_offset=0, step_bytes=1)
+    reader, seen, done = kept(), list[Output](), 0
+    lane, position = recovered(policies(*RULES), reader, next_offset=0, step_bytes=1)
     while done < len(records):
         run(lane, records[position:done])
         size = dice.randrange(1, 60)
         result = lane.step(SourceBatch("internal.steps", 0, records[done : done + size]))
         committed = dice.random() > 0.1
         if committed:
-            kept.keep(result.outputs)
+            reader.keep(result.outputs)
             seen += result.outputs
             done = position = min(done + size, len(records))
         if not committed or dice.random() < 0.3:
             if committed and dice.random() < 0.4:
-                kept.keep(lane.checkpoint())
-            if kept.records and dice.random() < 0.3:
-                torn = dice.randrange(len(kept.records))
-                kept.records[torn] = SourceRecord(torn, 0, None, b"torn", ())
-            lane, position = recovered(policies(*RULES), kept, next_offset=done, step_bytes=dice.choice([1, 10**6]))
+                reader.keep(lane.checkpoint())
+            if reader.records and dice.random() < 0.3:
+                torn = dice.randrange(len(reader.records))
+                reader.records[torn] = SourceRecord(torn, 0, None, b"torn", ())
+            lane, position = recovered(policies(*RULES), reader, next_offset=done, step_bytes=dice.choice([1, 10**6]))
     run(lane, records[position:])
     return seen, digest(lane.state)
 
@@ -120,10 +120,10 @@ def test_a_flood_of_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_stop_is_free() -> None:
     """After a graceful stop the next owner is live at once, with the same state."""
     log = log_of(1)
-    lane, kept = new_lane(policies(*RULES)), Kept()
+    lane, reader = new_lane(policies(*RULES)), kept()
     run(lane, log.records[:300])
-    kept.keep(lane.checkpoint())
-    again, start = recovered(policies(*RULES), kept, next_offset=300, step_bytes=1)
+    reader.keep(lane.checkpoint())
+    again, start = recovered(policies(*RULES), reader, next_offset=300, step_bytes=1)
     assert (start, digest(again.state)) == (300, digest(lane.state))
     assert public(run(lane, log.records[300:])) == public(run(again, log.records[300:]))
 
@@ -135,7 +135,7 @@ def test_rounds_are_written_once_a_minute() -> None:
     rounds = {out.key for out in outputs if out.topic == TOPIC and (out.key or b"").endswith(b"|head|0")}
     assert 30 <= len(rounds) <= 70
     replayed: PatternsLane
-    replayed, _ = recovered(policies(*RULES), Kept(), next_offset=len(log.records), step_bytes=1)
+    replayed, _ = recovered(policies(*RULES), kept(), next_offset=len(log.records), step_bytes=1)
     assert [out for out in run(replayed, log.records) if out.topic == TOPIC] == []
 
 

@@ -180,13 +180,14 @@ class PolicyHistory:
 class MemoryReader:
     """A partition of checkpoints in memory; conforms to `streams.ports.PartitionReader`."""
 
-    def __init__(self, records: Sequence[SourceRecord] = ()) -> None:
+    def __init__(self, records: Sequence[SourceRecord] = (), *, topic: str = CHECKPOINTS) -> None:
         self.records = list(records)
+        self._topic = topic
 
     def keep(self, outputs: Iterable[Output]) -> None:
         """Checkpoint records among the outputs are in the topic."""
         for output in outputs:
-            if output.topic == CHECKPOINTS:
+            if output.topic == self._topic:
                 self.records.append(SourceRecord(len(self.records), 0, output.key, output.value, output.headers))
 
     async def read(self, topic: str, partition: int, *, from_offset: int = 0) -> Sequence[SourceRecord]:

@@ -14,7 +14,7 @@ from streams.checkpoints import STEP_BYTES
 from streams.patterns.stage import PatternsLane, PatternsStage
 from streams.patterns.state import TOPIC
 from streams.ports import Output, SourceBatch, SourceRecord
-from tests.scenarios.burn_log import SEC, PolicyHistory, record_of
+from tests.scenarios.burn_log import SEC, MemoryReader, PolicyHistory, record_of
 
 ORG = "acme"
 Step = Mapping[str, Any]
@@ -87,33 +87,17 @@ def run(lane: PatternsLane, records: Sequence[SourceRecord], *, per_batch: int =
     return outputs
 
 
-@dataclass
-class Kept:
-    """A partition of checkpoints in memory; conforms to `streams.ports.PartitionReader`."""
-
-    records: list[SourceRecord] = field(default_factory=list)
-
-    def keep(self, outputs: Iterable[Output]) -> None:
-        """Checkpoint records among the outputs are in the topic."""
-        for output in outputs:
-            if output.topic == TOPIC:
-                self.records.append(SourceRecord(len(self.records), 0, output.key, output.value, output.headers))
-
-    async def read(self, topic: str, partition: int, *, from_offset: int = 0) -> Sequence[SourceRecord]:
-        """All records from an offset."""
-        del topic, partition
-        return self.records[from_offset:]
-
-    async def read_last(self, topic: str, partition: int, *, records: int) -> Sequence[SourceRecord]:
-        """The last records."""
-        del topic, partition
-        return self.records[-records:]
+def kept() -> MemoryReader:
+    """An empty partition of what patterns remembers."""
+    return MemoryReader(topic=TOPIC)
 
 
-def recovered(history: PolicyHistory, kept: Kept, *, next_offset: int, step_bytes: int) -> tuple[PatternsLane, int]:
+def recovered(
+    history: PolicyHistory, reader: MemoryReader, *, next_offset: int, step_bytes: int
+) -> tuple[PatternsLane, int]:
     """A fresh lane after its recovery, and the offset to read from."""
     lane = new_lane(history, step_bytes=step_bytes)
-    return lane, asyncio.run(lane.recover(kept, next_offset=next_offset))
+    return lane, asyncio.run(lane.recover(reader, next_offset=next_offset))
 
 
 def said(outputs: Iterable[Output]) -> list[Alert | Advice]:

@@ -5,7 +5,7 @@ import json
 import sys
 import types
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,10 @@ from burnline_client.environment import advice_settings
 from burnline_client.errors import RunStoppedError
 
 EXAMPLE = Path(__file__).parents[2] / "schemas" / "examples" / "burnline.advice.v1.json"
-AT = datetime(2026, 11, 22, 9, 20, tzinfo=UTC)
+_DATA = json.loads(EXAMPLE.read_text())["data"]
+RUN: str = _DATA["entity_id"]
+SAID = datetime.fromisoformat(_DATA["at"])
+AT = SAID + timedelta(minutes=5)
 
 
 def said(**changes: Any) -> bytes:
@@ -36,25 +39,25 @@ def book(*words: bytes) -> AdviceBook:
 
 def test_the_golden_example_is_understood() -> None:
     """What the contract's example says is what a gateway hears."""
-    found = book(said()).about("acme", "run-7f3a", now=AT)
+    found = book(said()).about("acme", RUN, now=AT)
     assert found is not None
     assert (found.advice, found.rule) == ("stop", "runaway")
 
 
 def test_advice_ends_by_itself_and_by_a_newer_word() -> None:
     """After `valid_until`, after "continue", about another run or organisation, and before any: continue."""
-    later = said(advice="continue", at="2026-11-22T09:16:00.000000Z")
-    assert book(said()).about("acme", "run-7f3a", now=AT + timedelta(minutes=5)) is None
-    assert book(said(), later).about("acme", "run-7f3a", now=AT) is None
-    assert book(later, said()).about("acme", "run-7f3a", now=AT) is None
+    later = said(advice="continue", at=(SAID + timedelta(minutes=1)).isoformat())
+    assert book(said()).about("acme", RUN, now=AT + timedelta(minutes=5)) is None
+    assert book(said(), later).about("acme", RUN, now=AT) is None
+    assert book(later, said()).about("acme", RUN, now=AT) is None
     assert book(said()).about("acme", "other", now=AT) is None
-    assert book(said()).about("globex", "run-7f3a", now=AT) is None
+    assert book(said()).about("globex", RUN, now=AT) is None
 
 
 @pytest.mark.parametrize("raw", [b"", b"null", b"{}", b"\xff", said(at=3), said(advice=None), b'{"type": "x"}'])
 def test_bytes_that_are_no_advice_change_nothing(raw: bytes) -> None:
     """Whoever can write to the topic can break nothing in a gateway."""
-    assert book(said(), raw).about("acme", "run-7f3a", now=AT) is not None
+    assert book(said(), raw).about("acme", RUN, now=AT) is not None
 
 
 def test_memory_is_bounded() -> None:
@@ -73,7 +76,7 @@ def test_memory_is_bounded() -> None:
 def test_without_kafka_every_run_may_continue() -> None:
     """A reader that reaches nobody hinders nobody, and ends when it is told to."""
     reader = AdviceReader({"bootstrap_servers": "127.0.0.1:9", "topic": "usage.events", "config": {"x": "no such"}})
-    assert reader.about("acme", "run-7f3a") is None
+    assert reader.about("acme", RUN) is None
     reader.close()
 
 
