@@ -31,6 +31,7 @@ from tests.goodhart_stories import Story, performances, quadrants
 from tests.stack_clickhouse import ClickHouse
 from tests.value_stories import planted_likely, planted_waste, staged, wasteful
 from tests.value_world import START, events_of, made_up, stored_outcomes, truth_of
+from tests.waste_quarter import HEAVY, PROVEN, quarter
 
 pytestmark = pytest.mark.real
 HEADER = BatchHeaders(
@@ -321,3 +322,17 @@ def test_discovery_cohorts_peaks_and_machines_of_ones_own(store: Store) -> None:
 def changed(*sets: Any, removes: tuple[Any, ...] = ()) -> PolicyChange:
     """A change of policies."""
     return PolicyChange(change_id="c", actor="a", at="2026-11-02T00:00:00Z", files=(), sets=sets, removes=removes)
+
+
+def test_a_quarter_of_planted_waste_is_found_and_nothing_else(store: Store) -> None:
+    """Of each proven kind at least 90 % of the planted dollars, never more than them; nothing on the heavy user."""
+    made = quarter(1)
+    value_of(store, made.words, made.calls)
+    found = store.rows("SELECT id, kind, recoverable_usd FROM waste_findings")
+    assert {id_: kind for id_, kind, _ in found}.items() <= made.planted.items()
+    for kind in PROVEN:
+        claimed = sum((usd for _, of, usd in found if of == kind), Decimal(0))
+        assert made.planted_usd[kind] * 9 / 10 <= claimed <= made.planted_usd[kind], kind
+    spent = {user: sum(one["cost_usd"] for one in made.calls if one["user"] == user) for user in (HEAVY, "ana")}
+    assert spent[HEAVY] > 3 * spent["ana"]
+    assert not {one["id"] for one in made.calls if one["user"] == HEAVY} & {id_ for id_, *_ in found}

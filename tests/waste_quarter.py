@@ -1,0 +1,93 @@
+"""A quarter of a small company with planted waste, known to the pico-dollar, and all that only looks like it."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from tests.value_world import START, Json, call, outcome
+
+DAYS = 91
+PROVEN = ("duplicate", "failed_attempt", "regenerated_after_acceptance")
+_UNSEEN_DAYS = 20
+"""Every so many days the waste is of a client that says too little of them: planted, not to be found."""
+_PEOPLE = ("ana", "ben", "chloe")
+HEAVY = "omar"
+"""Uses three times as much as anybody, and nothing for nothing."""
+
+
+@dataclass
+class Quarter:
+    """Calls, what judges them, and the planted waste: call ids and dollars by kind."""
+
+    calls: list[Json] = field(default_factory=list)
+    words: list[Json] = field(default_factory=list)
+    planted: dict[str, str] = field(default_factory=dict)
+    planted_usd: dict[str, Decimal] = field(default_factory=dict)
+
+    def add(self, at: float, user: str, *, waste: str | None = None, **data: Any) -> str:
+        """A call at so many minutes of the quarter; returns its id."""
+        number = len(self.calls)
+        cost = Decimal(number % 997 + 1) / 1000 + Decimal(number).scaleb(-12)
+        known: Json = {"user": user, "credential": f"key-{user}", "operation_id": f"op-{number}", "latency_ms": 3000}
+        made = call(number, at=START + timedelta(minutes=at), **known | {"cost_usd": str(cost)} | data)
+        self.calls.append(made)
+        if waste is not None:
+            self.planted[made["id"]] = waste
+            self.planted_usd[waste] = self.planted_usd.get(waste, Decimal(0)) + made["cost_usd"]
+        return str(made["id"])
+
+
+def quarter(seed: int) -> Quarter:
+    """The quarter of this seed."""
+    r = random.Random(seed)  # noqa: S311  no secret
+    found = Quarter()
+    for day in range(DAYS):
+        for user in _PEOPLE:
+            _honest_day(found, r, day * 1440 + r.randrange(60), user)
+        for number in range(30):
+            prompt: Json = {"prompt_fingerprint": f"k-{day}-{number}", "prefix_fingerprint": "k-heavy"}
+            cached: Json = {"input_cache_read_tokens": 8000, "input_uncached_tokens": 500, "input_tokens": 8500}
+            found.add(day * 1440 + 540 + number * 4, HEAVY, session="long", **prompt, **cached)
+        _wasteful_day(found, r, day)
+    return found
+
+
+def _honest_day(found: Quarter, r: random.Random, at: float, user: str) -> None:
+    """Questions; samples asked at once; the same again an hour later; an attempt refused for nothing; an outage."""
+    asked = {"prompt_fingerprint": f"k-{user}-{at}"}
+    found.add(at, user, **asked)
+    found.add(at + 0.02, user, **asked)  # on its way still: a sample
+    found.add(at + 60, user, **asked)
+    operation = f"op-{user}-{at}"
+    found.add(at + 70, user, operation_id=operation, status="error", cost_usd="0", attempt=1)
+    found.add(at + 71, user, operation_id=operation, attempt=2)
+    if r.random() < 0.1:
+        found.add(at + 80, user, status="error")  # billed, never answered: an outage
+    first = found.add(at + 90, user)
+    found.add(at + 92, user, request_kind="regenerate", parent_event_id=first)
+    _judge(found, first, at + 95)
+
+
+def _wasteful_day(found: Quarter, r: random.Random, day: int) -> None:
+    """One of each proven kind, of somebody, now and then by a client that says too little of it."""
+    user, at = r.choice(_PEOPLE), day * 1440 + 720
+    said = day % _UNSEEN_DAYS != 0
+    asked = {"prompt_fingerprint": f"k-twice-{at}" if said else None}
+    found.add(at, user, **asked)
+    found.add(at + 3, user, waste="duplicate", **asked)
+    operation = f"op-failed-{at}"
+    known = operation if said else None
+    found.add(at + 20, user, waste="failed_attempt", status="error", operation_id=known, attempt=1)
+    found.add(at + 21, user, operation_id=operation, attempt=2)
+    first = found.add(at + 40, user)
+    _judge(found, first, at + 45)
+    waste = "regenerated_after_acceptance"
+    found.add(at + 50, user, waste=waste, request_kind="regenerate", parent_event_id=first if said else None)
+
+
+def _judge(found: Quarter, call_id: str, at: float) -> None:
+    """The answer is accepted then."""
+    time = START + timedelta(minutes=at)
+    found.words.append(outcome(f"judged-{call_id}", at=time, outcome_type="feedback", call=call_id, accepted=True))
