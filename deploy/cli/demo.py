@@ -75,6 +75,7 @@ def _show(outcome: "Outcome") -> None:
     )  # fmt: skip
     put("\nWHAT BURNLINE FOUND: alerts that somebody should read")
     put_table(["severity", "topic", "what"], [_alert(row) for row in outcome.alerts if row["notify"]])
+    _bought(outcome)
     put("\nIS IT TRUE? every sum against the simulator's own ledger")
     put_table(
         ["", "what", "ledger", "Burnline"],
@@ -83,6 +84,34 @@ def _show(outcome: "Outcome") -> None:
     )
     verdict = "equal to the last token and the last pico-dollar" if outcome.passed else "NOT equal, see WRONG above"
     put(f"\n{len(outcome.checks)} checks, {verdict}; {outcome.seconds:.0f} s from start to here")
+
+
+def _bought(outcome: "Outcome") -> None:
+    """What the day bought: cost per success, waste, what to stop and what to feed."""
+    from deploy.demo.checks import stop_and_feed
+    from deploy.demo.run import bought, use_cases
+
+    units, findings = bought(outcome.stack)
+    put("\nWHAT IT BOUGHT: the cost of each success, failures included")
+    put_table(
+        ["outcome", "of it", "failed", "cost USD", "each", "value USD"],
+        [
+            (row["outcome_type"], f"{row['outcomes']:,}", f"{row['failed']:,}",
+             *(None if row[name] is None else f"{row[name]:,.4f}" if row[name] < 1 else f"{row[name]:,.2f}"
+               for name in ("cost_usd", "cost_per_success_usd", "value_usd")))
+            for row in units
+        ],
+        right=("of it", "failed", "cost USD", "each", "value USD"),
+    )  # fmt: skip
+    for row in findings:
+        if row["evidence"] == "proven":
+            cost = row["recoverable_usd"]
+            said = f"{row['events']:,} calls, {cost:,.2f} USD; {cost * 365:,.0f} USD a year of such days"
+            put(f"waste, {row['evidence']}: {row['kind']}, {said}")
+    stop, feed = stop_and_feed(use_cases(outcome.stack))
+    for word, line in (("stop", stop), ("feed", feed)):
+        if line is not None:
+            put(f"{word}: {line['use_case']} cost {line['cost_usd']:,.2f} USD and brought {line['value_usd']:,.2f} USD")
 
 
 def _spenders(entity_type: str, rows: list[Any]) -> None:

@@ -232,8 +232,17 @@ def simulate(
     end = moment(ends_at, now=now, flag="--ends-at") if ends_at else now
     written = write_day(out, end=end, seed=seed, events=events)
     if as_json:
-        put_json({"events": written.events, "ledger": written.ledger, "budgets": written.budgets, "ends_at": end})
+        put_json(
+            {
+                "events": written.events,
+                "outcomes": written.outcomes,
+                "ledger": written.ledger,
+                "budgets": written.budgets,
+                "ends_at": end,
+            }
+        )
         return
     put(f"events   {written.events}")
+    put(f"outcomes {written.outcomes}")
     put(f"budgets  {written.budgets}")
     put(f"ledger   {written.ledger}")

@@ -7,6 +7,7 @@ Laws
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from schemas.money import pico_usd, plain, usd
@@ -93,6 +94,48 @@ def planted_checks(truth: Mapping[str, Any], alerts: Iterable[Mapping[str, Any]]
         Check("the key that is shared", planted["shared_key"]["credential"], _names(keys)),
         Check("the team over its budget", planted["over_budget_team"]["team"], _names(teams)),
     ]
+
+
+def value_checks(
+    truth: Mapping[str, Any], units: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]]
+) -> list[Check]:
+    """What outcomes cost and how many succeeded, by type, and what the planted waste cost: to the pico-dollar."""
+    found = {row["outcome_type"]: row for row in units}
+    checks = []
+    for kind, line in truth["outcomes"].items():
+        row = found.get(kind)
+        said = (
+            "not said"
+            if row is None
+            else _brought(row["outcomes"], row["outcomes"] - row["failed"], plain(row["cost_usd"] or Decimal(0)))
+        )
+        expected = _brought(line["outcomes"], line["succeeded"], plain(usd(line["cost_pico_usd"])))
+        checks.append(Check(f"outcome {kind}", expected, said))
+    twice = truth["planted"]["asked_twice"]
+    wasted = {
+        row["kind"]: f"{row['events']} calls, {plain(row['recoverable_usd'])} USD"
+        for row in findings
+        if row["evidence"] == "proven"
+    }
+    planted = f"{twice['requests']} calls, {plain(usd(twice['cost_pico_usd']))} USD"
+    told = ", ".join(f"{kind}: {said}" for kind, said in sorted(wasted.items())) or "none"
+    return [*checks, Check("proven waste", f"duplicate: {planted}", told)]
+
+
+def stop_and_feed(lines: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """Of use cases whose value is known: the one that costs most beyond its value, and the one with most for its cost.
+
+    None where none costs more than it brings, or none brings more than it costs.
+    """
+    known = [line for line in lines if line["value_is"] != "uncertain" and line["cost_usd"] > 0]
+    losing = [line for line in known if line["value_usd"] < line["cost_usd"]]
+    winning = [line for line in known if line["value_usd"] > line["cost_usd"]]
+    stop = max(losing, key=lambda line: line["cost_usd"] - line["value_usd"], default=None)
+    return stop, max(winning, key=lambda line: line["value_usd"] / line["cost_usd"], default=None)
+
+
+def _brought(outcomes: int, succeeded: int, cost_usd: str) -> str:
+    return f"{outcomes} of which {succeeded} succeeded, {cost_usd} USD"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from deploy.apply import Request, apply_files
-from deploy.demo.checks import Check, budget_checks, entity_checks, planted_checks, total_checks
+from deploy.demo.checks import Check, budget_checks, entity_checks, planted_checks, total_checks, value_checks
 from deploy.stack.down import stop_stack
 from deploy.stack.drain import drain
 from deploy.stack.find import Stack
@@ -20,6 +20,7 @@ from deploy.stack.ports import CLICKHOUSE_PORT, KAFKA_PORT, Wanted, is_free
 from deploy.stack.record import read_record
 from deploy.stack.up import start_stack
 from deploy.store_client import rows
+from deploy.valuing import valued, wasted
 from producers.replay import Progress, prepare, run
 from producers.simulator import WrittenDay, write_day
 from schemas.errors import FatalError
@@ -75,6 +76,9 @@ def run_demo(state_dir: Path, *, events: int, say: Say, shown: Shown) -> Outcome
     with shown(plan.rows) as show:
         outcome = run(plan, stack.kafka(), now=datetime.now(UTC), on_progress=show)
     say(f"      sent {outcome.sent:,} of {outcome.rows:,} rows, skipped {outcome.skipped_count:,}")
+    plan = prepare("outcomes", [str(day.outcomes)], now=datetime.now(UTC), sets={})
+    brought = run(plan, stack.kafka(), now=datetime.now(UTC), on_progress=lambda _progress: None)
+    say(f"      and {brought.sent:,} outcomes: changes, tickets, leads that came of it")
     say("[5/5] waiting until all of it is rated, judged and stored; anomalies are judged once a minute")
     missing = drain(stack.kafka(), timeout_sec=DRAIN_SEC)
     if missing:
@@ -84,6 +88,7 @@ def run_demo(state_dir: Path, *, events: int, say: Say, shown: Shown) -> Outcome
         *_sum_checks(stack, day),
         *budget_checks(facts, budgets(stack), alerts),
         *planted_checks(facts, alerts),
+        *value_checks(facts, *bought(stack)),
     ]
     return Outcome(stack, day, checks, alerts, time.monotonic() - began)
 
@@ -147,3 +152,17 @@ def budgets(stack: Stack) -> list[Mapping[str, Any]]:
     """How every budget stands now."""
     query = queries.budgets_left(now=datetime.now(UTC))
     return list(rows(stack.clickhouse(), query.sql, query.parameters))
+
+
+def bought(stack: Stack) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What each type of outcome cost, and the findings of waste, of the last two days."""
+    until = datetime.now(UTC) + timedelta(minutes=5)
+    since, settings = until - timedelta(days=2), stack.clickhouse()
+    units = valued(settings, [], since=since, until=until, filters={})["units"]
+    return units, wasted(settings, [], since=since, until=until, filters={})["findings"]
+
+
+def use_cases(stack: Stack) -> list[Mapping[str, Any]]:
+    """Each use case as its quadrant says at the end of the newest week in which it was used."""
+    sql = "SELECT * FROM value_quadrants ORDER BY use_case, week DESC LIMIT 1 BY use_case"
+    return list(rows(stack.clickhouse(), sql, {}))

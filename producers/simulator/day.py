@@ -21,8 +21,10 @@ from producers.simulator.company import ORG
 from producers.simulator.company import people as everybody
 from producers.simulator.delivery import Sending, order
 from producers.simulator.ledger import Ledger
+from producers.simulator.outcomes import outcomes_of
 from producers.simulator.shape import DAY_US
 from schemas.errors import InputError
+from schemas.outcomes import OUTCOME_TYPE
 from schemas.signals import rfc3339
 from schemas.usage import USAGE_TYPE
 
@@ -36,9 +38,10 @@ _EVENTS_AT_FULL_SCALE = 43_100
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """The day: `lines` are CloudEvents without line ends, `ledger` is plain JSON data."""
+    """The day: `lines` and `outcomes` are CloudEvents without line ends, `ledger` is plain JSON data."""
 
     lines: list[bytes]
+    outcomes: list[bytes]
     ledger: dict[str, Any]
     budgets_toml: str
 
@@ -59,8 +62,8 @@ def simulate(*, end: datetime, seed: int = DEFAULT_SEED, events: int = DEFAULT_E
     lines = [_line(number, call, at, mark) for number, (call, at) in enumerate(zip(calls, times, strict=True))]
     sendings = order([call.at_us + call.took_us for call in calls], seed=seed)
     ledger, spends = Ledger(), []
-    for call, at in zip(calls, times, strict=True):
-        cost = ledger.add(call.data, at)
+    costs = [ledger.add(call.data, at) for call, at in zip(calls, times, strict=True)]
+    for call, at, cost in zip(calls, times, costs, strict=True):
         if cost:
             spends.append(Spend(call.data["team"], at, cost))
     own = budgets(spends, end=end)
@@ -73,9 +76,18 @@ def simulate(*, end: datetime, seed: int = DEFAULT_SEED, events: int = DEFAULT_E
         "last_event": rfc3339(times[-1]),
         **_delivery_facts(sendings, len(calls)),
     }
-    facts = {"planted": planted_facts(calls, start), "budgets": [budget.as_json() for budget in own]}
+    brought, brought_sums = outcomes_of(calls, costs, seed=seed)
+    facts = {
+        "planted": planted_facts(calls, start) | {"asked_twice": asked_twice_facts(calls, costs)},
+        "budgets": [budget.as_json() for budget in own],
+        "outcomes": brought_sums,
+    }
     return Day(
         lines=[lines[sending.event] for sending in sendings],
+        outcomes=[
+            _outcome(number, start + timedelta(microseconds=at_us), said, mark)
+            for number, (at_us, said) in enumerate(brought)
+        ],
         ledger={**about, **ledger.as_json(), **facts},
         budgets_toml=policies_toml(own),
     )
@@ -88,6 +100,7 @@ def _calls(seed: int, events: int) -> list[Call]:
         chain.from_iterable(agents.calls_of(agent, seed=seed, scale_milli=scale_milli) for agent in agents.AGENTS),
         planted.runaway_calls(seed=seed),
         planted.shared_key_calls(seed=seed),
+        planted.twice_asked_calls(seed=seed),
     )
     return sorted((call for call in made if call.at_us + call.took_us < DAY_US), key=lambda call: call.at_us)
 
@@ -105,6 +118,30 @@ def _line(number: int, call: Call, at: datetime, mark: str) -> bytes:
             "data": call.data,
         }
     )
+
+
+def _outcome(number: int, at: datetime, said: dict[str, Any], mark: str) -> bytes:
+    envelope = {
+        "specversion": "1.0",
+        "type": OUTCOME_TYPE,
+        "source": "simulator/outcomes",
+        "id": f"out-{mark}-{number:05}",
+    }
+    return msgspec.json.encode({**envelope, "time": rfc3339(at), "data": said})
+
+
+def asked_twice_facts(calls: list[Call], costs: list[int | None]) -> dict[str, Any]:
+    """What the second of each two equal questions cost."""
+    asked: set[str] = set()
+    again = 0
+    wasted = 0
+    for call, cost in zip(calls, costs, strict=True):
+        fingerprint = call.data.get("prompt_fingerprint")
+        if fingerprint in asked:
+            again, wasted = again + 1, wasted + (cost or 0)
+        elif fingerprint is not None:
+            asked.add(fingerprint)
+    return {"agent": planted.ASKS_TWICE.name, "requests": again, "cost_pico_usd": wasted}
 
 
 def _delivery_facts(sendings: list[Sending], unique: int) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """What is wrong in the day, on purpose and until its end: a runaway agent, a shared key, a team over its budget. Pure.
 
-The over-budget team does nothing unusual: only its limit is low (`budgets.py`).
+All day an agent asks the same twice. The over-budget team does nothing unusual: only its limit is low (`budgets.py`).
 """
 
 from collections.abc import Iterator
@@ -25,6 +25,9 @@ SHARED_ADDRESSES = 11
 SHARED_CALLS_PER_HOUR = 66
 
 OVER_BUDGET_TEAM = "marketing"
+
+ASKS_TWICE = Agent(name="renewal-notes", team=BY_NAME["success"], kind="rag", model=SONNET, calls_milli=0)
+ASKS_TWICE_EVERY_SLOTS = 6
 _MINUTE_US = 60_000_000
 
 
@@ -97,3 +100,30 @@ def shared_key_calls(*, seed: int) -> Iterator[Call]:
         }
         said = tokens(dice, GPT_4O_MINI, fresh=800, output=200, spread_milli=250)
         yield from finished(dice, Call(at, 0, owner.credential, gateway(owner.team.zone), data), GPT_4O_MINI, said)
+
+
+def twice_asked_calls(*, seed: int) -> Iterator[Call]:
+    """Every half hour a question and, two to five minutes after its answer, the same again; both are answered."""
+    dice = Dice(seed, "planted", ASKS_TWICE.name)
+    for slot in range(0, SLOTS - ASKS_TWICE_EVERY_SLOTS, ASKS_TWICE_EVERY_SLOTS):
+        fingerprint = f"k1:{dice.hex(32)}"
+        at = slot * SLOT_US + dice.below(SLOT_US)
+        for _ in range(2):
+            call = _asked(dice, at, fingerprint)
+            yield call
+            at = call.at_us + call.took_us + dice.between(120, 300) * 1_000_000
+
+
+def _asked(dice: Dice, at_us: int, fingerprint: str) -> Call:
+    """The question, answered at its first attempt."""
+    data = agent_fields(ASKS_TWICE) | {
+        "operation": "chat",
+        "client_address_hash": address_hash(f"{ASKS_TWICE.name}/pod-0"),
+        "task_class": "summarisation",
+        "prompt_fingerprint": fingerprint,
+    }
+    while True:
+        said = tokens(dice, SONNET, fresh=3000, output=400, spread_milli=100)
+        ended = finished(dice, Call(at_us, 0, ASKS_TWICE.name, gateway(ASKS_TWICE.team.zone), dict(data)), SONNET, said)
+        if [call.data["status"] for call in ended] == ["ok"]:
+            return ended[0]

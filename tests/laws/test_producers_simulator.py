@@ -20,6 +20,7 @@ from producers.simulator.dice import Dice
 from producers.simulator.prices import LEAVES
 from schemas.errors import InputError
 from schemas.money import pico_usd
+from schemas.outcomes import decode_outcome
 from schemas.policies import Budget
 from schemas.usage_codec import decode
 
@@ -28,7 +29,7 @@ SMALL = 4_000
 HOUR = timedelta(hours=1)
 
 
-DIGEST = "2a673a54263bc8549a9fe92e0445e7cf815c67b376e204e4a8ea1c2e79491d70"
+DIGEST = "12942aff5e2eaea021af98398fb0dad1435484ad55bb813a4d4a4c700e200201"
 """Of the day of `SMALL` events that ends at `END`; a change that is meant changes it here."""
 
 
@@ -147,7 +148,9 @@ def test_attempts_of_one_operation_are_one_success_after_refusals() -> None:
 def test_the_same_arguments_give_the_same_bytes_on_every_machine() -> None:
     """The digest was written on one machine and holds on all."""
     told = day()
-    digest = sha256(b"\n".join(told.lines) + json.dumps(told.ledger).encode() + told.budgets_toml.encode()).hexdigest()
+    digest = sha256(
+        b"\n".join(told.lines + told.outcomes) + json.dumps(told.ledger).encode() + told.budgets_toml.encode()
+    ).hexdigest()
     assert digest == DIGEST
 
 
@@ -164,10 +167,11 @@ def test_budgets_file_says_what_the_ledger_says() -> None:
 
 
 def test_a_written_day_is_the_simulated_one(tmp_path: Path) -> None:
-    """The three files hold the events in sending order, the ledger and the policies."""
+    """The four files hold the events in sending order, the outcomes, the ledger and the policies."""
     written = write_day(tmp_path / "new" / "folder", end=END, events=4_000)
     told = day()
     assert written.events.read_bytes().splitlines() == told.lines
+    assert written.outcomes.read_bytes().splitlines() == told.outcomes
     assert json.loads(written.ledger.read_text()) == told.ledger == written.truth
     assert written.budgets.read_text() == told.budgets_toml
 
@@ -194,3 +198,38 @@ def test_sizes_are_positive_and_balanced_around_their_median(seed: int, middle: 
     sizes = [dice.size(middle, spread_milli=spread_milli) for _ in range(40)]
     most = middle * float((Decimal(spread_milli) * 35 / 10_000).exp())
     assert all(1 <= size <= most + 1 for size in sizes)
+
+
+def test_what_came_of_the_day_cost_what_led_to_it() -> None:
+    """Outcomes pass the contract, come after all their calls, and their costs are a naive recount."""
+    told = [decode_outcome(line) for line in day().outcomes]
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+    by_place = defaultdict(list)
+    for event in unique():
+        for place in ("run", "session"):
+            by_place[place, event["data"].get(place)].append(event)
+    for outcome in told:
+        led = by_place["run", outcome.data.run] if outcome.data.run else by_place["session", outcome.data.session]
+        assert led
+        assert max(at(e) for e in led) < outcome.time <= END
+        line = sums[outcome.data.outcome_type]
+        line[0] += 1
+        line[1] += outcome.data.accepted is True
+        line[2] += sum(naive_cost_pico_usd(e["data"], at(e)) or 0 for e in led)
+    assert {kind: list(line.values()) for kind, line in day().ledger["outcomes"].items()} == sums
+
+
+def test_the_second_of_two_equal_questions_is_what_is_wasted() -> None:
+    """Each fingerprint is asked twice, the second time minutes after the answer; the ledger has what that cost."""
+    asked: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for event in sorted(unique(), key=at):
+        if "prompt_fingerprint" in event["data"]:
+            asked[event["data"]["prompt_fingerprint"]].append(event)
+    seconds = [pair[1] for pair in asked.values() if len(pair) > 1]
+    for first, second in (pair for pair in asked.values() if len(pair) > 1):
+        answered = at(first) + timedelta(milliseconds=first["data"]["latency_ms"])
+        assert timedelta(minutes=2) <= at(second) - answered < timedelta(minutes=6)
+    told = day().ledger["planted"]["asked_twice"]
+    wasted = sum(naive_cost_pico_usd(e["data"], at(e)) or 0 for e in seconds)
+    assert (told["requests"], told["cost_pico_usd"]) == (len(seconds), wasted)
+    assert len(seconds) >= 40
