@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PATH = "/metrics"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SILENT_SEC = 5.0
+MOST_CALLERS = 16
+"""So many are answered at once; who comes then is turned away, so that nobody fills a process with threads."""
 _LOG = structlog.get_logger()
 Collect = Callable[[], Iterable[Family]]
 
@@ -123,9 +125,22 @@ def serve_text(port: int, text: Callable[[], str], *, host: str = "127.0.0.1") -
             """A scrape is no fact worth a line."""
 
     class Server(ThreadingHTTPServer):
-        """Whoever goes away in the middle of an answer is no fault of ours."""
+        """A few callers at once; whoever goes away in the middle of an answer is no fault of ours."""
 
         daemon_threads = True
+        request_queue_size = 4 * MOST_CALLERS
+        callers = threading.BoundedSemaphore(MOST_CALLERS)
+
+        def verify_request(self, *_: object) -> bool:
+            """Whether there is a place for one more."""
+            return self.callers.acquire(blocking=False)
+
+        def process_request_thread(self, *found: Any) -> None:  # noqa: ANN401  as the base class has it
+            """The caller is answered, and his place is free."""
+            try:
+                super().process_request_thread(*found)
+            finally:
+                self.callers.release()
 
         def handle_error(self, *_: object) -> None:
             """Nothing: the caller is gone."""

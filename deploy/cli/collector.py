@@ -2,6 +2,7 @@
 
 import os
 import ssl
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -47,8 +48,10 @@ def collector(
     if context.invoked_subcommand is not None:
         return
     import asyncio
-    import logging
 
+    import structlog
+
+    from deploy.json_lines import json_lines
     from deploy.stack.find import connections
     from producers.collector.server import serve
     from schemas.credentials import read_pepper
@@ -56,7 +59,14 @@ def collector(
     host, port = _address(listen)
     if host not in {"127.0.0.1", "::1", "localhost"} and cert is None:
         say("without --cert and --key tokens travel in the clear; put TLS before it")
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    json_lines("collector")
+
+    def listens(address: str) -> None:
+        if sys.stderr.isatty():
+            say(f"collector listens at {address}")
+        else:
+            structlog.get_logger().info("listens", address=address)
+
     asyncio.run(
         serve(
             host=host,
@@ -65,7 +75,7 @@ def collector(
             tokens=_file(tokens, state_dir),
             tls=_tls(cert, key),
             pepper=read_pepper(pepper) if pepper is not None else None,
-            on_ready=lambda address: say(f"collector listens at {address}"),
+            on_ready=listens,
         )
     )
 

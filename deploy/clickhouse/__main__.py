@@ -20,6 +20,7 @@ from deploy.clickhouse.passwords import Accounts, Role, read_accounts
 from deploy.clickhouse.rights import view_names
 from deploy.clickhouse.server import Door
 from deploy.clickhouse.service import Service
+from deploy.json_lines import json_lines
 from schemas.errors import BurnlineError, SettingsError
 
 _LOG = structlog.get_logger(process="clickhouse")
@@ -43,14 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         limits=Limits(stop_sec=options.stop_sec),
         views=view_names(_migrations()),
     )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ]
-    )
+    json_lines("clickhouse")
     # Blocked in every thread and waited for below: the engine puts handlers of its own in the place of Python's.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     try:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from deploy.json_lines import json_lines
 from deploy.metrics.gathering import Gathering, look_at
 from deploy.settings import read_watchdog_settings
 from deploy.stack.find import Stack, find_stack
@@ -137,13 +138,7 @@ def should_speak(stage: str, said: Mapping[StagePlace, Said], ends: Mapping[Plac
 
 def main() -> int:
     """0 after SIGTERM; 1 when the stack cannot be watched."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.JSONRenderer(),
-        ]
-    )
+    json_lines("watchdog")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

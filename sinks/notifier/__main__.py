@@ -10,6 +10,7 @@ from sinks.notifier.process import run
 from sinks.notifier.settings import NotifierSettings
 from sinks.numbers import notifier_families
 
+NAME = "notifier"
 PREFIXES = {kind.__name__: kind.model_config["env_prefix"] for kind in (NotifierSettings, KafkaSettings, PageSettings)}
 
 
@@ -23,9 +24,9 @@ def main(arguments: list[str]) -> int:
     def work() -> None:
         settings, kafka = NotifierSettings(), KafkaSettings()
         serve_numbers(notifier_families)
-        run(kafka, settings, stop=stop, log=json_log(settings.log_level).bind(process="notifier"))
+        run(kafka, settings, stop=stop, log=json_log(settings.log_level, process=NAME))
 
-    return exit_code(work, json_log("INFO").bind(process="notifier"), prefixes=PREFIXES)
+    return exit_code(work, json_log("INFO", process=NAME), prefixes=PREFIXES)
 
 
 if __name__ == "__main__":

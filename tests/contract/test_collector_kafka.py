@@ -38,9 +38,9 @@ def running(kafka: str, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]
         [*command, "--listen", "127.0.0.1:0", *tokens], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
-        said = process.stderr.readline()
-        assert said.startswith("collector listens at http://127.0.0.1:"), said
-        yield process, said.split()[-1], made.stdout.strip()
+        said = json.loads(process.stderr.readline())
+        assert (said["process"], said["event"]) == ("collector", "listens")
+        yield process, said["address"], made.stdout.strip()
         process.kill()
 
 

@@ -224,6 +224,23 @@ def test_removed_policy_is_out_of_force(stack: Stack) -> None:
     assert len(json.loads(stack.run("policies", "--history", "--json").stdout)) == 2
 
 
+def test_every_line_of_a_log_has_the_same_fields(stack: Stack) -> None:
+    """Whatever our processes said until now, through kills and new starts: who, when, how bad, what."""
+    lines = {
+        path.stem: [line for line in path.read_text().splitlines() if line]
+        for path in (stack.state_dir / "logs").glob("*.log")
+        if path.stem not in {"kafka", "supervisord"}
+    }
+    assert set(lines) == {*PARTS, "notifier", "watchdog", "collector"} - {"kafka"}
+    other = {line for said in lines.values() for line in said if not line.startswith("{")}
+    assert other == set()
+    fields = {name: [set(json.loads(line)) for line in said] for name, said in lines.items()}
+    assert [
+        name for name, found in fields.items() if not all({"process", "at", "level", "event"} <= one for one in found)
+    ] == []
+    assert {json.loads(said[0])["process"] for said in lines.values()} == set(lines)
+
+
 def test_down_leaves_no_process(stack: Stack) -> None:
     """`down` drains and stops every process of the stack; a second one says that nothing runs."""
     assert "stopped, everything is stored" in stack.run("down").stdout

@@ -1,5 +1,6 @@
 """What a process counts of itself: additions, bounded names, and a page that every scraper reads."""
 
+import select
 import socket
 import threading
 import urllib.error
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 
 from deploy.stack.ports import free_port
 from schemas.numbers import BOUNDS_SEC, MOST_CHILDREN, Instrument
-from schemas.numbers_page import page_url, serve_text, to_text
+from schemas.numbers_page import MOST_CALLERS, page_url, serve_text, to_text
 from streams.numbers import ALL, EVENTS, OUTPUTS, note_transaction
 from streams.ports import Output, StepResult
+from tests.sink_world import wait_for
 
 TIMES = st.lists(st.floats(0, 100, allow_nan=False), min_size=1, max_size=50)
 
@@ -95,6 +97,31 @@ def test_one_who_says_nothing_holds_nobody_up() -> None:
             assert first.read() == b"a 1\n"
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(page_url(port).replace("metrics", "secrets"), timeout=30)  # noqa: S310  our own page
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_many_who_say_nothing_are_turned_away() -> None:
+    """However many hold a connection open, a few threads serve them; the page is back when they have gone."""
+    port = free_port()
+    server = serve_text(port, lambda: "a 1\n")
+    before = threading.active_count()
+    peaks = [0]
+
+    def turned_away() -> bool:
+        peaks.append(threading.active_count() - before)
+        return len(select.select(silent, [], [], 0)[0]) >= 2 * MOST_CALLERS
+
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(3 * MOST_CALLERS)]
+    try:
+        wait_for(turned_away, what="those without a place are turned away")
+        assert 0 < max(peaks) <= MOST_CALLERS
+        for one in silent:
+            one.close()
+        wait_for(lambda: threading.active_count() <= before, what="their threads have ended")
+        with urllib.request.urlopen(page_url(port), timeout=30) as page:  # noqa: S310  our own page
+            assert page.read() == b"a 1\n"
     finally:
         server.shutdown()
         server.server_close()
