@@ -9,6 +9,7 @@ Laws
 """
 
 from typing import NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -51,13 +52,13 @@ class Call(NamedTuple):
 class Ring(msgspec.Struct, array_like=True):
     """The newest things that a run did, oldest first, and since when they repeat."""
 
-    last: list[tuple[str, int, int]] = msgspec.field(default_factory=list)  # what, event time, cost before it
+    last: list[tuple[int, int, int]] = msgspec.field(default_factory=list)  # CRC of what, event time, cost before it
     since_us: int = 0  # 0 = they do not
     base_micro: int = 0
 
     def add(self, what: str, ts_us: int, before_micro: int, *, most: int, least: int) -> None:
         """One more; it repeats where the newest (at least `least`) are at most a quarter, and `most`, different."""
-        self.last.append((what, ts_us, before_micro))
+        self.last.append((crc32(what.encode()), ts_us, before_micro))
         del self.last[:-LAST]
         different = len({one for one, _, _ in self.last})
         if len(self.last) < least or different > min(most, len(self.last) // 4):

@@ -16,7 +16,7 @@ from streams.patterns.rows import Rows
 from streams.patterns.state import MOST_FINDINGS, MOST_KEYS, Finding, KeyUse, PatternsState, touched
 from streams.ports import Output
 
-MOST_NAMES = 64
+MOST_NAMES = 24
 _RULES = Rules()
 _WINDOW_MIN = 10
 _MINUTE_US = 60_000_000
