@@ -149,7 +149,10 @@ def fresh_rows(day: pa.RecordBatch, *, first: int, count: int, end: datetime, lo
     return pa.RecordBatch.from_arrays(columns, schema=RATED_SCHEMA)
 
 
-_LESS_TIME = "toIntervalDay(c.number % {days}) + toIntervalMicrosecond(sipHash64('t', s.id, c.number) % 86400000000)"
+_LESS_TIME = (
+    "toIntervalDay(intDiv(c.number, {companies}) % {days})"
+    " + toIntervalMicrosecond(sipHash64('t', s.id, c.number) % 86400000000)"
+)
 _MORE_IN, _MORE_OUT = "toInt64(sipHash64('i', s.id, c.number) % 1000)", "toInt64(sipHash64('u', s.id, c.number) % 200)"
 _MORE_USD = f"toDecimal64(3 * {_MORE_IN} + 15 * {_MORE_OUT}, 0) / 1000000"
 _NEW = {
@@ -157,7 +160,7 @@ _NEW = {
     "event_id": "lower(hex(sipHash128('e', s.id, c.number)))",
     "ts": f"s.ts - ({_LESS_TIME})",
     "received_at": f"s.ts - ({_LESS_TIME}) + toIntervalMillisecond(400 + sipHash64(s.id, c.number) % 2000)",
-    "org": "concat(s.org, '-', toString(intDiv(c.number, {days}) % {companies}))",
+    "org": "concat(s.org, '-', toString(c.number % {companies}))",
     "session": "if(s.session = '', '', concat(s.session, '-', toString(c.number)))",
     "run": "if(s.run = '', '', concat(s.run, '-', toString(c.number)))",
     "task": "if(s.task = '', '', concat(s.task, '-', toString(c.number)))",

@@ -5,7 +5,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from deploy.anomaly_series import lines
 from deploy.cli import output
 from deploy.cli.output import put, put_table
 from deploy.moments import in_utc
@@ -45,6 +44,8 @@ def show(told: Json) -> None:
         _show_transitions(told["transitions"])
         put("")
     if "series" in told:
+        from deploy.anomaly_series import lines
+
         for line in lines(told["series"]):
             put(line)
         put("")
