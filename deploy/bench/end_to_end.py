@@ -25,8 +25,13 @@ from deploy.stack.positions import Positions
 from schemas.errors import FatalError
 
 Say = Callable[[str], None]
-LAGS = {"rating": "usage.events", "burn": "internal.deltas", "sink": "internal.rated"}
-AFTER = {"rating": None, "burn": "rating", "sink": "rating"}
+LAGS = {
+    "rating": "usage.events",
+    "burn": "internal.deltas",
+    "patterns": "internal.steps",
+    "sink": "internal.rated",
+}
+AFTER = {"rating": None, "burn": "rating", "patterns": "rating", "sink": "rating"}
 """What each stage reads, and whom it waits for."""
 MOST_GROWTH = 0.05
 """Seconds of lag per second that are no growth: a stage that takes ten batches of a second each swings by so much."""

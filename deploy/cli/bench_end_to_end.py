@@ -11,7 +11,7 @@ from deploy.cli.output import AsJson, examples, put, put_json, put_table, say
 if TYPE_CHECKING:
     from deploy.bench.end_to_end import Figures
 
-RATES_HEAD = ("events/s", "borne", "lag: rating", "burn", "sink", "grows per second", "limits")
+RATES_HEAD = ("events/s", "borne", "lag: rating", "burn", "patterns", "sink", "grows per second", "limits")
 PROCESSES_HEAD = ("process", "CPU us/event", "MiB idle", "at most", "afterwards")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.bench.end_to_end import Figures, Process, judged, lags
+from deploy.bench.end_to_end import LAGS, Figures, Process, judged, lags
 from deploy.cli.bench_end_to_end import PROCESSES_HEAD, RATES_HEAD, process_lines, rate_lines
 from deploy.stack.position_rules import Said
 from schemas.errors import FatalError
@@ -13,22 +13,25 @@ LOOKS = range(30)
 
 def test_a_steady_lag_is_borne_and_a_growing_one_is_not() -> None:
     """A lag of seconds that stays is borne; one that gains a tenth of a second each second is not, however small."""
-    steady = [(float(at), {"rating": 1 + at % 2, "burn": 2.0, "sink": 3.0}) for at in LOOKS]
+    steady = [(float(at), {"rating": 1 + at % 2, "burn": 2.0, "patterns": 2.0, "sink": 3.0}) for at in LOOKS]
     assert judged(steady, per_sec=100, sent_per_sec=100).is_borne
-    growing = [(float(at), {"rating": 1.0, "burn": 2.0, "sink": 0.1 * at}) for at in LOOKS]
+    growing = [(float(at), {"rating": 1.0, "burn": 2.0, "patterns": 2.0, "sink": 0.1 * at}) for at in LOOKS]
     found = judged(growing, per_sec=100, sent_per_sec=100)
     assert (found.is_borne, found.limits, found.growth["sink"]) == (False, "sink", 0.1)
 
 
 def test_who_waits_for_a_slow_stage_is_not_the_limit() -> None:
     """Burn and sink lag behind as rating does; that is rating's."""
-    looks = [(float(at), {"rating": 0.5 * at, "burn": 0.5 * at + 1, "sink": 0.5 * at + 2}) for at in LOOKS]
+    looks = [
+        (float(at), {"rating": 0.5 * at, "burn": 0.5 * at + 1, "patterns": 0.5 * at, "sink": 0.5 * at + 2})
+        for at in LOOKS
+    ]
     assert judged(looks, per_sec=100, sent_per_sec=100).limits == "rating"
 
 
 def test_a_load_that_could_not_be_sent_is_not_borne() -> None:
     """Below 95 of 100 events that were meant, nothing is said in favour of the stack."""
-    steady = [(float(at), dict.fromkeys(("rating", "burn", "sink"), 1.0)) for at in LOOKS]
+    steady = [(float(at), dict.fromkeys(LAGS, 1.0)) for at in LOOKS]
     assert judged(steady, per_sec=100, sent_per_sec=95).is_borne
     assert not judged(steady, per_sec=100, sent_per_sec=94.9).is_borne
     with pytest.raises(FatalError, match="--seconds 60"):
@@ -46,12 +49,12 @@ def test_the_lag_of_a_stage_is_that_of_its_slowest_partition() -> None:
             ("rating", "usage.charges", 0, 0), ("sink", "internal.rated", 0, 9_500_000),
         )
     }  # fmt: skip
-    assert lags(said, now_us=10_000_000) == {"rating": 3.0, "burn": 0.0, "sink": 0.5}
+    assert lags(said, now_us=10_000_000) == {"rating": 3.0, "burn": 0.0, "patterns": 0.0, "sink": 0.5}
 
 
 def test_tables_have_a_line_per_rate_and_per_process() -> None:
     """Each as wide as its head."""
-    looks = [(float(at), dict.fromkeys(("rating", "burn", "sink"), 1.0)) for at in LOOKS]
+    looks = [(float(at), dict.fromkeys(LAGS, 1.0)) for at in LOOKS]
     process = Process(name="burn", cpu_us=4.0, idle_mib=90, most_mib=120, after_mib=110)
     found = Figures(
         burst_per_sec=10, highest_per_sec=10.0, limits="sink",
