@@ -2,8 +2,8 @@
 
 A message is one rating batch's rows of the partition's organisations as one Arrow stream; b"" where it has none. A
 column that is null in all of its rows is left out. A row is one event that names a run, a session, a fingerprint or a
-credential. All other events of a batch are *rests*: one row per org, `live`, `owned` and `unpriced`, with `events` of
-them summed and nobody named, so that shares of all spending can be told.
+credential. All other events of a batch are *rests*: one row per org, place (`PLACES`), refusal, `live`, `owned` and
+`unpriced`, with `events` of them summed and nobody named, so that shares and places of all spending can be told.
 """
 
 import pyarrow as pa
@@ -19,6 +19,10 @@ STEP_NUMBERS = ("step", "http_status", "estimated_tokens", "latency_ms")
 """Numbers as events have them; null where they have none."""
 NAMING = ("run", "session", "prompt_fingerprint", "prefix_fingerprint", "credential")
 """An event that has one of these is a row of its own."""
+PLACES = ("provider", "model", "region", "inference_region", "data_class")
+"""Where a call went and with what data: said of rests, too."""
+REFUSED = 429
+"""HTTP's word for too many requests: the one status that is said of rests."""
 
 STEP_SCHEMA = pa.schema(
     [

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from schemas.periods import instant
 from schemas.signals import Alert
+from schemas.steps import REFUSED
 from streams.burn.messages import output_of
 from streams.patterns import drafts
 from streams.patterns.rows import Rows
@@ -20,7 +21,6 @@ GENERATION_US = 300_000_000
 LEAST_REFUSED = 30
 LEAST_MINUTES = 4
 MOST_KEYS = 32
-REFUSED = 429
 _MINUTE_US = 60_000_000
 Named = tuple[str, str, str]
 """org, provider, model."""
@@ -41,8 +41,8 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
             continue
         held = touched(state.throttles, name, Throttle, most=MOST_MODELS)
         now = _now(held, state.clock.lead_us)
-        now.calls += len(places)
-        now.refused += len(refused)
+        now.calls += int(rows.events[places].sum())
+        now.refused += int(rows.events[refused].sum())
         minute = state.clock.lead_us // _MINUTE_US
         if refused and minute not in now.minutes:
             now.minutes.append(minute)

@@ -13,11 +13,11 @@ import pyarrow as pa
 
 from schemas.directory import UNATTRIBUTED
 from schemas.internal import without_dictionaries
-from schemas.steps import NAMING, STEP_NUMBERS, STEP_SCHEMA, STEP_TEXTS, without_empty
+from schemas.steps import NAMING, PLACES, REFUSED, STEP_NUMBERS, STEP_SCHEMA, STEP_TEXTS, without_empty
 from streams.rating.charging import Charges
 from streams.rating.columns import Columns
 from streams.rating.costs import Bools, split
-from streams.rating.groups import Ints
+from streams.rating.groups import Ints, combine, first_rows, groups_of
 
 
 class _Facts(NamedTuple):
@@ -98,25 +98,28 @@ def _rows(columns: Columns, facts: _Facts, rows: Ints) -> pa.RecordBatch:
 
 
 def _rests(columns: Columns, facts: _Facts, rows: Ints) -> pa.RecordBatch:
-    org = columns.codes("org")
-    key = org.codes[rows] * 8 + facts.live[rows] * 4 + facts.owned[rows] * 2 + facts.unpriced[rows]
-    keys, group = np.unique(key, return_inverse=True)
+    """One row for each org, place and state: sums, and nobody's name."""
+    refused = columns.numbers("http_status") == REFUSED
+    state = refused * 8 + facts.live * 4 + facts.owned * 2 + facts.unpriced
+    named = [name for name in ("org", *PLACES) if not columns.missing(name)]
+    codes = [(columns.codes(name).codes[rows] + 1, len(columns.codes(name).values) + 1) for name in named]
+    keys, group = groups_of(*combine(*codes, (state[rows], 16)))
+    first = rows[first_rows(group, len(keys))]
     newest = np.full(len(keys), np.iinfo(np.int64).min)
     np.maximum.at(newest, group, columns.event_us[rows])
     sums = {name: np.zeros(len(keys), np.int64) for name in ("input_tokens", "output_tokens", "micro", "pico")}
     for name, column in sums.items():
         np.add.at(column, group, getattr(facts, name)[rows])
     found = {
-        "org": pa.array([org.values[code] for code in (keys // 8).tolist()]),
+        **{name: columns.text(name).arrow(first) for name in named},
+        **_of_facts(facts, first),
         "ts_us": pa.array(newest),
-        "live": pa.array((keys & 4) > 0),
-        "owned": pa.array((keys & 2) > 0),
-        "unpriced": pa.array((keys & 1) > 0),
         "events": pa.array(np.bincount(group, minlength=len(keys))),
         "input_tokens": pa.array(sums["input_tokens"]),
         "output_tokens": pa.array(sums["output_tokens"]),
         "cost_micro_usd": pa.array(sums["micro"]),
         "cost_pico_remainder": pa.array(sums["pico"]),
+        "http_status": pa.array(np.full(len(keys), REFUSED), mask=~refused[first]),
     }
     return _batch(found, len(keys))
 

@@ -71,6 +71,19 @@ def test_events_without_a_name_to_follow_are_summed() -> None:
     assert all("credential" not in row for row in rows)
 
 
+def test_sums_say_where_calls_went_and_which_were_refused() -> None:
+    """Models, regions and data classes are known of calls that name nobody, so that rules see them, too."""
+    where = {"region": "us-east-1", "data_class": "pii", "credential": None}
+    some = [event(str(n), **where, http_status=429 if n == 3 else 200) for n in range(5)]  # type: ignore[arg-type]  # fields
+    rows = steps_of(step(new_lane(), [*map(raw, some), raw(event("b", credential=None, model="gpt-4o-mini"))]))
+    found = {(row["model"], row["region"], row["data_class"], row["http_status"], row["events"]) for row in rows}
+    assert found == {
+        ("gpt-4o", "us-east-1", "pii", None, 4),
+        ("gpt-4o", "us-east-1", "pii", 429, 1),
+        ("gpt-4o-mini", None, None, None, 1),
+    }
+
+
 def test_one_name_of_any_kind_makes_a_row() -> None:
     """Each of the names that rules follow is enough."""
     for name in NAMING:

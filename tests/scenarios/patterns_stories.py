@@ -135,6 +135,9 @@ FOUND: dict[str, Story] = {
     "data abroad": Story(steps=lambda: classed("us-east-1"), policies=EU, found=(("sovereignty", "team", "code"),)),
     "data nobody knows where": Story(steps=lambda: classed(None), policies=EU,
                                      found=(("sovereignty", "team", "code"),)),
+    "data abroad of nobody": Story(
+        steps=lambda: (call(AT + n * SEC, events=40, region="us-east-1", data_class="pii") for n in range(5)),
+        policies=EU, found=(("sovereignty", "org", "acme"),)),
     "a model nobody approved": Story(steps=lambda: key_use(minutes=3, model="llama"), policies=APPROVED,
                                      found=(("unapproved", "model", "llama"),)),
     "an agent nobody approved": Story(steps=lambda: loop(lasts_sec=20, credential="k"), policies=(
