@@ -192,8 +192,8 @@ _READ = pa.ipc.IpcReadOptions(use_threads=False)
 """Arrow's threads cost five times what reading a small batch takes."""
 
 
-_CODED_ROWS = 64
-"""For fewer rows a dictionary of its own for each column of text is longer than the text."""
+_CODED_ROWS = 256
+"""For fewer rows a dictionary for each column of text saves no bytes to speak of, and costs its readers 2 us a row."""
 
 
 def to_arrow_bytes(table: pa.RecordBatch) -> bytes:

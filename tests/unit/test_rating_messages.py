@@ -56,12 +56,12 @@ def test_rows_are_the_same_with_and_without_dictionaries() -> None:
     """Many rows are sent as dictionaries, few as text; what is read has the schema and the values either way."""
     told = [
         raw(event(f"e-{at}", user=f"user-{at % 7}", session=f"s-{at}", run=None if at % 3 else f"run-{at}", tags={}))
-        for at in range(130)
+        for at in range(260)
     ]
-    told[70] = told[7]
+    told[259] = told[7]
     lane, few = new_lane(), new_lane()
     together = step(lane, told)
-    apart = [few.step(batch(records(told)[first : first + 13])) for first in range(0, len(told), 13)]
+    apart = [few.step(batch(records(told)[first : first + 26])) for first in range(0, len(told), 26)]
     sent_coded = pa.ipc.open_stream(sent(together, "internal.rated")[0].value).schema
     assert pa.types.is_dictionary(sent_coded.field("user").type)
     assert pa.types.is_string(sent_coded.field("session").type)
