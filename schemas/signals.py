@@ -160,7 +160,10 @@ class BudgetState(Signal):
     requests: int
     unpriced_requests: int
     highest_threshold: Money | None = Field(description="the highest threshold crossed, as a share of the limit")
-    forecast: Money | None = Field(None, description="at the end of the period; nothing fills it yet")
+    forecast: Money | None = Field(
+        None,
+        description="P50 of the end of the period, as it was judged last; null without alerts by forecast",
+    )
     status: Literal["ok", "warned", "breached", "closed"] = Field(
         description="breached by `spent` alone; warned from a threshold on, estimates included"
     )

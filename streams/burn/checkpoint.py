@@ -29,6 +29,7 @@ OLDER: Mapping[str, Mapping[str, frozenset[str]]] = {
     "a3d4070f1390ade3": _HOURS,
     "f71db9c77d39d079": _WATCHED,
     "3739e2f05b61fd9e": _SHAPES,
+    "bb982a6d075c18c1": {"hours": frozenset({"likely_end", "of_period_us"})},
 }
 """By the name of an older layout (those of before spenders have a history of quarter hours per entity, which is not
 read any more): columns, per table, that it does not have, all of a table that it does not have. Its pages are read,

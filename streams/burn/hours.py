@@ -42,6 +42,8 @@ def new_hours() -> Hours:
         "due_us": Column("int64"),  # when it is judged next
         "likely": Column("uint8"),  # how many judgements in a row have found that it will be used up
         "unlikely": Column("uint8"),  # the same of a commitment that will not be used
+        "likely_end": Column("int64"),  # P50 of the end of a period as it was judged last, in the same units
+        "of_period_us": Column("int64"),  # when that period began; 0 = not judged yet
         "amount": Column("int64", HOURS),  # micro-USD, tokens or requests; hour h at place h % HOURS
     }
     return Table(spec, page_rows=64)

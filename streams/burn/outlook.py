@@ -13,6 +13,7 @@ Laws
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -29,7 +30,7 @@ from streams.burn.outlook_messages import LEVEL, Outlook, Rule, outlook_alert
 from streams.burn.period_table import spent_in
 from streams.burn.raising import raised
 from streams.burn.state import BurnState, MemberKey
-from streams.forecast import History, chance_to_reach, forecast
+from streams.forecast import History, forecast, likely
 
 MOST = 4
 ROUNDS = 2
@@ -128,16 +129,26 @@ def _judged(state: BurnState, key: MemberKey, slot: int, *, floor_us: int) -> _J
     mine = plan_in(state.periods, plan, of_period, now_us=state.done.limits_us)
     held = state.periods.slots.get(of_period)
     spent = (0, 0) if held is None else spent_in(state.periods, held).priced
-    reaches = chance_to_reach(
+    told = likely(
         history,
         now=instant(floor_us),
         period_end=instant(period.end_us),
         spent=amount_of(spent, plan.budget.unit),
         limit=mine.budget.limit,
     )
-    if reaches is None:
+    if told is None:
         return None
-    return _Judged(key, slot, mine, period, spent, history, Decimal(reaches))
+    _keep(state, slot, held, mine, period, told.p50)
+    return _Judged(key, slot, mine, period, spent, history, Decimal(told.reaches_limit_ratio))
+
+
+def _keep(state: BurnState, slot: int, held: int | None, plan: Plan, period: Period, p50: Decimal) -> None:  # noqa: PLR0913, PLR0917  one judgement
+    """The likely end of the period stands beside its hours, and its state is said anew."""
+    state.hours.columns["likely_end"][slot] = need_of(Fraction(p50), plan.budget.unit)[0]
+    state.hours.columns["of_period_us"][slot] = period.start_us
+    if held is not None:
+        state.periods.will_change(np.array([held]))
+        state.periods.columns["unsaid"][held] = 1
 
 
 def _may_open(found: _Judged, rule: Rule, *, floor_us: int) -> bool:

@@ -20,9 +20,10 @@ from schemas.signals import BUDGET_STATES_TYPE, rfc3339
 from streams.burn.allowances import plan_in
 from streams.burn.burn_rules import whole
 from streams.burn.days import window_of
-from streams.burn.limits import BudgetKey, Pair, Plan
+from streams.burn.limits import BudgetKey, Pair, Plan, Unit
 from streams.burn.period_table import PeriodKey, spent_in
 from streams.burn.publishing import EVERY_US, rates, signal_of, usd_text
+from streams.burn.spent import Spent
 from streams.burn.state import BurnState
 from streams.ports import Output
 
@@ -144,8 +145,17 @@ def _state_of(state: BurnState, plan: Plan, key: PeriodKey, slot: int) -> dict[s
         "requests": int(column["requests"][slot]),
         "unpriced_requests": int(column["unpriced"][slot]),
         "highest_threshold": None if highest is None else plain(highest),
-        "forecast": None,
+        "forecast": _likely_end(state, key, held, budget.unit),
         "status": "closed" if column["closed"][slot] else status,
         "policy_offset": plan.since,
         "owner": budget.owner,
     }
+
+
+def _likely_end(state: BurnState, key: PeriodKey, held: Spent, unit: Unit) -> str | None:
+    """P50 of the end of the period as of the last judgement (outlook.py), and never less than what is spent."""
+    slot = state.hours.slots.get(key[:3])
+    if slot is None or not key[3] or state.hours.columns["of_period_us"][slot] != key[3]:
+        return None
+    end = max((int(state.hours.columns["likely_end"][slot]), 0), held.priced)
+    return usd_text(whole(end, unit)) if unit == "usd" else str(end[0])

@@ -14,7 +14,7 @@ Laws
 4. The unit does not matter: ten times the history, the spend and the limit give ten times the forecast.
 """
 
-from streams.forecast.forecast import Forecast, chance_to_reach, forecast
+from streams.forecast.forecast import Forecast, Likely, forecast, likely
 from streams.forecast.history import History
 
-__all__ = ["Forecast", "History", "chance_to_reach", "forecast"]
+__all__ = ["Forecast", "History", "Likely", "forecast", "likely"]

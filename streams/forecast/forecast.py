@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,6 +39,13 @@ class Forecast:
     earliest: datetime | None
     median: datetime | None
     latest: datetime | None
+
+
+class Likely(NamedTuple):
+    """P50 of the end of a period, and the chance that it reaches the limit."""
+
+    p50: Decimal
+    reaches_limit_ratio: float
 
 
 def forecast(  # noqa: PLR0913  all that a budget is, by name
@@ -90,7 +98,7 @@ def forecast(  # noqa: PLR0913  all that a budget is, by name
     )
 
 
-def chance_to_reach(  # noqa: PLR0913  all that a budget is, by name
+def likely(  # noqa: PLR0913  all that a budget is, by name
     history: History,
     *,
     now: datetime,
@@ -98,8 +106,8 @@ def chance_to_reach(  # noqa: PLR0913  all that a budget is, by name
     spent: Decimal,
     limit: Decimal,
     rule: ForecastRule | None = None,
-) -> float | None:
-    """`reaches_limit_ratio` of `forecast` without the dates, which cost most of it; None while nothing is known.
+) -> Likely | None:
+    """`p50` and `reaches_limit_ratio` of `forecast` without the dates, which cost most of it; None: nothing is known.
 
     Raises: InputError: as `forecast`.
     """
@@ -108,11 +116,12 @@ def chance_to_reach(  # noqa: PLR0913  all that a budget is, by name
     if known is None:
         return None
     past, begin, end = known
-    if spent >= limit and spent > 0:
-        return 1.0
+    reached = spent >= limit and spent > 0
     if end <= begin:
-        return 0.0
-    return remaining(past, begin=begin, end=end, rule=chosen).share_from(_left(limit, spent))
+        return Likely(spent, 1.0 if reached else 0.0)
+    samples = remaining(past, begin=begin, end=end, rule=chosen)
+    middle = spent + _up(float(samples.quantiles(SHARES)[1]))
+    return Likely(middle, 1.0 if reached else samples.share_from(_left(limit, spent)))
 
 
 def _known(

@@ -1,7 +1,7 @@
 """Shapes of the week: exact expected time, flat where nothing is known, a function of the log and of nothing else."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.burn import week
@@ -13,11 +13,13 @@ from streams.checkpoints import digest
 from tests.scenarios.burn_log import (
     DAY,
     HOUR,
+    MINUTE,
     SEC,
     BurnLog,
     MemoryReader,
     PolicyHistory,
     Row,
+    alerts,
     new_lane,
     public,
     recovered,
@@ -136,6 +138,7 @@ def test_the_order_of_rows_makes_no_other_shape() -> None:
 
 
 @settings(max_examples=4, deadline=None)
+@example(28, 1)
 @given(st.integers(1, 4 * 12 - 1), st.integers(1, 20))
 def test_a_shape_is_a_function_of_the_log(cut: int, per_batch: int) -> None:
     """Other batches, and a death with recovery from a checkpoint, also amid a day's lesson, change nothing."""
@@ -150,3 +153,16 @@ def test_a_shape_is_a_function_of_the_log(cut: int, per_batch: int) -> None:
     outputs += run(again, records[offset:], per_batch=per_batch)
     assert public(outputs) == expected
     assert digest(again.state) == digest(whole.state)
+
+
+def test_what_is_left_lasts_through_hours_in_which_little_is_spent() -> None:
+    """600 of 900 USD in the last half hour of a working day are a ticket: it is evening; of an unknown week, a page."""
+    urgent = {}
+    for days in (15, 0):
+        log, at = office(days), MONDAY + 15 * DAY + 31 * HOUR // 2
+        for minute in range(0, 30, 5):
+            row = Row("acme", "budget", "each", at + minute * MINUTE, cost_pico=10**14, member="user-0")
+            log.say(at + minute * MINUTE + SEC, [row])
+        told = alerts(run(new_lane(policies()), log.records))
+        urgent[days] = {alert.severity for alert in told if alert.rule == "burn_rate" and alert.notify}
+    assert urgent == {15: {"warning"}, 0: {"warning", "critical"}}
