@@ -24,7 +24,9 @@ from schemas.internal import (
 from schemas.policies import InForce, Key, OnePolicy, Policies, key_of
 from schemas.signals import Alert, CloudSignal
 from schemas.topics import PARTITIONS
-from streams.burn.stage import BurnStage
+from streams.burn.deltas import deltas_of, header_of
+from streams.burn.engine import advance
+from streams.burn.state import BurnState
 from streams.ports import Output, SourceBatch, SourceRecord
 from streams.rating.adjusting import ADJUSTMENTS_TOPIC
 from streams.rating.stage import RatingStage
@@ -33,7 +35,6 @@ MINUTE_US = 60_000_000
 GRACE_US = 10_000_000
 """Minutes are cut 10 s after the full one, when burn judges the one before."""
 _MOST_IDLE = 10
-_PARTITION = 0
 
 
 class RulesNow:
@@ -58,7 +59,8 @@ class Past:
     """A lane of burn that is given one minute after the other."""
 
     def __init__(self, rules: RulesNow) -> None:
-        self._lane = BurnStage(rules).lane("internal.deltas", _PARTITION)
+        self._rules = rules
+        self._state = BurnState()
         self._offset = 0
         self._has_rows = False
 
@@ -92,7 +94,7 @@ class Past:
 
     def _read(self, record: SourceRecord) -> list[Alert]:
         self._offset += 1
-        outputs = self._lane.step(SourceBatch("internal.deltas", _PARTITION, [record])).outputs
+        outputs = advance(self._state, header_of(record), deltas_of(record), self._rules, silent=True)
         said = (CloudSignal.model_validate_json(one.value).data for one in outputs if one.topic.startswith("alerts."))
         return [one for one in said if isinstance(one, Alert)]
 
