@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from schemas.internal import BUCKET_US
 from streams.burn.deltas import Deltas
-from streams.burn.spenders import AHEAD_MIN, RULES, Watch, minute_of, together
+from streams.burn.spenders import AHEAD_MIN, RULES, Watch, minute_of, minutes_over, together
 from streams.burn.state import BurnState
 
 Ints = npt.NDArray[np.int64]
@@ -28,7 +28,7 @@ def take_minutes(state: BurnState, deltas: Deltas, rows: Ints) -> None:
     if len(rows) == 0:
         return
     watch = state.watch
-    table, next_min = watch.spenders, watch.next_min
+    table, next_min = watch.spenders, watch.next_min or minutes_over(state.clock)
     table.will_change(np.unique(slots))
     minute = deltas.bucket[rows] // _BUCKETS + minute_of(0)
     micro, live = deltas.micro[rows], deltas.live[rows]

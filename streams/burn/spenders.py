@@ -20,6 +20,7 @@ from streams.anomalies.hours import HOURS_OF_WEEK, Shapes
 from streams.anomalies.page import KINDS, WINDOW_MIN, Page
 from streams.anomalies.rules import Rules
 from streams.anomalies.tail import PRIOR, Pool, Tail
+from streams.burn.clock import Clock
 from streams.burn.in_force import InForceHere
 from streams.burn.table import Column, Slots, Table
 
@@ -31,6 +32,8 @@ RULES = Rules()
 AHEAD_MIN = 32
 """Places for minutes that are not judged yet: at most 20 behind the lead, 5 before it, and some to spare."""
 Ints = npt.NDArray[np.int64]
+GRACE_US = 10_000_000
+MOST_BEHIND_US = 1_200_000_000
 _MONDAY_MIN = 4 * 1440
 _MINUTE_US = 60_000_000
 
@@ -43,6 +46,16 @@ def minute_of(at_us: int) -> int:
 def start_us(minute: int) -> int:
     """When a minute begins."""
     return (minute + _MONDAY_MIN) * _MINUTE_US
+
+
+def passed_us(clock: Clock) -> int:
+    """Up to where the log is over for the watch: the floor, and at most `MOST_BEHIND_US` before the lead."""
+    return max(clock.floor_us or 0, clock.lead_us - MOST_BEHIND_US)
+
+
+def minutes_over(clock: Clock) -> int:
+    """The first minute that is not over, by `GRACE_US`."""
+    return minute_of(passed_us(clock) - GRACE_US)
 
 
 def new_spenders() -> Table[SpenderKey]:

@@ -18,13 +18,11 @@ from streams.anomalies.detector import Detector
 from streams.anomalies.flags import Flag
 from streams.anomalies.page import F32, I32, KINDS, WINDOW_MIN, Page
 from streams.anomalies.tail import Pool
-from streams.burn.spenders import AHEAD_MIN, RULES, Cells, Watch, minute_of, together
+from streams.burn.spenders import AHEAD_MIN, RULES, Cells, Watch, minutes_over, passed_us, together
 from streams.burn.state import BurnState
 from streams.burn.table import Slots
 
 Ints = npt.NDArray[np.int64]
-GRACE_US = 10_000_000
-MOST_BEHIND_US = 1_200_000_000
 SETTLED_US = 2_000_000
 SOON_US = 60_000_000
 HISTORY_US = 600_000_000
@@ -47,7 +45,7 @@ def judged(state: BurnState) -> list[Found]:
     if clock.lead_us == 0 or state.policies is None:
         return []
     watch.gate(state.policies)
-    over = minute_of(max(clock.floor_us or 0, clock.lead_us - MOST_BEHIND_US) - GRACE_US)
+    over = minutes_over(clock)
     if watch.next_min == 0:
         watch.next_min = over
     found: list[Found] = []
@@ -57,7 +55,7 @@ def judged(state: BurnState) -> list[Found]:
             watch.next_min = over
             break
         found += _minute(watch)
-    return found + _late(watch, now_us=max(clock.floor_us or 0, clock.lead_us - MOST_BEHIND_US))
+    return found + _late(watch, now_us=passed_us(clock))
 
 
 def _minute(watch: Watch) -> list[Found]:
