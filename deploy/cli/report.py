@@ -3,8 +3,9 @@
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -35,6 +36,7 @@ class Kind(StrEnum):
     RUN = "run"
     TOTAL = "total"
     BRIDGE = "bridge"
+    AUDIT = "audit"
 
 
 def register(app: typer.Typer) -> None:
@@ -46,13 +48,14 @@ def register(app: typer.Typer) -> None:
             "burnline report monthly --tz Europe/Berlin --csv > november.csv",
             "burnline report run --by agent --json",
             "burnline report daily --local claude-code ~/.claude --by model",
+            "burnline report audit --month 2026-10 --where org=acme > audit.md",
             "burnline report bridge --since 2026-11-01 --until 2026-12-01 --against 2026-10-01 --where team=code",
         ),
     )(report)
 
 
 def report(
-    kind: Annotated[Kind, typer.Argument(help="What a line is about; or a bridge.")] = Kind.DAILY,
+    kind: Annotated[Kind, typer.Argument(help="What a line is about; or a bridge, or an audit.")] = Kind.DAILY,
     by: Annotated[str | None, typer.Option(metavar="team,model", help="Dimensions, comma separated.")] = None,
     since: Annotated[str | None, typer.Option(help="From then on: 24h, 7d, a date or a time.")] = None,
     until: Annotated[str | None, typer.Option(help="Up to then, exclusive.")] = None,
@@ -66,8 +69,10 @@ def report(
         str | None, typer.Option(help="Of a bridge: when the period begins with which it is compared.")
     ] = None,
     where: Annotated[
-        list[str] | None, typer.Option("--where", metavar="FIELD=VALUE", help="Of a bridge: only such calls.")
+        list[str] | None,
+        typer.Option("--where", metavar="FIELD=VALUE", help="Of a bridge: only such calls; of an audit: org=..."),
     ] = None,
+    month: Annotated[str | None, typer.Option(help="Of an audit: 2026-10; the last one unless given.")] = None,
     state_dir: StateDir = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV that is safe to open in a spreadsheet.")] = False,
@@ -76,6 +81,9 @@ def report(
 
     bridge: why spend changed from one period to another, driver by driver, exactly; as much time before --since unless
     --against says otherwise (burnline explain says the same of an alert).
+
+    audit: a month for the files, as Markdown: coverage, price versions, owners, exceptions, corrections,
+    reconciliations, alerts and who took them on, changes of policies.
     """
     from deploy.csv_safe import to_csv
     from deploy.moments import moment
@@ -98,8 +106,16 @@ def report(
             as_json=as_json,
         )
         return
-    if against is not None or where:
-        raise InputError("--against and --where belong to a bridge: burnline report bridge")
+    if kind is Kind.AUDIT:
+        given = [since, until, by, local, against]
+        if as_json or as_csv or any(one is not None for one in given):
+            raise InputError(
+                "an audit is a month of Markdown: burnline report audit --month 2026-10 [--where org=acme]"
+            )
+        _audit(month, where or [], state_dir)
+        return
+    if against is not None or where or month is not None:
+        raise InputError("--against and --where belong to a bridge, --month and --where to an audit")
     period = Period(kind.value)
     now = datetime.now(UTC)
     zone = _zone(tz)
@@ -132,6 +148,17 @@ def report(
         return
     show_lines(lines)
     _show_budgets(budgets)
+
+
+def _audit(month: str | None, where: list[str], state_dir: Path | None) -> None:
+    from deploy.auditing import audit, month_of
+    from deploy.field_filters import field_filters
+    from deploy.stack.find import connections
+
+    now = datetime.now(UTC)
+    org = field_filters(where, ("org",)).get("org")
+    asked = month_of(month or f"{now.replace(day=1) - timedelta(days=1):%Y-%m}", now=now)
+    sys.stdout.write(audit(connections(state_dir, os.environ), asked, org=org, now=now))
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -19,6 +19,7 @@ from schemas.internal import BatchHeaders
 from schemas.money import pico_usd
 from schemas.policies import PolicyChange
 from schemas.value_policies import Allowance, BusinessCase
+from sinks.audit_questions import audit_sections
 from sinks.groups import RatedMessage
 from sinks.migrate import ensure_database, migrate, migrations
 from sinks.queries import Query
@@ -30,7 +31,7 @@ from streams.bridge.bridge import Cell, Sums, bridge
 from tests.goodhart_stories import Story, performances, quadrants
 from tests.stack_clickhouse import ClickHouse
 from tests.value_stories import planted_likely, planted_waste, staged, wasteful
-from tests.value_world import START, events_of, made_up, stored_outcomes, truth_of
+from tests.value_world import START, call, events_of, made_up, stored_outcomes, truth_of
 from tests.waste_quarter import HEAVY, PROVEN, quarter
 
 pytestmark = pytest.mark.real
@@ -336,3 +337,15 @@ def test_a_quarter_of_planted_waste_is_found_and_nothing_else(store: Store) -> N
     spent = {user: sum(one["cost_usd"] for one in made.calls if one["user"] == user) for user in (HEAVY, "ana")}
     assert spent[HEAVY] > 3 * spent["ana"]
     assert not {one["id"] for one in made.calls if one["user"] == HEAVY} & {id_ for id_, *_ in found}
+
+
+@pytest.mark.parametrize("org", ["acme", None])
+def test_every_question_of_the_audit_is_answered(store: Store, org: str | None) -> None:
+    """Each section has its rows, of the month and the organisation alone."""
+    words, calls = staged()
+    value_of(store, words, [*calls, call(99, at=START - timedelta(days=30)), call(100, org="other", team="x")])
+    since = START.replace(day=1, hour=0)
+    told = {one.title: rows_of(store, one.asked) for one in audit_sections(since, since + timedelta(days=30), org=org)}
+    assert sum(line["requests"] for line in told["Spend and coverage"]) == (2 if org else 3)
+    assert sum(line["requests"] for line in told["Owners of use cases"]) == (2 if org else 3)
+    assert [line["changes"] for line in told["Exceptions: merged without review"]] == [1]

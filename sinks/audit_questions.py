@@ -1,0 +1,162 @@
+"""The questions of the monthly audit report, in its order. Pure; laws as in `queries.py`: values are parameters.
+
+A month is [its first day, that of the next) in UTC. Views that know no organisation (corrections, reconciliations, dead
+letters) are asked as a whole: they are about the installation, and so it is said.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sinks.queries import Query
+
+_WITHIN = ">= {since:DateTime64(6, 'UTC')} AND {time} < {until:DateTime64(6, 'UTC')}"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report: its title, what its table says, and the question whose rows are the table."""
+
+    title: str
+    about: str
+    asked: Query
+
+
+_SECTIONS = (
+    (
+        "Spend and coverage",
+        "All calls of the month; what has no known cost is in no sum. Classified: use case, and task class or purpose.",
+        (
+            "SELECT org, count() AS requests, countIf(v.cost_usd IS NULL) AS without_cost,"
+            " sum(toDecimal128(ifNull(v.cost_usd, 0), 12)) AS cost_usd,"
+            " sum(toDecimal128(ifNull(ceiling_cost_usd, 0), 12)) AS unknown_at_most_usd,"
+            " round(countIf(use_case != '' AND (task_class != '' OR purpose != '')) / count(), 4) AS classified_ratio,"
+            " round(countIf(identity_trust = 'authenticated') / count(), 4) AS authenticated_ratio,"
+            " round(countIf(team != '' AND team != 'unattributed') / count(), 4) AS with_team_ratio"
+            " FROM usage_events AS v WHERE ts {within} {org} GROUP BY org ORDER BY org"
+        ),
+        "ts",
+    ),
+    (
+        "Charges beside usage",
+        "Seats, contracts, refunds by the day on which their service begins.",
+        (
+            "SELECT org, kind, count() AS charges, sum(v.amount_usd) AS amount_usd FROM charges AS v"
+            " WHERE toDateTime64(service_from, 6, 'UTC') {within} {org} GROUP BY org, kind ORDER BY org, kind"
+        ),
+        "toDateTime64(service_from, 6, 'UTC')",
+    ),
+    (
+        "Price versions",
+        "By which price book and rules calls were priced.",
+        (
+            "SELECT org, price_book_version, pricing_status, count() AS requests,"
+            " sum(toDecimal128(ifNull(v.cost_usd, 0), 12)) AS cost_usd, min(ts) AS first, max(ts) AS last"
+            " FROM usage_events AS v WHERE ts {within} {org} GROUP BY org, price_book_version, pricing_status"
+            " ORDER BY org, first, pricing_status"
+        ),
+        "ts",
+    ),
+    (
+        "Owners of use cases",
+        "Each use case, dearest first; whoever has no owner needs a business case or a budget that names one.",
+        (
+            "SELECT u.org AS org, u.use_case AS use_case, if(max(p.owner) = '', 'nobody', max(p.owner)) AS owner,"
+            " sum(u.requests) AS requests, sum(u.cost_usd) AS cost_usd FROM usage_1d_utc AS u"
+            " LEFT JOIN (SELECT b.org AS org, b.use_case AS use_case, max(b.owner) AS owner FROM business_cases AS b"
+            " GROUP BY org, use_case) AS p ON p.org = u.org AND p.use_case = u.use_case"
+            " WHERE toDateTime64(u.t, 6, 'UTC') {within} {org} GROUP BY org, use_case"
+            " ORDER BY org, cost_usd DESC, use_case"
+        ),
+        "toDateTime64(u.t, 6, 'UTC')",
+    ),
+    (
+        "Business cases",
+        "What was promised beside what came. Minutes claimed and captured are two figures, never one sum.",
+        (
+            "SELECT org, business_case, owner, promised_cost_usd, cost_usd, promised_value_usd, value_usd,"
+            " promised_minutes,"
+            " minutes_claimed, minutes_captured, metric, baseline, target, metric_value FROM business_cases"
+            " WHERE toDateTime64(month, 6, 'UTC') {within} {org} ORDER BY org, business_case"
+        ),
+        "toDateTime64(month, 6, 'UTC')",
+    ),
+    (
+        "Discovery beyond its allowance",
+        "What was tried out, where there is an allowance for it.",
+        (
+            "SELECT org, team, discovery_usd, allowance_usd, beyond_usd FROM discovery_allowances"
+            " WHERE toDateTime64(month, 6, 'UTC') {within} {org} AND allowance_usd IS NOT NULL ORDER BY org, team"
+        ),
+        "toDateTime64(month, 6, 'UTC')",
+    ),
+    (
+        "Exceptions: merged without review",
+        "Changes that nobody but their author is known to have looked at.",
+        (
+            "SELECT org, team, use_case, count() AS changes, countIf(risk IN ('high', 'critical')) AS of_high_risk,"
+            " sum(v.open_findings) AS open_findings FROM review_gap AS v WHERE merged_at {within} {org}"
+            " GROUP BY org, team, use_case ORDER BY org, team, use_case"
+        ),
+        "merged_at",
+    ),
+    (
+        "Waste",
+        "Findings by kind; recoverable only where proven.",
+        (
+            "SELECT org, kind, evidence, count() AS calls, sum(toDecimal128(v.cost_usd, 12)) AS cost_usd,"
+            " sum(toDecimal128(v.recoverable_usd, 12)) AS recoverable_usd FROM waste_findings AS v WHERE ts"
+            " {within} {org}"
+            " GROUP BY org, kind, evidence ORDER BY org, evidence DESC, kind"
+        ),
+        "ts",
+    ),
+    (
+        "Alerts",
+        "All that were opened and wanted a reader, by rule; below, who took them on.",
+        (
+            "SELECT org, rule, severity, count() AS opened, countIf(resolved_at IS NOT NULL) AS resolved,"
+            " countIf(owner = '') AS without_owner FROM alerts WHERE opened_at {within} {org} AND notify"
+            " GROUP BY org, rule, severity ORDER BY org, rule, severity"
+        ),
+        "opened_at",
+    ),
+    (
+        "Corrections",
+        "Of the whole installation: what was rated or attributed anew, by whom.",
+        (
+            "SELECT kind, state, asked_by, asked_at, what, events_changed, cost_before_usd, cost_after_usd"
+            " FROM correction_runs WHERE asked_at {within} ORDER BY asked_at, correction_id"
+        ),
+        "asked_at",
+    ),
+    (
+        "Reconciliations",
+        "Of the whole installation: sums held against the ledger, and against providers.",
+        (
+            "SELECT kind, state, count() AS runs, sum(v.days_unequal) AS days_unequal, sum(v.rows_repaired)"
+            " AS rows_repaired,"
+            " sum(v.events_restored) AS events_restored, max(v.at) AS last FROM reconciliations AS v WHERE at {within}"
+            " GROUP BY kind, state ORDER BY kind, state"
+        ),
+        "at",
+    ),
+    (
+        "Dead letters",
+        "Of the whole installation: what could not be read or did not add up, and so is in no sum.",
+        (
+            "SELECT topic, reason, count() AS records FROM dead_letters WHERE append_time {within}"
+            " GROUP BY topic, reason ORDER BY topic, reason"
+        ),
+        "append_time",
+    ),
+)
+
+
+def audit_sections(since: datetime, until: datetime, *, org: str | None) -> Iterator[Section]:
+    """The sections of a month, of one organisation where one is named."""
+    for title, about, sql, time in _SECTIONS:
+        chosen = "" if org is None else f"AND {'u.' if ' AS u ' in sql else ''}org = {{org:String}}"
+        text = sql.replace("{within}", _WITHIN.replace("{time}", time)).replace("{org}", chosen)
+        parameters = {"since": since, "until": until} | ({} if org is None else {"org": org})
+        yield Section(title, about, Query(text, parameters))
