@@ -24,9 +24,10 @@ from schemas.internal import (
 from schemas.policies import InForce, Key, OnePolicy, Policies, key_of
 from schemas.signals import Alert, CloudSignal
 from schemas.topics import PARTITIONS
-from streams.burn.deltas import deltas_of, header_of
+from streams.burn.deltas import deltas_of
 from streams.burn.engine import advance
 from streams.burn.state import BurnState
+from streams.kept_lane import header_of
 from streams.ports import Output, SourceBatch, SourceRecord
 from streams.rating.adjusting import ADJUSTMENTS_TOPIC
 from streams.rating.stage import RatingStage
@@ -94,7 +95,9 @@ class Past:
 
     def _read(self, record: SourceRecord) -> list[Alert]:
         self._offset += 1
-        outputs = advance(self._state, header_of(record), deltas_of(record), self._rules, silent=True)
+        outputs = advance(
+            self._state, header_of(record, "internal.deltas"), deltas_of(record), self._rules, silent=True
+        )
         said = (CloudSignal.model_validate_json(one.value).data for one in outputs if one.topic.startswith("alerts."))
         return [one for one in said if isinstance(one, Alert)]
 
