@@ -39,7 +39,7 @@ def _sums(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> dict[str, lis
 
 
 @given(values)
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_slim_rows_sum_to_the_deltas(some: list[bytes]) -> None:
     """Events, tokens and cost of all rows of an organisation are those of its deltas, to the last digit."""
     result = step(new_lane(), some)
@@ -48,7 +48,7 @@ def test_slim_rows_sum_to_the_deltas(some: list[bytes]) -> None:
 
 
 @given(values, st.integers(0, 20))
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_cutting_a_log_keeps_every_row_of_an_event(some: list[bytes], at: int) -> None:
     """However records are cut into batches, what names something is the same rows in the same order."""
     whole, cut = new_lane(), new_lane()

@@ -64,7 +64,7 @@ def templated(*, last_usd: float) -> Iterator[Step]:
         yield call(late + step * SEC, usd=last_usd / 40, run="last", task_template="fix")
 
 
-def key_use(*, minutes: int = 240, credential: str = "k1", model: str = "gpt-4o",  # noqa: PLR0913  a story
+def key_use(*, minutes: int = 205, credential: str = "k1", model: str = "gpt-4o",  # noqa: PLR0913  a story
             region: str | None = "eu-west-1",
             at_us: int = AT, usd: float = 0.01) -> Iterator[Step]:  # fmt: skip
     """A key that is used once a minute."""
@@ -75,14 +75,14 @@ def key_use(*, minutes: int = 240, credential: str = "k1", model: str = "gpt-4o"
 def then_elsewhere(*, model: str = "gpt-4.5", region: str | None = "ap-south-1", usd: float = 0.1) -> Iterator[Step]:
     """A known key, then for five minutes what it is said to use."""
     yield from key_use()
-    yield from key_use(minutes=5, model=model, region=region, at_us=AT + 241 * MINUTE, usd=usd)
+    yield from key_use(minutes=5, model=model, region=region, at_us=AT + 206 * MINUTE, usd=usd)
 
 
 def rotated() -> Iterator[Step]:
     """A key is replaced by a new one, which is used from another region with another model."""
     yield from key_use()
     yield from key_use(
-        minutes=60, credential="k2", model="gpt-4.5", region="ap-south-1", at_us=AT + 241 * MINUTE, usd=1
+        minutes=60, credential="k2", model="gpt-4.5", region="ap-south-1", at_us=AT + 206 * MINUTE, usd=1
     )
 
 
