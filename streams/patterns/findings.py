@@ -1,6 +1,9 @@
 """Findings of governance: what was seen that should not be, how often, and when last. Each opens one episode.
 
-A finding that is not seen again for a day of log time is over, at the floor.
+Laws
+1. A finding that is not seen again for a day of log time is over, at the floor.
+2. At most `MOST_TOLD` findings of a rule are told of an organisation at a time: whoever makes names up floods nobody.
+   The others are counted, and told when there is room.
 """
 
 from decimal import Decimal
@@ -17,6 +20,7 @@ from streams.patterns.state import MOST_FINDINGS, Finding, FindingKey, PatternsS
 from streams.ports import Output
 
 DAY_US = 86_400_000_000
+MOST_TOLD = 20
 RULES = ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity")
 
 
@@ -43,10 +47,14 @@ def see(state: PatternsState, rows: Rows, places: list[int], seen: Seen) -> list
     cost = found.micro * 1_000_000 + found.pico + sum(rows.cost_pico[place] for place in living)
     found.micro, found.pico = divmod(cost, 1_000_000)
     found.last_us = state.clock.lead_us
-    if found.calls < seen.least_calls or found.told:
+    if found.calls < seen.least_calls or found.told or _has_enough(state, seen.rule, seen.subject[0]):
         return []
     found.told = True
     return tell(state, found, seen, spent=usd(cost))
+
+
+def _has_enough(state: PatternsState, rule: str, org: str) -> bool:
+    return sum(key[:2] == (rule, org) for key in state.episodes.open) >= MOST_TOLD
 
 
 def tell(state: PatternsState, found: Finding, seen: Seen, *, spent: Decimal) -> list[Output]:

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.signals import Alert
 from tests.scenarios.burn_log import HOUR, MINUTE, SEC
-from tests.scenarios.patterns_stories import AT, FOUND, LOOK_ALIKES, Story, loop, templated
+from tests.scenarios.patterns_stories import APPROVED, AT, FOUND, LOOK_ALIKES, Story, loop, templated
 from tests.scenarios.steps_log import Step, StepLog, advice, alerts, call, new_lane, policies, run
 
 
@@ -100,6 +100,17 @@ def test_who_crowds_out_whom_is_named() -> None:
     """The key that uses most, and the one that is refused most often."""
     fired = told(FOUND["refused calls"])[0]
     assert (fired.evidence["crowding"], fired.evidence["crowded"]) == ("big", "small")
+
+
+def test_made_up_names_flood_nobody() -> None:
+    """Of a thousand models that nobody approved twenty are told; the others are told when those are over."""
+    log = StepLog()
+    log.tell((call(AT + n * SEC // 10, credential="k", model=f"made-up-{n}") for n in range(1000)), every_us=10 * SEC)
+    for hour in range(30):
+        log.say(AT + (hour + 1) * HOUR, [call(AT + hour * HOUR, credential="k", model="made-up-999")])
+    found = alerts(run(new_lane(policies(*APPROVED)), log.records))
+    fired = [alert.entity_id for alert in found if alert.status == "firing"]
+    assert fired == [*(f"made-up-{n}" for n in range(20)), "made-up-999"]
 
 
 def test_costs_beyond_64_bits_are_kept() -> None:
