@@ -50,6 +50,10 @@ class Limit:
             f"thresholds = [{', '.join(SHARES)}]\nburn_alerts = {str(self.burn_alerts).lower()}\n"
         )
 
+    def shares(self) -> tuple[str, ...]:
+        """The thresholds that are said: all shares of nothing are the same amount, and the highest is said alone."""
+        return SHARES if Decimal(self.limit) else SHARES[-1:]
+
     def need(self, share: str) -> int:
         """The least whole amount (pico-USD, tokens, requests) that reaches a share of the limit; never nothing."""
         whole = Decimal(share) * Decimal(self.limit) * (_PICO if self.unit == "usd" else 1)
@@ -164,8 +168,8 @@ def thresholds(
     estimated: set[LevelKey] = set()
     for key, total in sums.items():
         limit = by_key[key[:2]]
-        reached = {(*key, share) for share in SHARES if total.amount >= limit.need(share)}
-        supposed = {(*key, share) for share in SHARES if total.amount + total.estimate >= limit.need(share)}
+        reached = {(*key, share) for share in limit.shares() if total.amount >= limit.need(share)}
+        supposed = {(*key, share) for share in limit.shares() if total.amount + total.estimate >= limit.need(share)}
         if total.end_us > ended_us + SLACK_US or (total.live and not total.late):
             must |= reached
             estimated |= supposed

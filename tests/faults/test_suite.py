@@ -116,6 +116,7 @@ def test_periods_are_those_of_the_calendar(kind: str, zone: str, start: str, end
 def test_a_limit_of_nothing_is_reached_by_anything() -> None:
     """A threshold needs at least the least amount that can be spent; shares are exact."""
     assert Limit(id="b", org="acme", limit="0").need("0.5") == 1
+    assert Limit(id="b", org="acme", limit="0").shares() == ("1",)
     assert Limit(id="b", org="acme", limit="0.000000000003").need("0.5") == 2
     assert Limit(id="b", org="acme", unit="requests", limit="5").need("0.5") == 3
 

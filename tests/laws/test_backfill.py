@@ -152,9 +152,10 @@ def counted(budget: Budget, some: Sequence[Call]) -> list[Found]:
         for basis in ("actual", "estimated"):
             amount = _amount(budget, spent[key], estimated=basis == "estimated")
             new = [level for level, need in needs.items() if amount >= need and level not in held[key][basis]]
-            for level in new:
-                held[key]["estimated"].add(level)
-                held[key][basis].add(level)
+            held[key]["estimated"].update(new)
+            held[key][basis].update(new)
+            of_nothing = [] if _limit(budget, calendar, spent, key) else [one for one in new if " " not in one]
+            for level in (one for one in new if one not in of_nothing[:-1]):  # shares of nothing are said once
                 value = usd(amount) if budget.unit == "usd" else Decimal(amount)
                 found.append((call.at_us // QUARTER_US, (*key, level, basis, f"{call.number:02}", value)))
     actual = {(quarter, one[:3]) for quarter, one in found if one[3] == "actual"}
@@ -167,10 +168,10 @@ def _amount(budget: Budget, some: Sequence[Call], *, estimated: bool) -> int:
     return sum(one.tokens for one in some) if budget.unit == "tokens" else len(some)
 
 
-def _needs(
+def _limit(
     budget: Budget, calendar: Calendar, spent: Mapping[tuple[str, int], Sequence[Call]], key: tuple[str, int]
-) -> dict[str, Fraction]:
-    """What each level needs, in pico-USD or counts; at least the smallest there is."""
+) -> Fraction:
+    """The limit of a period, in pico-USD or counts."""
     scale = PICO if budget.unit == "usd" else 1
     limit = Fraction(budget.limit) * scale
     before = period_in(calendar, key[1] - 1) if budget.roll_over else None
@@ -178,6 +179,15 @@ def _needs(
         left = max(Fraction(0), limit - _amount(budget, spent.get((key[0], before.start_us), ()), estimated=True))
         most = left if budget.roll_over_most is None else min(left, Fraction(budget.roll_over_most) * scale)
         limit += most
+    return limit
+
+
+def _needs(
+    budget: Budget, calendar: Calendar, spent: Mapping[tuple[str, int], Sequence[Call]], key: tuple[str, int]
+) -> dict[str, Fraction]:
+    """What each level needs, in pico-USD or counts; at least the smallest there is."""
+    scale = PICO if budget.unit == "usd" else 1
+    limit = _limit(budget, calendar, spent, key)
     needs = {plain(share): max(Fraction(1), Fraction(share) * limit) for share in budget.thresholds}
     for amount in budget.threshold_amounts:
         needs[f"{plain(amount)} {budget.unit}"] = Fraction(amount) * scale
