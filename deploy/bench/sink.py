@@ -31,13 +31,17 @@ _TIMEOUT_SEC = 280.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What a load took: `looked_up` is the share of its rows that were; CPU of the sink and of the storage process."""
+    """What a load took: `looked_up` is the share of its rows that were; CPU of the sink and of the storage process.
+
+    `kafka_bytes` is what a row takes in `internal.rated`.
+    """
 
     looked_up: float
     rows: int
     rows_per_sec: int
     sink_cpu_us: float
     store_cpu_us: float
+    kafka_bytes: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,19 +65,20 @@ def measured(own: OwnStore, stored: int, *, rows: int, shares: Sequence[float] =
         "BURNLINE_CLICKHOUSE_DATABASE": own.settings.database,
     }
     with fresh_broker() as kafka, running_workers(kafka, ("sink",), more=environment) as workers:
-        sent = _send(kafka, day, first=0, count=_MESSAGE_ROWS * _LANES, looked_up=0)  # it has started and is warm
+        sent = _MESSAGE_ROWS * _LANES
+        _send(kafka, day, first=0, count=sent, looked_up=0)  # so that it has started and is warm
         workers.through(timeout_sec=_TIMEOUT_SEC)
         for share in shares:
             say(f"{rows:,} rows, {share:.0%} of them looked up among {stored + sent:,}")
             with workers.held():
-                more = _send(kafka, day, first=sent, count=rows, looked_up=share)
-            loads.append(_load(own, workers, more, share))
-            sent += more
+                nbytes = _send(kafka, day, first=sent, count=rows, looked_up=share)
+            loads.append(_load(own, workers, rows, share=share, nbytes=nbytes))
+            sent += rows
         _require_all(own, stored + sent)
     return Figures(stored_rows=stored, loads=loads)
 
 
-def _load(own: OwnStore, workers: Workers, rows: int, share: float) -> Load:
+def _load(own: OwnStore, workers: Workers, rows: int, *, share: float, nbytes: int) -> Load:
     before = own.cpu_sec()
     used = workers.through(timeout_sec=_TIMEOUT_SEC)
     return Load(
@@ -82,14 +87,15 @@ def _load(own: OwnStore, workers: Workers, rows: int, share: float) -> Load:
         rows_per_sec=round(rows / used.wall_sec),
         sink_cpu_us=round(used.cpu_sec["sink"] / rows * 1e6, 1),
         store_cpu_us=round((own.cpu_sec() - before) / rows * 1e6, 1),
+        kafka_bytes=round(nbytes / rows, 1),
     )
 
 
 def _send(kafka: KafkaSettings, day: pa.RecordBatch, *, first: int, count: int, looked_up: float) -> int:
-    """So many rows stand in `internal.rated`, as rating writes them under load. Raises: KafkaUnavailableError."""
+    """So many rows stand in `internal.rated`, as rating writes them; how many bytes. Raises: KafkaUnavailableError."""
     producer = Producer({**kafka.to_confluent(), "compression.type": "lz4", "message.max.bytes": 16 * 2**20})
     now = datetime.now(UTC)
-    log_us = time.time_ns() // 1000
+    log_us, nbytes = time.time_ns() // 1000, 0
     for number, start in enumerate(range(first, first + count, _MESSAGE_ROWS)):
         some = min(_MESSAGE_ROWS, first + count - start)
         rows = fresh_rows(day, first=start, count=some, end=now, looked_up=looked_up)
@@ -98,12 +104,13 @@ def _send(kafka: KafkaSettings, day: pa.RecordBatch, *, first: int, count: int, 
             next_offset=start + some, log_time_us=log_us, policy_offset=-1, tick=False, rows=some,
         )  # fmt: skip
         name, value = batch_header(header)
-        topic = kafka.topic("internal.rated")
-        producer.produce(topic, to_arrow_bytes(rows), partition=number % _LANES, headers=[(name, value)])
+        topic, message = kafka.topic("internal.rated"), to_arrow_bytes(rows)
+        nbytes += len(message)
+        producer.produce(topic, message, partition=number % _LANES, headers=[(name, value)])
         producer.poll(0)
     if producer.flush(60):
         raise KafkaUnavailableError("the load was not taken within a minute")
-    return count
+    return nbytes
 
 
 def _require_all(own: OwnStore, rows: int) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from deploy.bench import query as bench_query
     from deploy.bench import sink as bench_sink
 
-SINK_HEAD = ("rows looked up", "rows", "rows/s", "CPU us/row: sink", "storage", "goal")
+SINK_HEAD = ("rows looked up", "rows", "rows/s", "CPU us/row: sink", "storage", "bytes in Kafka", "goal")
 QUERY_HEAD = ("question", "rows", "first", "median", "least", "most", "may take", "why longer")
 MOST_BYTES = 100
 _COLUMNS_TOLD = 12
@@ -52,18 +52,17 @@ def sink(
     if as_json:
         put_json(result)
         return
-    put_table(SINK_HEAD, table, right=SINK_HEAD[1:5])
+    put_table(SINK_HEAD, table, right=SINK_HEAD[1:6])
 
 
 def sink_lines(found: "bench_sink.Figures") -> list[tuple[str, ...]]:
     """A line per load."""
-    return [
-        (
-            f"{load.looked_up:.0%} among {found.stored_rows:,}", f"{load.rows:,}", f"{load.rows_per_sec:,}",
-            f"{load.sink_cpu_us:.1f}", f"{load.store_cpu_us:.1f}", ">= 50,000 rows/s" if load.looked_up == 0 else "",
-        )
-        for load in found.loads
-    ]  # fmt: skip
+    told: list[tuple[str, ...]] = []
+    for load in found.loads:
+        figures = (f"{load.rows:,}", f"{load.rows_per_sec:,}", f"{load.sink_cpu_us:.1f}", f"{load.store_cpu_us:.1f}")
+        goal = ">= 50,000 rows/s" if load.looked_up == 0 else ""
+        told.append((f"{load.looked_up:.0%} among {found.stored_rows:,}", *figures, f"{load.kafka_bytes:.0f}", goal))
+    return told
 
 
 def query(

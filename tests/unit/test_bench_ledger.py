@@ -65,7 +65,10 @@ def test_every_question_that_may_be_slow_has_its_reason() -> None:
 
 def test_the_table_of_the_sink_has_a_line_per_load() -> None:
     """Only the load without look-ups has a goal."""
-    loads = [Load(looked_up=share, rows=10, rows_per_sec=5, sink_cpu_us=1.0, store_cpu_us=2.0) for share in (0.0, 1.0)]
+    loads = [
+        Load(looked_up=share, rows=10, rows_per_sec=5, sink_cpu_us=1.0, store_cpu_us=2.0, kafka_bytes=90.0)
+        for share in (0.0, 1.0)
+    ]
     table = sink_lines(SinkFigures(stored_rows=1000, loads=loads))
     assert [row[0] for row in table] == ["0% among 1,000", "100% among 1,000"]
     assert [row[-1] for row in table] == [">= 50,000 rows/s", ""]
