@@ -4,10 +4,10 @@ Each copy is another call: its own id, time, identity of operation, session and 
 spread over 30 days and four companies; so columns are as hard to compress as those of a month that really was.
 """
 
-import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ import pyarrow as pa
 
 from deploy.bench.burn_load import Fixed
 from deploy.bench.latency_load import company
+from deploy.stack.health import clickhouse_check
+from deploy.stack.ports import free_port
 from deploy.stack.programs import REPOSITORY
 from schemas.connection import ClickHouseSettings
 from schemas.errors import FatalError
@@ -42,6 +44,8 @@ COMPANIES = 4
 _ROWS_AT_ONCE = 500_000
 _SEED = "bench_seed"
 _STOP_SEC = 60.0
+_LOOK_SEC = 0.1
+_LOG_TAIL = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class OwnStore:
 def fresh_store() -> Iterator[OwnStore]:
     """An empty ledger in a temporary directory; nothing of it is left afterwards.
 
-    Raises: FatalError: the storage process does not start; its log has been shown. StoreUnavailableError.
+    Raises: FatalError: the storage process does not start; the message ends with its log. StoreUnavailableError.
     """
     with tempfile.TemporaryDirectory(prefix="burnline-bench-", ignore_cleanup_errors=True) as folder:
         passwords = []
@@ -74,19 +78,17 @@ def fresh_store() -> Iterator[OwnStore]:
             file.touch(mode=0o600)
             file.write_text(f"{role} of a benchmark")
             passwords += [f"--{role}-password-file", str(file)]
-        words = ("-m", "deploy.clickhouse", "--path", str(Path(folder, "clickhouse")), "--port", "0", *passwords)
-        process = subprocess.Popen(
-            [sys.executable, *words], cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        port, log = free_port(), Path(folder, "clickhouse.log")
+        words = ("-m", "deploy.clickhouse", "--path", str(Path(folder, "clickhouse")), "--port", str(port), *passwords)
+        settings = ClickHouseSettings(
+            url=f"http://127.0.0.1:{port}", user="writer", password_file=Path(folder, "writer.password")
         )
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line:
-                raise FatalError(f"the storage process ended with code {process.wait()}")
-            settings = ClickHouseSettings(
-                url=f"http://127.0.0.1:{json.loads(line)['port']}",
-                user="writer",
-                password_file=Path(folder, "writer.password"),
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, *words], cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
+        try:
+            _wait_ready(process, settings, log)
             own = OwnStore(settings, process.pid)
             ensure_database(connector(settings), settings.database)
             migrate(own.store("migrations"), migrations())
@@ -94,10 +96,19 @@ def fresh_store() -> Iterator[OwnStore]:
         finally:
             process.terminate()
             try:
-                process.communicate(timeout=_STOP_SEC)
+                process.wait(_STOP_SEC)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.communicate()
+                process.wait()
+
+
+def _wait_ready(process: subprocess.Popen[bytes], settings: ClickHouseSettings, log: Path) -> None:
+    """It answers. Raises: FatalError: it ended, or does not answer in time."""
+    deadline, check = time.monotonic() + _STOP_SEC, clickhouse_check(settings)
+    while check() is not None:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise FatalError(f"the storage process does not answer:\n{log.read_text(errors='replace')[-_LOG_TAIL:]}")
+        time.sleep(_LOOK_SEC)
 
 
 def rated_day(org: str) -> pa.RecordBatch:

@@ -55,7 +55,7 @@ class BringUp:
         self._wait("clickhouse", clickhouse_check(clickhouse))
         self._wait("clickhouse", self._tables)
         with Positions(kafka) as positions:
-            (spoken_before,) = positions.ends([PROGRESS]).values()
+            spoken_before = self._spoken(positions)
             collector = ["collector"] if "collector" in self._own else []
             for name in (*STAGES, NOTIFIER, *collector):
                 self._supervisor.start(name)
@@ -79,6 +79,24 @@ class BringUp:
         finally:
             store.close()
         return None
+
+    def _spoken(self, positions: Positions) -> int:
+        """How much the stages have said so far.
+
+        A broker that goes on with old data refuses to answer for a moment after it took part in its cluster ("leader
+        epoch is newer than broker epoch").
+        """
+        found: dict[Place, int] = {}
+
+        def check() -> str | None:
+            try:
+                found.update(positions.ends([PROGRESS]))
+            except KafkaUnavailableError as error:
+                return str(error)
+            return None
+
+        self._wait("kafka", check)
+        return found[PROGRESS, 0]
 
     def _speaks(self, positions: Positions, stage: str, spoken_before: int, places: list[Place]) -> Check:
         """A check that a stage has said on each of the partitions how far it is, since this began."""
