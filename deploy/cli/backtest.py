@@ -71,7 +71,7 @@ def backtest(
     if as_json:
         put_json(found)
     else:
-        _show(found)
+        show(found)
 
 
 def _score(series: Path, scores: Path | None) -> None:
@@ -131,7 +131,8 @@ def _policies(rules: Path | None) -> tuple[Any, ...]:
         raise InputError(f"{rules}: {error.strerror}") from error
 
 
-def _show(found: Mapping[str, Any]) -> None:
+def show(found: Mapping[str, Any]) -> None:
+    """All of it as a person reads it."""
     alerts, judged = found["alerts"], found["labels"]
     put(f"{found['since'][:19]}Z to {found['until'][:19]}Z: {len(alerts):,} alerts, {found['alerts_per_week']} a week "
         f"({found['notifying_per_week']} of them notify)")  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,15 +13,17 @@ from deploy.backtest_past import labels_in
 from deploy.backtest_told import Labelled, told
 from deploy.backtesting import GRACE_US, MINUTE_US, RulesNow, of_rows
 from deploy.cli.app import app
+from deploy.cli.backtest import show
 from schemas.errors import InputError
 from schemas.periods import micros
 from schemas.policies import SpikeRule
+from schemas.signals import Alert
 from sinks.anomaly_questions import labelled_anomalies, spent_by_minute
 from tests.laws.rating_events import event, raw, rfc3339
 from tests.scenarios.burn_log import Row, summed
 
 START = datetime(2026, 11, 16, tzinfo=UTC)
-USUAL_MIN, HOT_MIN = 240, 10
+USUAL_MIN, HOT_MIN = 205, 10
 FOUND_AT = START + timedelta(minutes=USUAL_MIN + 2, microseconds=GRACE_US)
 
 
@@ -32,9 +35,15 @@ def minutes() -> dict[int, pa.RecordBatch]:
     return {at_us: summed([Row("acme", "agent", "bot", at_us, cost_pico=pico)]) for at_us, pico in spent.items()}
 
 
+@lru_cache(maxsize=1)
+def said_of_them() -> list[Alert]:
+    """The alerts of these minutes by default."""
+    return list(of_rows(minutes(), RulesNow([])))
+
+
 def test_what_is_stored_is_judged_as_live() -> None:
     """The spike is told after its second minute; not where a rule asks for more."""
-    [opened] = of_rows(minutes(), RulesNow([]))
+    [opened] = said_of_them()
     assert (opened.rule, opened.entity_id, opened.at) == ("spike", "bot", FOUND_AT)
     dear = SpikeRule.model_validate({"org": "acme", "min_excess_usd_per_hour": "100"})
     assert list(of_rows(minutes(), RulesNow([dear]))) == []
@@ -42,7 +51,7 @@ def test_what_is_stored_is_judged_as_live() -> None:
 
 def test_labels_are_held_against_the_alerts() -> None:
     """Right, wrong, unlabelled; what was confirmed and not told lowers recall; the delay is from its beginning."""
-    alerts = list(of_rows(minutes(), RulesNow([])))
+    alerts = said_of_them()
     began = START + timedelta(minutes=USUAL_MIN)
     right = Labelled("agent", "bot", began, began + timedelta(minutes=10), confirmed=True)
     missed = Labelled("agent", "other", began, began + timedelta(minutes=10), confirmed=True)
@@ -61,7 +70,7 @@ def test_labels_are_held_against_the_alerts() -> None:
     }  # fmt: skip
 
 
-def test_a_trace_is_rated_and_judged_without_a_stack(tmp_path: Path) -> None:
+def test_a_trace_is_rated_and_judged_without_a_stack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Events in any order, with a rule and labels: the spike, told two minutes after it began."""
     calls = [(minute, 20_000 if minute < USUAL_MIN else 900_000) for minute in range(USUAL_MIN + HOT_MIN)]
     lines = [
@@ -72,13 +81,14 @@ def test_a_trace_is_rated_and_judged_without_a_stack(tmp_path: Path) -> None:
     trace, rules, labels = tmp_path / "trace.jsonl", tmp_path / "rules.toml", tmp_path / "labels.csv"
     trace.write_bytes(b"\n".join(lines) + b"\n")
     rules.write_text('[[spike_rule]]\norg = "acme"\nentity_types = ["agent"]\n')
-    labels.write_text("entity_type,entity_id,since,until,label\nagent,bot,2026-11-16T04:00,2026-11-16T05:00,confirm\n")
+    labels.write_text("entity_type,entity_id,since,until,label\nagent,bot,2026-11-16T03:25,2026-11-16T05:00,confirm\n")
     asked = ["backtest", str(rules), "--trace", "burnline", str(trace), "--labels", str(labels)]
     ended = CliRunner().invoke(app, [*asked, "--json"], catch_exceptions=False)
     found = json.loads(ended.stdout)
     assert found["by_rule"] == {"spike": 1}
     assert (found["labels"]["recall"], found["labels"]["lead_min"]) == (1.0, 2.2)
-    assert "1 confirmed, 0 dismissed; precision 1.0" in CliRunner().invoke(app, asked, catch_exceptions=False).stdout
+    show(found)
+    assert "1 confirmed, 0 dismissed; precision 1.0" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
