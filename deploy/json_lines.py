@@ -6,12 +6,17 @@ have the same fields; a test reads every log of a running stack.
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
 
-def json_lines(process: str) -> None:
-    """What structlog and Python's own logging say from now on is such lines; of other libraries, warnings and worse."""
+def json_lines(process: str, *, to: TextIO | None = None) -> None:
+    """What structlog and Python's own logging say from now on is such lines; of other libraries, warnings and worse.
+
+    `to`: another place than stderr, for a process whose first line is read by who started it.
+    """
+    stream = to or sys.stderr
 
     def named(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         return {"process": process, **event}
@@ -24,9 +29,9 @@ def json_lines(process: str) -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         limits=Limits(stop_sec=options.stop_sec),
         views=view_names(_migrations()),
     )
-    json_lines("clickhouse")
+    json_lines("clickhouse", to=sys.stdout)
     # Blocked in every thread and waited for below: the engine puts handlers of its own in the place of Python's.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     try:
