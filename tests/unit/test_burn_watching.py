@@ -117,7 +117,7 @@ PLANNED = {
 
 @pytest.mark.parametrize(
     ("over", "notified"),
-    [({}, []), ({"entity": "team/code"}, []), ({"entity": "agent/bot"}, ["code"]), 
+    [({}, []), ({"entity": "team/code"}, []), ({"entity": "agent/bot"}, ["code"]),
      ({"ends": "2026-11-23T03:31:00Z"}, ["bot", "code"])],
 )  # fmt: skip
 def test_what_was_announced_notifies_nobody_and_says_so(over: dict[str, str], notified: list[str]) -> None:
