@@ -66,7 +66,8 @@ class Explainer:
         if window is not None:
             found["series"] = self._series(window, fired)
         if subject is None:
-            return found | {"notes": [f"it is about no calls, so there is no bridge: {_evidence(fired)}", *self._notes]}
+            why = "a run has nothing to be compared with" if fired["entity_type"] == "run" else "it is about no calls"
+            return found | {"notes": [f"{why}, so there is no bridge: {_evidence(fired)}", *self._notes]}
         if budget is not None and budget.multipliers:
             self._notes.append("the budget's pools have multipliers: it counts otherwise than what was spent, as here")
         if baseline_since is not None:
