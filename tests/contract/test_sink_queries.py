@@ -17,6 +17,8 @@ import pytest
 
 from deploy.backfill.answer import Missed, missed, missed_by_import
 from deploy.backfill.rules import rules_now
+from deploy.bench.ledger import OwnStore
+from deploy.bench.query import measured
 from deploy.clickhouse.server_roles import to_sql
 from deploy.dashboards import DASHBOARDS
 from deploy.dashboards.asked import Range, asked
@@ -403,3 +405,28 @@ def test_an_organisation_sees_itself_and_nobody_else(client: Any, settings: Clic
     assert client.query(f"SELECT count() FROM {own}.usage_events").result_rows == [(0,)]
     assert client.query(f"SELECT sum(requests) FROM {own}.usage_daily(tz = 'UTC')").result_rows == [(0,)]
     client.command(f"DROP DATABASE {own}")
+
+
+def test_the_bench_of_queries_fills_a_ledger_and_every_question_has_an_answer(clickhouse: ClickHouse) -> None:
+    """Its smallest form: a day of calls, copied once; ledger and rollups agree, and no question is refused."""
+    if clickhouse.process is None:
+        pytest.skip("the processor time of a server that we did not start is not ours to read")
+    settings = ClickHouseSettings(
+        url=clickhouse.url,
+        user=clickhouse.writer_user,
+        password_file=clickhouse.writer_password_file,
+        database=f"bench_{uuid4().hex[:8]}",
+    )
+    ensure_database(connector(settings), settings.database)
+    own = OwnStore(settings, clickhouse.process.pid)
+    migrate(own.store(), migrations())
+    found = measured(own, 1, runs=1, say=lambda _line: None)
+    ((ledger,),) = own.store().rows("SELECT count() FROM usage_events_store")
+    ((rollup,),) = own.store().rows("SELECT sum(requests) FROM usage_15m_store")
+    assert found.rows == ledger == rollup
+    assert [answer.name for answer in found.answers if answer.rows == 0 and "company" not in answer.name] == [
+        "the last 100 calls of a user"  # of another company than the only one
+    ]
+    assert found.bytes_per_row["usage_events_store"] > 10
+    assert {column.name for column in found.columns} > {"id", "event_id"}  # small parts do not tell their sizes
+    assert found.fill_cpu_us_per_row > 0
