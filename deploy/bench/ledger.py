@@ -2,6 +2,8 @@
 
 Each copy is another call: its own id, time, identity of operation, session and run, other tokens and so another cost,
 spread over 30 days and four companies; so columns are as hard to compress as those of a month that really was.
+
+Long because its copies are one statement, and what starts and fills the engine stands beside it.
 """
 
 import subprocess
