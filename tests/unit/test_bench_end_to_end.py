@@ -23,7 +23,7 @@ def test_a_steady_lag_is_borne_and_a_growing_one_is_not() -> None:
 def test_who_waits_for_a_slow_stage_is_not_the_limit() -> None:
     """Burn and sink lag behind as rating does; that is rating's."""
     looks = [
-        (float(at), {"rating": 0.5 * at, "burn": 0.5 * at + 1, "patterns": 0.5 * at, "sink": 0.5 * at + 2})
+        (float(at), {"rating": 0.5 * at, "burn": 0.5 * at + 1, "patterns": 0.5 * at, "sink": 0.55 * at + 2})
         for at in LOOKS
     ]
     assert judged(looks, per_sec=100, sent_per_sec=100).limits == "rating"
