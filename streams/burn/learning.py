@@ -6,7 +6,8 @@ Laws
    but the day on which a member is used for the first time is none: it began somewhere within it.
 2. The members of one day are learned `AT_ONCE` a message, so no tick is long; then their shapes are weighed anew, with
    what their peers have shown: those of the organisation that are of the same kind (each user, each agent, ...).
-3. What was not used for `FORGET_DAYS` is forgotten, and so are budgets without burn alerts.
+3. What was not used for `FORGET_DAYS` is forgotten, and so are budgets without burn alerts. Who has never used any of
+   the unit (calls that cost nothing, names that somebody made up) is forgotten with its windows.
 """
 
 import numpy as np
@@ -70,7 +71,7 @@ def _learn(  # noqa: PLR0913  the tables that it reads and writes
     members: Table[MemberKey], shapes: Shapes, peers: Peers, policies: InForceHere, some: list[int], *, day: int
 ) -> None:
     column, used = shapes.columns, shapes.columns["used"]
-    idle = [slot for slot in some if not _plan(shapes, policies, slot) or 0 < used[slot] < day - FORGET_DAYS]
+    idle = [slot for slot in some if not _plan(shapes, policies, slot) or _is_idle(members, shapes, slot, day=day)]
     shapes.remove(idle)
     kept = [slot for slot in some if shapes.keys[slot] is not None]
     plans = [plan for slot in kept if (plan := _plan(shapes, policies, slot)) is not None]
@@ -101,6 +102,11 @@ def _learn(  # noqa: PLR0913  the tables that it reads and writes
     for name, values in (("of_used", spent), ("of_hours", share), ("of_ratios", ratio)):
         np.add.at(peers.columns[name], of, values)
     np.add.at(peers.columns["of_seen"], of, 1)
+
+
+def _is_idle(members: Table[MemberKey], shapes: Shapes, slot: int, *, day: int) -> bool:
+    used = int(shapes.columns["used"][slot])
+    return used < day - FORGET_DAYS if used else shapes.keys[slot] not in members.slots
 
 
 def _plan(shapes: Shapes, policies: InForceHere, slot: int) -> Plan | None:

@@ -110,6 +110,17 @@ def test_office_hours_are_learned_and_lent_to_who_is_new() -> None:
     assert paces.shapes[1].tolist() == week.FLAT.tolist()
 
 
+def test_who_spends_nothing_is_not_kept() -> None:
+    """Members whose calls cost nothing leave no row behind once their windows are empty."""
+    log = BurnLog(policy_offset=0)
+    log.say(MONDAY, [Row("acme", "budget", "each", MONDAY, tokens=9, member=f"free-{index}") for index in range(3)])
+    for at in range(MONDAY + 2 * HOUR, MONDAY + 7 * DAY, 2 * HOUR):
+        log.say(at, [Row("acme", "budget", "team", at, 10**12)])
+    lane = new_lane(policies())
+    run(lane, log.records)
+    assert set(lane.state.shapes.slots) == {("acme", "team", "")}
+
+
 def test_even_spending_has_a_flat_shape_and_what_it_needs_is_what_time_needs() -> None:
     """Who spends the same every two hours is judged as if nothing had been learned, to the last digit."""
     log = BurnLog(policy_offset=0)
