@@ -1,9 +1,10 @@
 """Which thresholds a period of a budget crosses, and how that is remembered. Laws 2 to 4 of budgets.py.
 
-A mark falls only where a limit rises (relimiting.py): what the period no longer reaches can be crossed once more.
+A mark falls only where a budget is edited or its limit moves (relimiting.py): what the period no longer reaches, and
+what nothing that is open says any more, can be crossed once more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from schemas.periods import Period
@@ -53,3 +54,21 @@ def ease(table: Periods, slot: int, plan: Plan, spent: Spent, *, amounts: bool) 
 
     by_cost = still(before.by_cost, spent.priced)
     mark(table, slot, plan, Crossed(by_cost, still(before.supposed, spent.with_estimates)))
+
+
+def as_said(
+    table: Periods, slot: int, plan: Plan, *, by_cost: Collection[str], with_estimates: Collection[str]
+) -> None:
+    """Shares of the limit are marked up to the highest threshold that an open alert of that basis says, by its level.
+
+    A threshold below an open one stays quiet; one above was never said (of a limit of zero the highest alone is), or
+    its alert has ended.
+    """
+    before = crossed_in(table, slot)
+
+    def said(marks: Marks, levels: Collection[str]) -> Marks:
+        top = max((step.need for step in plan.steps if step.share is not None and step.level in levels), default=(0, 0))
+        held = UNMARKED.past(step for step in plan.steps if marks.hold(step) and step.need <= top)
+        return Marks(held.shares, marks.amounts)
+
+    mark(table, slot, plan, Crossed(said(before.by_cost, by_cost), said(before.supposed, with_estimates)))

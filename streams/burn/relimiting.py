@@ -4,7 +4,8 @@ Laws
 1. What was spent is kept. Nothing that still holds is said again.
 2. A limit that rises resolves what is no longer reached (`limit_changed`), which can be crossed once more; one that
    falls fires what it makes an open period cross. A threshold that is not in the list any more is resolved, and so is
-   a burn rate of a budget that has none any more.
+   a burn rate of a budget that has none any more. Of an open period the highest share that it reaches is said after
+   each edit: of a limit of zero the lower ones never were, and what was taken away can be put back.
 3. In a period that is over nothing fires, and nothing is taken back.
 4. A budget that is not open yet only learns its limit.
 """
@@ -21,7 +22,7 @@ from streams.burn import calming, messages
 from streams.burn.allowances import plan_in
 from streams.burn.budgets import period_at
 from streams.burn.burn_rules import rungs_of
-from streams.burn.crossing import Crossing, cross, ease
+from streams.burn.crossing import Crossing, as_said, cross, ease
 from streams.burn.episodes import EpisodeKey, Episodes
 from streams.burn.limits import BudgetKey, Plan
 from streams.burn.period_table import PeriodKey, crossed_in, limit_in, mark, slots_of, spent_in
@@ -90,9 +91,13 @@ def _relimited(state: BurnState, found: list[tuple[PeriodKey, int]], *, anyhow: 
         moved = _Moved(plan, period, spent, is_open and plan.limit > before)
         if moved.raised:
             ease(state.periods, slot, plan, spent, amounts=False)
-        over += [
-            (episode, _because(episode, moved)) for episode in held.get(key, ()) if _is_over(state, episode, moved)
-        ]
+        of_period = held.get(key, ())
+        ended = [episode for episode in of_period if _is_over(state, episode, moved)]
+        over += [(episode, _because(episode, moved)) for episode in ended]
+        if is_open:
+            going_on = [one for one in of_period if one[0] == "threshold" and one not in ended]
+            by_cost = {one[5] for one in going_on if state.episodes.open[one].alert.basis == "actual"}
+            as_said(state.periods, slot, plan, by_cost=by_cost, with_estimates={one[5] for one in going_on})
         crossings.append(
             Crossing(plan, key, period, spent, *cross(state.periods, slot, plan, spent, spent if is_open else NOTHING))
         )
