@@ -7,7 +7,7 @@ Laws
    `under_use`, of commitments, when the chance not to reach it is. Each ends when its chance is below `CLEAR_RATIO` of
    that as often, at once if the limit has changed, and when the limit is reached: then thresholds have said so.
 3. Nothing opens before `forecast_after` of the period is over, before `LEAST_HOURS` of use are known, nor for amounts
-   below `LEAST_SPEND`. Without any use there is no forecast.
+   below `LEAST_SPEND`. Without any use there is no forecast, and before those hours states say none: it has no band.
 """
 
 from collections.abc import Iterator
@@ -138,7 +138,8 @@ def _judged(state: BurnState, key: MemberKey, slot: int, *, floor_us: int) -> _J
     )
     if told is None:
         return None
-    _keep(state, slot, held, mine, period, told.p50)
+    if len(history.amounts) >= LEAST_HOURS:
+        _keep(state, slot, held, mine, period, told.p50)
     return _Judged(key, slot, mine, period, spent, history, Decimal(told.reaches_limit_ratio))
 
 

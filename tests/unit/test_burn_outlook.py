@@ -40,6 +40,17 @@ def test_states_say_the_likely_end_of_the_period() -> None:
     assert 650 < said["told"] < 790
 
 
+def test_states_say_no_end_after_a_morning() -> None:
+    """Two dollars an hour since nine are no 1,500 a month: of less than two days of use no likely end is said."""
+    log, begin = BurnLog(policy_offset=0), us("2026-11-02T09:00:00")
+    for at in range(begin, begin + 47 * HOUR, HOUR):
+        log.say(at + SEC, [Row("acme", "budget", "told", at, cost_pico=2 * 10**12)] if at < begin + 9 * HOUR else [])
+    sets = [{**BUDGETS[0], "id": "told"}]
+    said = [one.forecast for one in states(run(new_lane(PolicyHistory([{"sets": sets}])), log.records))]
+    assert said
+    assert set(said) == {None}
+
+
 def test_rates_and_states_are_said_in_different_ticks() -> None:
     """With a tick each half second none says both, but for the very first: each is half of a long tick's work."""
     log = BurnLog(policy_offset=0)
