@@ -162,7 +162,7 @@ class BudgetState(Signal):
     highest_threshold: Money | None = Field(description="the highest threshold crossed, as a share of the limit")
     forecast: Money | None = Field(
         None,
-        description="P50 of the end of the period, as it was judged last; null without alerts by forecast or two days of use",
+        description="P50 of the end of the period as judged last; null without alerts by forecast or two days of use",
     )
     status: Literal["ok", "warned", "breached", "closed"] = Field(
         description="breached by `spent` alone; warned from a threshold on, estimates included"
