@@ -1,5 +1,6 @@
 """What a running stack serves to somebody without a credential, on every port on which it listens."""
 
+import errno
 import json
 import re
 import socket
@@ -22,6 +23,8 @@ ASKED = (
     b"GET http://127.0.0.1:22/ HTTP/1.1\r\nhost: x\r\n\r\n",
 )
 """What somebody without a credential tries at every port."""
+CLOSED = {errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE}
+"""The other side closed the connection: after all was sent, before, or while it was."""
 
 
 def listening(stack: Stack) -> set[tuple[str, str, int]]:
@@ -39,11 +42,13 @@ def listening(stack: Stack) -> set[tuple[str, str, int]]:
 def served(port: int, asked: bytes) -> str:
     """The status line of the answer; empty where the connection is closed without one."""
     with socket.create_connection(("127.0.0.1", port), timeout=30) as door:
-        door.sendall(asked)
-        door.shutdown(socket.SHUT_WR)
         try:
+            door.sendall(asked)
+            door.shutdown(socket.SHUT_WR)
             return door.recv(4096).partition(b"\r\n")[0].decode(errors="replace")
-        except ConnectionResetError:
+        except OSError as error:
+            if error.errno not in CLOSED:
+                raise
             return ""
 
 

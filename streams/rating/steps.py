@@ -93,7 +93,8 @@ def _rows(columns: Columns, facts: _Facts, rows: Ints) -> pa.RecordBatch:
             found[name] = pa.array(numbers, mask=numbers < 0)
     if not columns.missing("asserted"):
         said = columns.data["asserted"]
-        found["claims"] = pa.array([",".join(sorted(said[row])) if said[row] else None for row in rows.tolist()])
+        claims = [",".join(sorted(said[row])) if said[row] else None for row in rows.tolist()]
+        found["claims"] = pa.array(claims, pa.string())
     return _batch(found, len(rows))
 
 

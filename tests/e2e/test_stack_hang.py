@@ -78,5 +78,5 @@ def test_nobody_else_was_killed(stack: WatchedStack) -> None:
     """The watchdog leaves the living alone."""
     parts = stack.status()["parts"]
     assert {name: part["restarts"] for name, part in parts.items() if name != "burn"} == dict.fromkeys(
-        ("kafka", "clickhouse", "rating", "sink", "notifier"), 0
+        ("kafka", "clickhouse", "rating", "patterns", "sink", "notifier"), 0
     )

@@ -105,6 +105,16 @@ def test_claims_that_nobody_checked_are_named_and_not_told() -> None:
     assert [row["claims"] for row in rows] == ["team,user", None]
 
 
+def test_a_claim_of_the_nameless_is_no_fault_of_the_named() -> None:
+    """A batch in which only calls without a name claim something has rows of both kinds, and tells no claim."""
+    some = [event("a"), event("b", credential=None, asserted={"user": "root"})]
+    rows = steps_of(step(new_lane(), [raw(one) for one in some]))
+    assert sorted((row["events"], row.get("credential") is None, row.get("claims")) for row in rows) == [
+        (1, False, None),
+        (1, True, None),
+    ]
+
+
 def test_an_organisation_has_one_home() -> None:
     """The rows of an organisation all go to the partition that its deltas go to."""
     some = [raw(event(str(n), org=f"org-{n}")) for n in range(12)]
