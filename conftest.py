@@ -23,8 +23,9 @@ settings.register_profile(
 settings.load_profile("laws")
 
 LONGEST = (
-    "test_kill_each_process", "test_stack_life", "test_sink_rated", "test_sink_store", "test_short", "test_stack_hang",
-    "test_bad_input", "test_lanes_start", "test_lanes_faults", "test_replay_kafka", "test_sink_adjustments",
+    "test_short", "test_sink_rated", "test_whole_way", "test_stack_life", "test_sink_store", "test_kill_each_process",
+    "test_bad_input", "test_sink_adjustments", "test_stack_hang", "test_lanes_start", "test_sink_reconcile",
+    "test_sink_fencing",
 )  # fmt: skip
 """Files that take most seconds, the longest first."""
 

@@ -33,21 +33,26 @@ class Positions:
         """Connects at the first question; `timeout_sec` bounds each."""
         self._settings = settings
         self._timeout_sec = timeout_sec
-        base = {**settings.to_confluent(), **_QUIET}
-        self._admin = AdminClient(base)
-        reading = {"enable.auto.commit": False, "isolation.level": "read_committed", "enable.partition.eof": True}
-        # Never a member of a group; librdkafka wants a name all the same, and an ACL may cover our prefix only.
-        group = {"group.id": f"{settings.group_prefix}status"}
-        self._progress = Consumer({**base, **reading, **group})
-        self._reader = Consumer({**base, **reading, **group})
+        self._admin = AdminClient({**settings.to_confluent(), **_QUIET})
+        self._open()
         self._said: dict[StagePlace, Said] = {}
-        self._assigned = False
         self._read_up_to = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._close()
+
+    def _open(self) -> None:
+        reading = {"enable.auto.commit": False, "isolation.level": "read_committed", "enable.partition.eof": True}
+        # Never a member of a group; librdkafka wants a name all the same, and an ACL may cover our prefix only.
+        group = {"group.id": f"{self._settings.group_prefix}status"}
+        settings = {**self._settings.to_confluent(), **_QUIET, **reading, **group}
+        self._progress, self._reader = Consumer(settings), Consumer(settings)
+        self._assigned = False
+
+    def _close(self) -> None:
         self._progress.close()
         self._reader.close()
 
@@ -93,7 +98,7 @@ class Positions:
         Raises: KafkaUnavailableError: no answer in time.
         """
         if not self._assigned:
-            self._progress.assign([TopicPartition(self._settings.topic(PROGRESS), 0, 0)])
+            self._progress.assign([TopicPartition(self._settings.topic(PROGRESS), 0, self._read_up_to)])
             self._assigned = True
         committed = self._offsets([PROGRESS], OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)[(PROGRESS, 0)]
         while self._read_up_to < committed:
@@ -140,9 +145,15 @@ class Positions:
             yield message.value() or b""
 
     def _poll(self, consumer: Consumer) -> Message:
-        """The next record, or the end of the partition, which is a message with an error."""
+        """The next record, or the end of the partition, which is a message with an error.
+
+        Who got neither asks with new consumers next time: after a broker's death one of librdkafka's was seen to fetch
+        nothing any more, for minutes, while the broker answered everybody else.
+        """
         message = consumer.poll(self._timeout_sec)
         if message is None:
+            self._close()
+            self._open()
             raise KafkaUnavailableError(f"Kafka at {self._settings.bootstrap_servers} did not answer in time")
         error = message.error()
         if error is None or error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  confluent-kafka's public name
