@@ -27,13 +27,17 @@ _QUIET = {"log_level": 0, "error_cb": lambda _error: None}
 
 
 class Positions:
-    """A view of the log's positions, good for many questions. A context manager; not for several threads."""
+    """A view of the log's positions, good for many questions. A context manager; not for several threads.
+
+    After a question without an answer the next one is asked by new clients: when a broker had died and come back, old
+    ones of librdkafka were seen to get nothing any more, for minutes (no leader, an epoch too old, or no record at
+    all), while the broker answered everybody else.
+    """
 
     def __init__(self, settings: KafkaSettings, *, timeout_sec: float = _TIMEOUT_SEC) -> None:
         """Connects at the first question; `timeout_sec` bounds each."""
         self._settings = settings
         self._timeout_sec = timeout_sec
-        self._admin = AdminClient({**settings.to_confluent(), **_QUIET})
         self._open()
         self._said: dict[StagePlace, Said] = {}
         self._read_up_to = 0
@@ -48,8 +52,9 @@ class Positions:
         reading = {"enable.auto.commit": False, "isolation.level": "read_committed", "enable.partition.eof": True}
         # Never a member of a group; librdkafka wants a name all the same, and an ACL may cover our prefix only.
         group = {"group.id": f"{self._settings.group_prefix}status"}
-        settings = {**self._settings.to_confluent(), **_QUIET, **reading, **group}
-        self._progress, self._reader = Consumer(settings), Consumer(settings)
+        base = {**self._settings.to_confluent(), **_QUIET}
+        self._admin = AdminClient(base)
+        self._progress, self._reader = Consumer({**base, **reading, **group}), Consumer({**base, **reading, **group})
         self._assigned = False
 
     def _close(self) -> None:
@@ -90,6 +95,8 @@ class Positions:
             )
             return {wanted[place]: int(answer.result().offset) for place, answer in asked.items()}
         except KafkaException as error:
+            self._close()
+            self._open()
             raise KafkaUnavailableError(f"cannot ask Kafka for its offsets: {error.args[0].str()}") from error
 
     def progress(self) -> dict[StagePlace, Said]:
@@ -145,11 +152,7 @@ class Positions:
             yield message.value() or b""
 
     def _poll(self, consumer: Consumer) -> Message:
-        """The next record, or the end of the partition, which is a message with an error.
-
-        Who got neither asks with new consumers next time: after a broker's death one of librdkafka's was seen to fetch
-        nothing any more, for minutes, while the broker answered everybody else.
-        """
+        """The next record, or the end of the partition, which is a message with an error."""
         message = consumer.poll(self._timeout_sec)
         if message is None:
             self._close()

@@ -7,11 +7,12 @@ from schemas.connection import KafkaSettings
 from schemas.errors import KafkaUnavailableError
 
 
-def test_after_no_answer_the_next_question_is_asked_by_new_consumers() -> None:
-    """A consumer that fetches nothing any more is not asked again: its next question would find nothing either."""
+@pytest.mark.parametrize("question", ["append_time_us", "progress"])
+def test_after_no_answer_the_next_question_is_asked_by_new_clients(question: str) -> None:
+    """A client that gets nothing any more is not asked again: its next question would find nothing either."""
     with Positions(KafkaSettings(bootstrap_servers="127.0.0.1:9"), timeout_sec=0.05) as positions:
-        asked = positions._progress, positions._reader
+        asked = positions._admin, positions._progress, positions._reader
         with pytest.raises(KafkaUnavailableError):
-            positions.append_time_us(("internal.deltas", 0), 0)
-        again = positions._progress, positions._reader
+            getattr(positions, question)(*((("internal.deltas", 0), 0) if question == "append_time_us" else ()))
+        again = positions._admin, positions._progress, positions._reader
     assert not set(map(id, asked)) & set(map(id, again))
