@@ -9,6 +9,8 @@ from tests.value_world import START, Json, call, outcome
 DAYS = 35
 """Five weeks from Monday, 2 November: the last three days of the month are the 26th to the 28th of them."""
 RUSH = (26, 27, 28)
+PROMISED_UNTIL = (15, 16, 17)
+"""The last three days of the commitment of the team `promised`: 17 to 19 November."""
 
 
 class Story:
@@ -58,6 +60,9 @@ def performances() -> tuple[list[Json], list[Json], set[tuple[str, str]]]:
     def more(day: int) -> int:
         return 1600 if day >= 28 else 1000
 
+    def hurry(day: int) -> int:
+        return 2400 if day in PROMISED_UNTIL else 1000
+
     story.team("rush", rush)
     story.team("rush with outcomes", rush, successes=lambda day: 3 if day in RUSH else 1)
     story.team("rush of four", rush, people=4)
@@ -78,8 +83,15 @@ def performances() -> tuple[list[Json], list[Json], set[tuple[str, str]]]:
     story.use("small burst", 20, 2000, use_case=None)
     story.team("burst with a purpose", lambda _day: 1000)
     story.use("burst with a purpose", 20, 15_000, use_case=None, purpose="migration")
+    story.team("promised", hurry)
+    story.team("promised nothing", hurry)
     story.bring("later", 60)
-    found = {("rush", "period_end_rush"), ("volume", "volume_up_outcomes_flat"), ("burst", "off_task_burst")}
+    found = {
+        ("promised", "period_end_rush"),
+        ("rush", "period_end_rush"),
+        ("volume", "volume_up_outcomes_flat"),
+        ("burst", "off_task_burst"),
+    }
     return story.words, story.calls, found
 
 
@@ -108,3 +120,28 @@ def quadrants() -> tuple[list[Json], list[Json], list[tuple[str, str]]]:
             story.bring("code", day, use_case="edge", value_usd="999", accepted=False)  # failed: worth nothing
         said += [("cheap", "feed"), ("edge", advice), ("rest", "intervene")]
     return story.words, story.calls, said
+
+
+def habits() -> tuple[list[Json], list[Json]]:
+    """Outcomes, calls: what a success takes by week, people with one model, answers that were worse than before."""
+    story = Story()
+    for week, (tokens, successes) in enumerate(((300, 1), (400, 4), (None, 0), (100, 1))):
+        for number in range(successes):
+            story.use("trend", week * 7, tokens or 0, use_case="search", task=f"t-{week}-{number}")
+            story.bring("trend", week * 7, use_case="search", task=f"t-{week}-{number}")
+    story.use("trend", 7, 80, use_case="search", task="t-failed")
+    story.bring("trend", 7, use_case="search", task="t-failed", accepted=False)
+    story.bring("trend", 7, use_case="search", task="t-unknown")
+    for team, people, classes in (("habit", 5, 2), ("habit of four", 4, 2), ("one kind of work", 5, 1)):
+        for person in range(people):
+            for number in range(20):
+                alone = person < 3 or number < 17
+                model = "large" if alone else "small"
+                data: Json = {"model": model, "requested_model": "large", "use_case": "chat"}
+                story.use(team, 1, 10, person=person, task_class=f"class-{number % classes}", **data)
+    for use_case, before, after in (("worse", 20, 10), ("alike", 20, 18), ("few", 19, 0)):
+        cases = 19 if use_case == "few" else 20
+        for week, accepted in ((0, before), (5, after)):
+            for number in range(cases):
+                story.bring("code", week * 7, use_case=use_case, accepted=number < accepted, intervention=week == 0)
+    return story.words, story.calls

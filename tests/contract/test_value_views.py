@@ -17,18 +17,19 @@ from deploy.valuing import unit
 from schemas.connection import ClickHouseSettings
 from schemas.internal import BatchHeaders
 from schemas.money import pico_usd
-from schemas.policies import PolicyChange
+from schemas.policies import Budget, PolicyChange
 from schemas.value_policies import Allowance, BusinessCase
 from sinks.audit_questions import audit_sections
 from sinks.groups import RatedMessage
 from sinks.migrate import ensure_database, migrate, migrations
 from sinks.queries import Query
 from sinks.rows import store_rows
+from sinks.signal_rows import TABLES
 from sinks.store import Store, connector
 from sinks.value_policy_rows import VALUE_POLICIES_TABLE, value_policy_rows
 from sinks.value_questions import WASTE_BY, unit_costs, waste
 from streams.bridge.bridge import Cell, Sums, bridge
-from tests.goodhart_stories import Story, performances, quadrants
+from tests.goodhart_stories import Story, habits, performances, quadrants
 from tests.stack_clickhouse import ClickHouse
 from tests.value_stories import planted_likely, planted_waste, staged, wasteful
 from tests.value_world import START, call, events_of, made_up, stored_outcomes, truth_of
@@ -255,10 +256,25 @@ def test_who_only_performs_is_found_and_who_works_is_not(store: Store) -> None:
     """Rushes, volume without outcomes, off-task bursts: of five people and more, outcomes known."""
     words, calls, expected = performances()
     value_of(store, words, calls)
+    promised = Budget(
+        id="promised", org="acme", scope={"team": "promised"}, limit=Decimal(9), period="quarter", commitment=True
+    )
+    plain = promised.model_copy(update={"id": "plain", "scope": {"team": "promised nothing"}, "commitment": False})
+    store.insert(VALUE_POLICIES_TABLE, value_policy_rows([(0, changed(promised, plain))]))
+    starts, ends = START.replace(month=8, hour=0), START.replace(day=20, hour=0)
+    states = [
+        dict.fromkeys(TABLES["budget_states_store"].names)
+        | {"org": "acme", "budget_id": name, "member": "", "period_start": starts, "period_end": ends, "at": ends}
+        | dict.fromkeys(("unit", "status", "owner"), "")
+        | dict.fromkeys(("limit", "spent"), Decimal(0))
+        | dict.fromkeys(("requests", "unpriced_requests", "policy_offset", "src_partition", "src_offset"), 0)
+        for name in ("promised", "plain")
+    ]
+    store.insert("budget_states_store", pa.Table.from_pylist(states, schema=TABLES["budget_states_store"]))
     found = store.rows("SELECT team, kind FROM performing")
     assert sorted(found) == sorted(expected)
     [(tokens, usual, since, until)] = store.rows(
-        "SELECT tokens, usual_tokens, since, until FROM performing WHERE kind = 'period_end_rush'"
+        "SELECT tokens, usual_tokens, since, until FROM performing WHERE kind = 'period_end_rush' AND team = 'rush'"
     )
     assert (tokens, usual, str(since), str(until)) == (11_000, 5_000, "2026-11-28", "2026-12-01")
 
@@ -318,6 +334,27 @@ def test_discovery_cohorts_peaks_and_machines_of_ones_own(store: Store) -> None:
     counted = "sum(requests), sum(with_use_case), sum(classified), sum(cost_usd), sum(classified_usd)"
     assert store.rows(f"SELECT {counted} FROM classification") == [(14, 14, 2, Decimal("32.5"), Decimal("1.5"))]
     assert store.rows("SELECT sum(input_tokens), sum(read_tokens) FROM cache_use") == [(520, 0)]
+
+
+def test_trends_habits_and_drops_of_quality_are_told(store: Store) -> None:
+    """Tokens of a success by week, models by work, people of one model, answers that became worse; nothing else."""
+    words, calls = habits()
+    value_of(store, words, calls)
+    trend = "succeeded, tokens, tokens_per_success, usd_per_success, tokens_to_week_before_ratio"
+    assert store.rows(f"SELECT {trend} FROM efficiency ORDER BY week") == [
+        (1, 300, 300.0, Decimal(1), None),
+        (4, 1680, 420.0, Decimal("1.25"), 1.4),
+        (1, 100, 100.0, Decimal(1), None),  # nothing came of the week before
+    ]
+    mix = "model, requests, rerouted_requests, cost_usd, cost_share, cheaper_model"
+    assert store.rows(f"SELECT {mix} FROM model_mix WHERE use_case = 'chat' AND task_class = 'class-1' ORDER BY 1") == [
+        ("large", 84, 0, Decimal(84), 84 / 90, ""),
+        ("small", 6, 6, Decimal(6), 6 / 90, ""),
+    ]
+    habit = "team, people, of_one_model, of_one_model_ratio, models"
+    assert store.rows(f"SELECT {habit} FROM model_affinity") == [("habit", 5, 3, 0.6, 2)]
+    drops = "use_case, what, cases, ratio, cases_before, ratio_before"
+    assert store.rows(f"SELECT {drops} FROM quality_drops") == [("worse", "rejected", 20, 0.5, 20, 0.0)]
 
 
 def changed(*sets: Any, removes: tuple[Any, ...] = ()) -> PolicyChange:
