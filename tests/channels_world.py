@@ -33,6 +33,7 @@ class Channels:
             "BURNLINE_NOTIFIER_SMTP_SECURITY": "none",
             "BURNLINE_NOTIFIER_FIRST_WAIT_SEC": "0.2",
             "BURNLINE_NOTIFIER_LONGEST_WAIT_SEC": "0.5",
+            "BURNLINE_NOTIFIER_TIMEOUT_SEC": "60",
         }
 
     def put_secrets(self, folder: Path) -> None:

@@ -3,7 +3,7 @@
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,12 +43,16 @@ def statuses(kafka: KafkaSettings) -> list[DeliveryStatus]:
 
 @dataclass
 class Receiver:
-    """What a stub of a receiver was sent, and how it answers: statuses one by one, then 200 for ever."""
+    """What a stub of a receiver was sent, and how it answers: statuses one by one, then 200 for ever.
+
+    While `answering` is not set, what it was sent waits for its answer.
+    """
 
     port: int = 0
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     usual: int = 200
+    answering: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -60,16 +64,19 @@ class Receiver:
 def receiver() -> Iterator[Receiver]:
     """A receiver on a free port of loopback."""
     made = Receiver()
+    made.answering.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             made.requests.append((self.path, {key.lower(): value for key, value in self.headers.items()}, body))
+            made.answering.wait()
             status, headers = made.answers.pop(0) if made.answers else (made.usual, {})
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.end_headers()
+            with suppress(ConnectionError):  # who asked may have died since
+                self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Nothing is printed."""
@@ -81,6 +88,7 @@ def receiver() -> Iterator[Receiver]:
     try:
         yield made
     finally:
+        made.answering.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -26,6 +26,8 @@ from tests.notifier_world import statuses
 from tests.sink_world import wait_for
 
 ROLLUPS = ("usage_15m", "usage_1h", "usage_1d_utc", "usage_daily(tz = 'Asia/Kolkata')")
+UNDER_WAY = "pagerduty"
+"""The receiver that is being told when the notifier is killed."""
 ALERT_TOPICS = ("alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value")
 
 pytestmark = [
@@ -177,6 +179,7 @@ def test_one_dollar_budget_yields_one_alert_per_threshold(tmp_path: Path) -> Non
         '[[horizon]]\norg = "acme"\nlive_horizon = "48h"\n'
     )
     with channels() as heard:
+        heard.receivers[UNDER_WAY].answering.clear()
         walk(tmp_path, policies, heard)
 
 
@@ -228,23 +231,28 @@ def knows_everything(stack: Stack, heard: Channels) -> bool:
 
 
 def is_told_once_through_a_kill_and_an_outage(stack: Stack, heard: Channels) -> None:
-    """Every kind of channel has each transition once; so has the one that was away, after the notifier was killed."""
+    """Every kind of channel has each transition once: one was away, one was just being told when the notifier died."""
     found = find_stack(stack.state_dir, {})
     assert found is not None
     wanted, kafka = to_tell(stack), found.kafka()
 
-    def settled() -> bool:
-        done = Counter(one.route for one in statuses(kafka) if one.status == "delivered")
-        return done == {name: wanted.total() for name in heard.told() if name != "away"}
+    def are_told(routes: set[str]) -> bool:
+        # Of this organisation: on a busy machine a heartbeat may be missed, and that is told, too, on another route.
+        done = Counter(one.route for one in statuses(kafka) if one.org == "acme" and one.status == "delivered")
+        return done == dict.fromkeys(routes, wanted.total())
 
-    wait_for(settled, what="all but one are told")
+    wait_for(partial(are_told, set(heard.told()) - {"away", UNDER_WAY}), what="all but two are told")
     notifier = stack.status()["parts"]["notifier"]
     assert notifier["why"].startswith("route acme/away takes nothing (HTTP 503")
     os.kill(notifier["pid"], signal.SIGKILL)
     wait_for(lambda: not lives(notifier["pid"]), what="the notifier is gone")
-    heard.receivers["away"].usual = 200
-    heard.receivers["away"].requests.clear()
-    wait_for(lambda: heard.told()["away"].total() >= wanted.total(), what="who was away is told")
+    assert len(heard.told()[UNDER_WAY]) == 1
+    for name in ("away", UNDER_WAY):
+        # Neither has said yes to anything: what it was asked so far is to be told by the next life, by the same key.
+        heard.receivers[name].requests.clear()
+        heard.receivers[name].usual = 200
+        heard.receivers[name].answering.set()
+    wait_for(partial(are_told, set(heard.told())), what="who was away is told")
     assert heard.told() == dict.fromkeys(heard.told(), wanted)
 
 
