@@ -20,7 +20,8 @@ from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, FencedError
 from schemas.progress import Progress, progress_bytes, progress_from_bytes
 from schemas.topics import BY_NAME
-from sinks.log_reader import SILENT, LogReader, Place, unavailable
+from sinks.log_questions import SILENT, unavailable
+from sinks.log_reader import LogReader, Place
 from sinks.patience import StopRequested
 
 if TYPE_CHECKING:  # the notifier, which uses the log too, has no use for Arrow
@@ -85,6 +86,7 @@ class GroupLog:
             self._committed_sec = time.monotonic()
         except KafkaException as error:
             _raise_if_final(error.args[0])
+            self._producer = None  # the next attempt is a new connection's: an old one may never be answered again
             raise unavailable(error, "transactions") from error
 
     def commit(

@@ -1,37 +1,30 @@
 """Reading partitions of Kafka's topics that nobody shares with us: no group, positions are ours.
 
 Only committed records are seen. The end of a partition is a fact of its own, with its offset: it lies behind the
-markers of transactions, where no record ever stands.
+markers of transactions, where no record ever stands. A connection that brings nothing though there is something to
+read is replaced by a new one that begins where the reader stands (`silence.py`); nothing is lost or read twice by it.
+Long because every way to move the reader stands beside the position that a new connection begins at.
 """
 
-import logging
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from confluent_kafka import (
-    OFFSET_INVALID,
-    Consumer,
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicCollection,
-    TopicPartition,
-)
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from structlog.typing import FilteringBoundLogger
 
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, KafkaUnavailableError
+from sinks.log_questions import SILENT, LogQuestions, TopicFacts, unavailable
+from sinks.silence import LOOK_SEC, Silence, looked
 
 Place = tuple[str, int]
 """Topic without prefix, and partition."""
 TIMEOUT_SEC = 10.0
-SILENT = logging.getLogger("burnline.librdkafka")
-"""Where librdkafka's own lines go: nowhere. What matters comes back as an error, and our log is JSON lines only."""
-SILENT.addHandler(logging.NullHandler())
-SILENT.propagate = False
+_POLL_SEC = 1.0
+_TIMES_WHILE_GONE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,40 +56,47 @@ class Vanished:
     partition: int
 
 
-@dataclass(frozen=True, slots=True)
-class TopicFacts:
-    """What tells a topic from another of the same name."""
-
-    topic_id: str
-    partitions: int
-
-
 class LogReader:
     """Reads what is assigned; a context manager; for one thread."""
 
-    def __init__(
-        self, settings: KafkaSettings, *, name: str, queued_bytes: int = 64 * 2**20, idle_ms: int = 100
+    def __init__(  # noqa: PLR0913  settings of one thing, all but one by name
+        self,
+        settings: KafkaSettings,
+        *,
+        name: str,
+        queued_bytes: int = 64 * 2**20,
+        idle_ms: int = 100,
+        look_sec: float = LOOK_SEC,
+        log: FilteringBoundLogger | None = None,
     ) -> None:
-        """`idle_ms`: how long the broker may sit on a question while nothing comes; what comes is sent at once."""
+        """`idle_ms`: how long the broker may sit on a question while nothing comes; what comes is sent at once.
+
+        `look_sec`: how long nothing may come before somebody else is asked whether there is anything. `log` is told of
+        each new connection.
+        """
         self._prefix = settings.topic_prefix
+        self._name = name
         self._gone = False
-        base = {**settings.to_confluent(), "log_level": 0, "error_cb": self._on_error}
-        self._consumer = Consumer(
-            base
-            | {
-                "group.id": f"{settings.group_prefix}{name}",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "auto.offset.reset": "error",
-                "queued.max.messages.kbytes": queued_bytes // 1024,
-                "fetch.message.max.bytes": 16 * 2**20 + 4096,
-                "fetch.wait.max.ms": idle_ms,
-                "reconnect.backoff.max.ms": 2000,
-            },
-            logger=SILENT,
-        )
-        self._admin = AdminClient(base, logger=SILENT)
+        self._config = {
+            **settings.to_confluent(),
+            "log_level": 0,
+            "error_cb": self._on_error,
+            "group.id": f"{settings.group_prefix}{name}",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "error",
+            "queued.max.messages.kbytes": queued_bytes // 1024,
+            "fetch.message.max.bytes": 16 * 2**20 + 4096,
+            "fetch.wait.max.ms": idle_ms,
+            "reconnect.backoff.max.ms": 2000,
+        }
+        self._consumer = Consumer(self._config, logger=SILENT)
+        self._questions = LogQuestions(settings)
+        self._stands: dict[Place, int] = {}  # the next offset of each partition that is read
+        self._look_sec = look_sec
+        self._log = log
+        self._silence = Silence(looked_sec=time.monotonic())
 
     def __enter__(self) -> Self:
         return self
@@ -106,24 +106,15 @@ class LogReader:
 
     def facts(self, topic: str) -> TopicFacts:
         """The topic's id and number of partitions. Raises: KafkaUnavailableError: no broker, or no such topic yet."""
-        name = self._prefix + topic
-        try:
-            asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_SEC)
-            described = asked[name].result(TIMEOUT_SEC)
-        except KafkaException as error:
-            raise unavailable(error, f"topic {name}") from error
-        except TimeoutError as error:
-            raise KafkaUnavailableError(f"topic {name}: no answer in {TIMEOUT_SEC:g} s") from error
-        return TopicFacts(str(described.topic_id), len(described.partitions))
+        return self._questions.facts(topic)
 
     def bounds(self, place: Place) -> tuple[int, int]:
         """The first offset that is kept, and the end. Raises: KafkaUnavailableError."""
         topic, partition = place
         try:
-            low, high = self._consumer.get_watermark_offsets(
-                TopicPartition(self._prefix + topic, partition), timeout=TIMEOUT_SEC
-            )
+            low, high = self._consumer.get_watermark_offsets(self._at(place), timeout=TIMEOUT_SEC)
         except KafkaException as error:
+            self._open_anew()
             raise unavailable(error, f"{topic}/{partition}") from error
         if OFFSET_INVALID in (low, high):
             raise KafkaUnavailableError(f"{topic}/{partition}: its offsets are not known yet")
@@ -132,10 +123,12 @@ class LogReader:
     def offset_at(self, place: Place, at: datetime) -> int:
         """The first offset that was appended at this time or later, else the end. Raises: KafkaUnavailableError."""
         topic, partition = place
-        asked = TopicPartition(self._prefix + topic, partition, int(at.timestamp() * 1000))
         try:
-            [found] = self._consumer.offsets_for_times([asked], timeout=TIMEOUT_SEC)
+            [found] = self._consumer.offsets_for_times(
+                [self._at(place, int(at.timestamp() * 1000))], timeout=TIMEOUT_SEC
+            )
         except KafkaException as error:
+            self._open_anew()
             raise unavailable(error, f"{topic}/{partition}") from error
         if found.error is not None:
             raise KafkaUnavailableError(f"{topic}/{partition}: {found.error.str()}")
@@ -143,33 +136,32 @@ class LogReader:
 
     def assign(self, positions: Mapping[Place, int]) -> None:
         """From now on these partitions are read from these offsets."""
-        self._consumer.assign(
-            [TopicPartition(self._prefix + topic, part, at) for (topic, part), at in positions.items()]
-        )
+        self._stands = dict(positions)
+        self._consumer.assign([self._at(place, offset) for place, offset in positions.items()])
 
     def also(self, place: Place, offset: int) -> None:
         """The partition is read, too, from this offset on. Raises: KafkaUnavailableError."""
-        topic, partition = place
         try:
-            self._consumer.incremental_assign([TopicPartition(self._prefix + topic, partition, offset)])
+            self._consumer.incremental_assign([self._at(place, offset)])
         except KafkaException as error:
-            raise unavailable(error, f"{topic}/{partition}") from error
+            raise unavailable(error, f"{place[0]}/{place[1]}") from error
+        self._stands[place] = offset
 
     def drop(self, place: Place) -> None:
         """The partition is read no more; the others are as before. Raises: KafkaUnavailableError."""
-        topic, partition = place
         try:
-            self._consumer.incremental_unassign([TopicPartition(self._prefix + topic, partition)])
+            self._consumer.incremental_unassign([self._at(place)])
         except KafkaException as error:
-            raise unavailable(error, f"{topic}/{partition}") from error
+            raise unavailable(error, f"{place[0]}/{place[1]}") from error
+        self._stands.pop(place, None)
 
     def seek(self, place: Place, offset: int) -> None:
         """The partition is read from this offset on. Raises: KafkaUnavailableError."""
-        topic, partition = place
         try:
-            self._consumer.seek(TopicPartition(self._prefix + topic, partition, offset))
+            self._consumer.seek(self._at(place, offset))
         except KafkaException as error:
-            raise unavailable(error, f"{topic}/{partition}") from error
+            raise unavailable(error, f"{place[0]}/{place[1]}") from error
+        self._stands[place] = offset
 
     def take(self, *, wait_sec: float) -> Record | End | Vanished | None:
         """The next fact, in the order of each partition; None where nothing came within the wait.
@@ -177,13 +169,17 @@ class LogReader:
         Raises: KafkaUnavailableError: no broker answers; asking again is right, nothing is skipped.
                 FatalError: the broker refuses us.
         """
-        message = self._consumer.poll(wait_sec)
-        if message is not None:
-            self._gone = False
-            return self._fact(message)
-        if self._gone:
-            raise KafkaUnavailableError("no broker answers")
-        return None
+        until_sec = time.monotonic() + wait_sec
+        while True:
+            left_sec = until_sec - time.monotonic()
+            message = self._consumer.poll(max(0.0, min(_POLL_SEC, left_sec)))
+            if message is not None:
+                return self._pass(message)
+            self._look()
+            if self._gone:
+                raise KafkaUnavailableError("no broker answers")
+            if left_sec <= _POLL_SEC:
+                return None
 
     def read_to_end(self, positions: Mapping[Place, int]) -> Iterable[Record]:
         """All that was committed before the call, from these offsets on.
@@ -193,7 +189,7 @@ class LogReader:
 
         Raises: KafkaUnavailableError: begin anew.
         """
-        ends = self._ends(positions)
+        ends = self._questions.ends(positions)
         self.assign(positions)
         waiting = {place for place, end in ends.items() if positions[place] < end}
         while waiting:
@@ -208,20 +204,49 @@ class LogReader:
             if place in waiting and fact.offset + isinstance(fact, Record) >= ends[place]:
                 waiting.discard(place)
 
-    def _ends(self, places: Iterable[Place]) -> dict[Place, int]:
-        """The high watermark of each partition. Raises: KafkaUnavailableError."""
-        wanted = {TopicPartition(self._prefix + topic, part): (topic, part) for topic, part in places}
-        asked = self._admin.list_offsets(
-            dict.fromkeys(wanted, OffsetSpec.latest()),
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=TIMEOUT_SEC,
-        )
+    def _at(self, place: Place, offset: int = OFFSET_INVALID) -> TopicPartition:
+        return TopicPartition(self._prefix + place[0], place[1], offset)
+
+    def _pass(self, message: Message) -> Record | End | Vanished:
+        """What came, and the reader stands behind it. Raises: as `take`."""
+        self._gone = False
         try:
-            return {wanted[place]: int(answer.result(TIMEOUT_SEC).offset) for place, answer in asked.items()}
-        except KafkaException as error:
-            raise unavailable(error, "ends") from error
-        except TimeoutError as error:
-            raise KafkaUnavailableError(f"ends: no answer in {TIMEOUT_SEC:g} s") from error
+            fact = self._fact(message)
+        except KafkaUnavailableError:
+            self._look()
+            raise
+        place = (fact.topic, fact.partition)
+        if isinstance(fact, Vanished):
+            self._stands.pop(place, None)  # nothing comes from there before somebody says where to read on
+        elif place in self._stands:
+            self._stands[place] = fact.offset + isinstance(fact, Record)
+        return fact
+
+    def _look(self) -> None:
+        """Nothing came: where somebody else finds that there is something to read, a new connection takes over."""
+        now_sec = time.monotonic()
+        look_sec = self._look_sec / (_TIMES_WHILE_GONE if self._gone else 1)
+        if not self._stands or not self._silence.is_due(now_sec=now_sec, look_sec=look_sec):
+            return
+        try:
+            ends = self._questions.readable_ends(self._stands)
+        except KafkaUnavailableError:
+            self._silence = replace(self._silence, looked_sec=now_sec)
+            return
+        if ends is None:
+            return
+        self._gone = False
+        self._silence, stuck = looked(self._silence, stands=self._stands, ends=ends, now_sec=now_sec)
+        if stuck:
+            if self._log is not None:
+                self._log.warning("nothing comes though there is something to read; connecting anew", reader=self._name)
+            self._open_anew()
+
+    def _open_anew(self) -> None:
+        """The same partitions are read from the same offsets, by a consumer that knows nothing of before."""
+        self._consumer.close()
+        self._consumer = Consumer(self._config, logger=SILENT)
+        self.assign(self._stands)
 
     def _fact(self, message: Message) -> Record | End | Vanished:
         topic = message.topic().removeprefix(self._prefix)
@@ -237,12 +262,7 @@ class LogReader:
             return Vanished(topic, message.partition())
         if error.fatal():
             raise FatalError(f"Kafka refuses the sink: {error.str()}")
-        raise KafkaUnavailableError(f"{topic or 'Kafka'}: {error.str()}")
+        raise KafkaUnavailableError(f"{topic or 'Kafka'}: {error.str()}") from KafkaException(error)
 
     def _on_error(self, error: Any) -> None:  # noqa: ANN401  confluent-kafka has no types
         self._gone = self._gone or error.code() == KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001  librdkafka's own code
-
-
-def unavailable(error: KafkaException, what: str) -> KafkaUnavailableError:
-    """The error as one that may pass, with what was wanted."""
-    return KafkaUnavailableError(f"Kafka does not do it ({what}): {error.args[0].str()}")

@@ -89,7 +89,7 @@ def run(
         patience = Patience(stop, mine)
         store = Store(connect, clickhouse.database, name="ledger")
         inserter = Inserter(store, patience, mine, now=lambda: datetime.now(UTC))
-        with LogReader(kafka, name=STAGE) as reader:
+        with LogReader(kafka, name=STAGE, log=mine) as reader:
             group_log = GroupLog(kafka, stop=stop)
             opener = Opener(OpenerDoors(reader=reader, log=group_log, store=store, patience=patience), mine)
             correcting = CorrectorDoors(
@@ -97,7 +97,7 @@ def run(
                 store=store,
                 patience=patience,
                 opener=opener,
-                open_reader=lambda: LogReader(kafka, name=f"{STAGE}-correct"),
+                open_reader=lambda: LogReader(kafka, name=f"{STAGE}-correct", log=mine),
                 now=lambda: datetime.now(UTC),
             )
             corrector = Corrector(correcting, mine)
@@ -107,7 +107,7 @@ def run(
                 store=store,
                 patience=patience,
                 corrector=corrector,
-                open_reader=lambda: LogReader(kafka, name=f"{STAGE}-reconcile"),
+                open_reader=lambda: LogReader(kafka, name=f"{STAGE}-reconcile", log=mine),
                 now=lambda: datetime.now(UTC),
             )
             hour_utc = sink.reconcile_hour if sink.reconcile_hour >= 0 else None
@@ -126,7 +126,7 @@ def run(
         mine = log.bind(worker="signals")
         store = Store(connect, clickhouse.database, name="signals")
         name = f"{STAGE}-signals"
-        with LogReader(kafka, name=name) as reader:
+        with LogReader(kafka, name=name, log=mine) as reader:
             progress_log = GroupLog(kafka, stop=stop, name=name)
             doors = SignalDoors(reader=reader, log=progress_log, store=store, patience=Patience(stop, mine))
             SignalWorker(doors, mine, wait_ms=sink.signal_wait_ms).run()

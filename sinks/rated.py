@@ -37,7 +37,8 @@ from sinks.groups import (
     part_tokens,
 )
 from sinks.inserter import Inserter
-from sinks.log_reader import End, LogReader, Record, TopicFacts
+from sinks.log_questions import TopicFacts
+from sinks.log_reader import End, LogReader, Record
 from sinks.opener import Opener
 from sinks.patience import Patience
 from sinks.rated_log import RATED, last_group, rated_message, read_spans

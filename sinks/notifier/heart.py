@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from structlog.typing import FilteringBoundLogger
 
 from schemas.connection import KafkaSettings
@@ -17,7 +17,8 @@ from schemas.errors import KafkaUnavailableError
 from schemas.heartbeats import TOPIC, beat_headers, heartbeat_from_bytes
 from schemas.signals import ALERT_TYPE, Alert, CloudSignal
 from schemas.topics import BY_NAME
-from sinks.log_reader import SILENT, LogReader, Place, Record
+from sinks.log_questions import SILENT
+from sinks.log_reader import LogReader, Place, Record
 from sinks.notifier.pulse import ALERT_TOPIC, Pulse, begun, came, is_due, looked, open_episode, sent
 
 EVENTS = "usage.events"
@@ -35,16 +36,22 @@ class Beats:
         self._topic = kafka.topic(EVENTS)
         quiet = {"log_level": 0, "error_cb": lambda _error: None}
         # One that cannot leave within a few seconds is not sent late: its absence is what it has to say.
-        settings = {**kafka.to_confluent(), **quiet, "acks": "all", "message.timeout.ms": 10_000}
-        self._producer = Producer(settings, logger=SILENT)
+        self._settings = {**kafka.to_confluent(), **quiet, "acks": "all", "message.timeout.ms": 10_000}
+        self._producer = Producer(self._settings, logger=SILENT)
+        self._lost = False
 
     def send(self, beat_id: str, *, sent_at: datetime) -> None:
-        """One heartbeat to each partition is on its way."""
+        """One heartbeat to each partition is on its way; by a new connection, if one sent before was lost."""
+        if self._lost:
+            self._producer, self._lost = Producer(self._settings, logger=SILENT), False
         headers = beat_headers(beat_id, sent_at=sent_at)
         for lane in range(LANES):
             with contextlib.suppress(BufferError, KafkaException):
-                self._producer.produce(self._topic, b"{}", partition=lane, headers=headers)
+                self._producer.produce(self._topic, b"{}", partition=lane, headers=headers, on_delivery=self._told)
         self._producer.poll(0)
+
+    def _told(self, error: KafkaError | None, _message: Message) -> None:
+        self._lost = self._lost or error is not None
 
 
 class Heart:

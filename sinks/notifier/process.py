@@ -28,7 +28,7 @@ def run(kafka: KafkaSettings, settings: NotifierSettings, *, stop: threading.Eve
     courier = Courier(settings, now=now)
     every = timedelta(seconds=settings.heartbeat_sec)
     heart = Heart(Beats(kafka), log, every=every) if every else None
-    with LogReader(kafka, name=NAME, queued_bytes=8 * 2**20, idle_ms=500) as reader:
+    with LogReader(kafka, name=NAME, queued_bytes=8 * 2**20, idle_ms=500, log=log) as reader:
         doors = NotifierDoors(
             reader=reader,
             open_reader=lambda: LogReader(kafka, name=f"{NAME}-again", queued_bytes=2**20),

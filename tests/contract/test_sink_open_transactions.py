@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from schemas.errors import KafkaUnavailableError
 from schemas.progress import Progress
 from sinks.group_log import GroupLog, stored_progress, word
-from sinks.log_reader import LogReader
+from sinks.log_reader import LogReader, Record
 from tests.sink_world import new_world
 from tests.stack_clickhouse import ClickHouse
 
@@ -46,3 +46,30 @@ def test_positions_are_not_read_while_a_transaction_may_hide_them(
                 stored_progress(reader)
         stopped.abort_transaction(30)
         assert stored_progress(reader)[PLACE].next_offset == 20
+
+
+def test_neither_an_open_transaction_nor_a_marker_at_the_end_is_taken_for_a_connection_that_fails(
+    kafka: str, clickhouse: ClickHouse, tmp_path: Path
+) -> None:
+    """Who can read no further keeps its connection at every look, and what is committed then comes by the same one."""
+    world = new_world(kafka, clickhouse, tmp_path)
+    open_one = Producer(world.kafka.to_confluent() | {"transactional.id": f"{world.kafka.group_prefix}open"})
+    open_one.init_transactions(30)
+    open_one.begin_transaction()
+    open_one.produce(world.kafka.topic("internal.rated"), b"", partition=0)
+    open_one.flush(30)
+    with LogReader(world.kafka, name="test", look_sec=0.2) as reader:
+        asked = reader._consumer
+        reader.assign({PLACE: 0})
+
+        def look_thrice() -> None:
+            looks = {reader._silence.looked_sec}
+            while len(looks) < 4:
+                reader.take(wait_sec=0.05)
+                looks.add(reader._silence.looked_sec)
+
+        look_thrice()
+        open_one.commit_transaction(30)
+        record = next(fact for fact in iter(lambda: reader.take(wait_sec=10), None) if isinstance(fact, Record))
+        look_thrice()
+        assert (record.offset, reader._consumer) == (0, asked)
