@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections import OrderedDict
 from datetime import datetime, timezone
 from typing import Any
@@ -22,6 +23,7 @@ _log = logging.getLogger("burnline_client")
 MOST_RUNS = 50_000
 _BACK = 2_000
 _PAUSE_SEC = 5.0
+_SILENT_SEC = 60.0
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -88,6 +90,7 @@ class AdviceReader:
             "log_level": 0,
             "error_cb": lambda _error: None,
         }
+        self._next: int | None = None
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="burnline-advice", daemon=True)
         self._thread.start()
@@ -110,15 +113,20 @@ class AdviceReader:
                 self._closed.wait(_PAUSE_SEC)
 
     def _read(self) -> None:
+        """What is new is in the book, until nothing came for a while: silence may be the connection's own, for good."""
         consumer = Consumer(self._config)
         try:
             low, high = consumer.get_watermark_offsets(TopicPartition(self._topic, 0), timeout=10)
-            consumer.assign([TopicPartition(self._topic, 0, max(low, high - _BACK))])
-            while not self._closed.is_set():
+            self._next = max(low, high - _BACK if self._next is None or self._next > high else self._next)
+            consumer.assign([TopicPartition(self._topic, 0, self._next)])
+            heard_sec = time.monotonic()
+            while not self._closed.is_set() and time.monotonic() - heard_sec < _SILENT_SEC:
                 message = consumer.poll(0.5)
-                if message is not None and message.error() is not None:
+                if message is None:
+                    continue
+                if message.error() is not None:
                     raise KafkaException(message.error())
-                if message is not None:
-                    self.book.take(message.value() or b"")
+                self.book.take(message.value() or b"")
+                self._next, heard_sec = message.offset() + 1, time.monotonic()
         finally:
             consumer.close()
