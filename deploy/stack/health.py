@@ -49,12 +49,18 @@ def wait_for(what: str, check: Check, *, timeout_sec: float, dead: Check, said: 
 
 def kafka_check(settings: KafkaSettings) -> Check:
     """A check that a broker answers."""
-    admin = AdminClient({**settings.to_confluent(), "log_level": 0, "error_cb": lambda _error: None})
+
+    def connect() -> AdminClient:
+        return AdminClient({**settings.to_confluent(), "log_level": 0, "error_cb": lambda _error: None})
+
+    admin = connect()
 
     def check() -> str | None:
+        nonlocal admin
         try:
             return None if admin.list_topics(timeout=2).brokers else "waiting for a broker to register"
         except KafkaException:
+            admin = connect()  # an old one was seen to get no answer for good while the broker answered others
             return f"waiting for {settings.bootstrap_servers} to answer"
 
     return check

@@ -4,11 +4,13 @@ Laws
 1. `deliver` returns when every record is acknowledged by all in-sync replicas, and raises otherwise. After it has
    raised some of the records may stand there all the same: the caller sends all of them again, under the same ids.
 2. What is under way is bounded, in bytes and in time.
+3. A connection by which a request failed gets no further one: old ones were seen to be answered no more, for good.
 """
 
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +24,7 @@ from schemas.errors import InputError, KafkaUnavailableError
 _log = logging.getLogger(__name__)
 _POLL_SEC = 0.1
 _PROBE_SEC = 2.0
+_FULL = "the queue to Kafka is full"
 
 
 class Delivery:
@@ -31,7 +34,7 @@ class Delivery:
         self._topic = kafka.topic(topic)
         self._where = kafka.bootstrap_servers
         self.trouble = ""
-        settings: dict[str, Any] = {
+        self._settings: dict[str, Any] = {
             **producer_config(kafka),
             "client.id": "burnline-collector",
             "linger.ms": 5,
@@ -39,10 +42,20 @@ class Delivery:
             "queue.buffering.max.kbytes": 65_536,
             "error_cb": self._note,
         }
-        self._producer = Producer(settings, logger=_log)
+        self._producer = self._connect()
+        self._left: deque[Producer] = deque()  # what is under way by them is still settled
         self._stop = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="burnline-collector", daemon=True)
         self._poller.start()
+
+    def _connect(self) -> Producer:
+        return Producer(self._settings, logger=_log)
+
+    def _renew(self, failed: Producer) -> None:
+        """The next request goes by a new connection, unless another one saw to that."""
+        if self._producer is failed:
+            self._producer = self._connect()
+            self._left.append(failed)
 
     async def deliver(self, events: Sequence[Event]) -> None:
         """Every event stands in the topic.
@@ -52,12 +65,12 @@ class Delivery:
         if not events:
             return
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(loop, len(events))
+        waiting, producer = _Waiting(loop, len(events)), self._producer
         for place, event in enumerate(events):
             try:
-                self._producer.produce(self._topic, event.value, event.key, on_delivery=waiting.settle, headers=HEADERS)
+                producer.produce(self._topic, event.value, event.key, on_delivery=waiting.settle, headers=HEADERS)
             except BufferError:
-                waiting.leave(len(events) - place, "the queue to Kafka is full")
+                waiting.leave(len(events) - place, _FULL)
                 break
             except KafkaException as error:
                 waiting.leave(len(events) - place, error.args[0].str())
@@ -68,28 +81,38 @@ class Delivery:
             return
         if failure == KafkaError.MSG_SIZE_TOO_LARGE:
             raise InputError("Kafka refuses a message of this size")
+        if failure != _FULL:
+            self._renew(producer)
         self.trouble = self.trouble or str(failure)
         raise KafkaUnavailableError(f"Kafka at {self._where} did not acknowledge: {self.trouble}")
 
     async def works(self) -> bool:
         """Whether Kafka answers; it is asked only where it did not answer last."""
         if self.trouble:
+            producer = self._producer
             try:
-                await asyncio.to_thread(self._producer.list_topics, self._topic, timeout=_PROBE_SEC)
+                await asyncio.to_thread(producer.list_topics, self._topic, timeout=_PROBE_SEC)
                 self.trouble = ""
             except KafkaException as error:
+                self._renew(producer)
                 self.trouble = self.trouble or error.args[0].str()
         return not self.trouble
 
     def close(self) -> None:
         """What is under way is settled, and the connection is closed."""
-        self._producer.flush(10)
         self._stop.set()
         self._poller.join()
+        for producer in (self._producer, *self._left):
+            producer.flush(10)
 
     def _poll(self) -> None:
         while not self._stop.is_set():
             self._producer.poll(_POLL_SEC)
+            for _ in range(len(self._left)):
+                producer = self._left.popleft()
+                producer.poll(0)
+                if len(producer):
+                    self._left.append(producer)
 
     def _note(self, error: KafkaError) -> None:
         self.trouble = error.str()

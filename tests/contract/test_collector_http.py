@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from confluent_kafka import Producer
 
+from producers.collector import delivery
 from producers.collector.app import Bounds
 from producers.collector.grants import add_grant
 from producers.collector.server import serve
@@ -154,6 +155,33 @@ def test_kafka_away_is_try_again(tmp_path: Path) -> None:
             assert "counts once" in problem["detail"]
             async with caller.session.get(f"{caller.address}/health") as answer:
                 assert answer.status == 503
+
+    asyncio.run(work())
+
+
+def test_who_sends_again_is_heard_by_a_new_connection(
+    tmp_path: Path, broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that gets no answer for good fails requests once; health is well again, and so is the next one."""
+    quick = replace(QUICK, acknowledge_sec=5.0)
+    made: list[Producer] = []
+
+    def connect(settings: dict[str, Any], **more: Any) -> Producer:
+        lost = {"bootstrap.servers": "127.0.0.1:9", "message.timeout.ms": 200}
+        made.append(Producer(settings | (lost if not made else {}), **more))
+        return made[-1]
+
+    monkeypatch.setattr(delivery, "Producer", connect)
+
+    async def work() -> None:
+        async with collector(tmp_path, broker, quick) as (caller, _):
+            assert [status for status, _, _ in await asyncio.gather(*(caller.post(event(n)) for n in (1, 2)))] == [
+                503
+            ] * 2
+            assert (await caller.post(event(3)))[0] == 202
+            async with caller.session.get(f"{caller.address}/health") as answer:
+                assert answer.status == 200
+        assert len(made) == 2
 
     asyncio.run(work())
 
