@@ -28,7 +28,7 @@ from streams.burn.deltas import deltas_of
 from streams.burn.engine import advance
 from streams.burn.state import BurnState
 from streams.kept_lane import header_of
-from streams.ports import Output, SourceBatch, SourceRecord
+from streams.ports import Output, SourceBatch, SourceRecord, Ticks
 from streams.rating.adjusting import ADJUSTMENTS_TOPIC
 from streams.rating.stage import RatingStage
 
@@ -128,7 +128,7 @@ def of_events(events: Iterable[tuple[int, bytes]], rules: RulesNow) -> Iterator[
             offset += len(records)
             yield from _told(pasts, lanes[0].step(SourceBatch("usage.events", 0, records)).outputs)
         for lane in lanes:
-            ticked = lane.tick(start_us + MINUTE_US + GRACE_US)
+            ticked = lane.tick(start_us + MINUTE_US + GRACE_US) if isinstance(lane, Ticks) else None
             yield from _told(pasts, ticked.outputs if ticked is not None else ())
 
 

@@ -161,7 +161,7 @@ def _topics(found: Connections) -> Iterator[Finding]:
 
 
 def _clock(found: Connections) -> Iterator[Finding]:
-    """Rating speaks each second, so the broker's newest stamp is its clock, up to a second or two."""
+    """Rating speaks every few seconds, so the broker's newest stamp is its clock, up to these."""
     with Positions(found.kafka) as positions:
         said = positions.progress()
         now_sec = time.time()

@@ -11,7 +11,7 @@ class WatchdogSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BURNLINE_WATCHDOG_", frozen=True)
 
-    hang_sec: float = Field(20.0, ge=2, description="so long without a sign of life, then it is killed and restarted")
+    hang_sec: float = Field(20.0, ge=10, description="so long without a sign of life, then it is killed and restarted")
     look_sec: float = Field(2.0, ge=0.2, description="between two looks")
 
 

@@ -37,7 +37,7 @@ POLICIES: Place = ("usage.policies", 0)
 _EVENTS, _CHARGES = "usage.events", "usage.charges"
 _LANES: tuple[Place, ...] = tuple((topic, n) for topic in (_EVENTS, _CHARGES) for n in range(BY_NAME[topic].partitions))
 _BACK = 400
-"""Records of `internal.progress` to look back: about half a minute; a lane that lives speaks each second."""
+"""Records of `internal.progress` to look back: half a minute or more; a lane that lives speaks every few seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

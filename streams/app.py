@@ -24,6 +24,7 @@ from schemas.errors import FatalError
 from schemas.numbers_page import serve_numbers
 from schemas.topics import BY_NAME, TOPICS
 from streams.ending import Stop, end_process
+from streams.lane_pace import Pace
 from streams.lane_tools import PROGRESS_TOPIC, LaneTools
 from streams.lanes import Lanes
 from streams.log import configure_logging
@@ -165,7 +166,11 @@ async def _run(  # noqa: PLR0913, PLR0917  called in one place
             policy_log=policy_log,
             ends=ends,
             thread=thread,
-            tick_interval_sec=settings.tick_interval_sec,
+            pace=Pace(
+                tick_sec=settings.tick_interval_sec,
+                idle_tick_sec=settings.idle_tick_interval_sec,
+                now_sec=asyncio.get_running_loop().time(),
+            ),
         )
         lanes = Lanes(
             stage=stage,
@@ -177,6 +182,7 @@ async def _run(  # noqa: PLR0913, PLR0917  called in one place
             fail=end_process,
         )
         app.lanes = lanes
+        policy_log.on_change(lanes.heard)
         _LOG.info("starts", group=group, policy_offset=policy_log.latest()[0])
         watches = [asyncio.create_task(watch_topics(lambda: facts.require(needed), topics, fail=end_process))]
         try:

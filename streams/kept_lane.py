@@ -74,11 +74,6 @@ class KeptLane(ABC, Generic[S]):
         now = self.standing()
         return StepResult(outputs, now.log_time_us, now.policy_offset, now.held_back)
 
-    def tick(self, log_time_us: int) -> StepResult | None:
-        """Nothing: rating's ticks come through the log."""
-        del log_time_us
-        return None
-
     def checkpoint(self) -> Sequence[Output]:
         """A whole round as of the last step, to be sent in one transaction before a graceful stop."""
         return self._rounds.whole(self.state, offset=self._last_offset)

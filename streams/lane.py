@@ -7,7 +7,10 @@ Steps of a batch, and what a crash between them costs:
    lane's recovery is not.
 3. The policy log is waited for; the step runs in the worker thread. A crash repeats both: nothing was sent.
 4. Outputs and the entry in `internal.progress` go into one transaction. A crash before the commit aborts it (the next
-   owner's fence does), one after it has everything; nothing in between can be seen.
+   owner's fence does), one after it has everything; nothing in between can be seen. The entry of a step without outputs
+   may wait a moment for the next one's (`streams.lane_pace`); a crash repeats it.
+
+Long because a lane's life is one thought: what it takes, when it speaks, how it ends.
 """
 
 import asyncio
@@ -20,12 +23,22 @@ import structlog
 from schemas.errors import FatalError, TryAgainError
 from schemas.progress import Progress, progress_bytes
 from streams.attempts import MOST_DEATHS, Attempt, Attempts, Deaths
-from streams.gates import FetchedBatch, Gate
+from streams.gates import FetchedBatch, Gate, Seen
 from streams.lane_clock import LaneClock
+from streams.lane_pace import Quiet, may_wait
 from streams.lane_producer import LaneProducer
 from streams.lane_tools import PROGRESS_TOPIC, LaneName, LaneTools, to_messages
 from streams.numbers import STEP, TRANSACTION, note_transaction, timed
-from streams.ports import KeepsCheckpoints, LaneLogic, Output, SetsAside, SourceBatch, SourceRecord, StepResult
+from streams.ports import (
+    KeepsCheckpoints,
+    LaneLogic,
+    Output,
+    SetsAside,
+    SourceBatch,
+    SourceRecord,
+    StepResult,
+    Ticks,
+)
 
 Result = TypeVar("Result")
 _LOG = structlog.get_logger()
@@ -69,11 +82,17 @@ class Lane:
         self._ending = False
         self._for_good = False
         self._clock = LaneClock(progress.log_time_us if progress is not None else 0)
+        self._quiet: Quiet | None = None
+        self._spoke_sec = asyncio.get_running_loop().time()
         self.in_hand: tuple[int, int] | None = None
 
     def put(self, batch: FetchedBatch) -> None:
         """The batch waits for its turn. The gate bounds how many wait."""
         self._queue.put_nowait(batch)
+
+    def wake(self) -> None:
+        """The lane looks again when it is to tick."""
+        self._queue.put_nowait(None)
 
     def end(self, *, for_good: bool = False) -> None:
         """`run` returns after what it has in hand; what waits is dropped, and read again by the next owner.
@@ -93,17 +112,33 @@ class Lane:
             if batch is not None:
                 await self._take(batch)
                 self._gate.done_batches += 1
+                self._spoke_sec = self._now_sec()
+            elif self._now_sec() < self._speaks_at_sec():
+                pass  # it was woken
+            elif self._quiet is not None:
+                await self._say_quiet()
             else:
-                await self._tick_if_silent()
+                await self._look_if_silent()
+                self._spoke_sec = self._now_sec()
+        await self._say_quiet()
         if self._for_good:
             await self._checkpoint()
 
     async def _next(self) -> FetchedBatch | None:
-        """The next batch; None when none came within a tick's time."""
+        """The next batch; None when none came before the lane is to speak, or when it was woken."""
         try:
-            return await asyncio.wait_for(self._queue.get(), self._tools.tick_interval_sec)
+            return await asyncio.wait_for(self._queue.get(), max(0.0, self._speaks_at_sec() - self._now_sec()))
         except TimeoutError:
             return None
+
+    def _speaks_at_sec(self) -> float:
+        """When the lane says something if nothing comes."""
+        if self._quiet is not None:
+            return self._quiet.until_sec
+        return self._tools.pace.tick_at_sec(self._spoke_sec, now_sec=self._now_sec())
+
+    def _now_sec(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def _take(self, batch: FetchedBatch) -> None:
         if batch.gate is not self._gate:
@@ -121,16 +156,31 @@ class Lane:
             records = records[len(piece) :]
             next_offset = records[0].offset if records else batch.to_offset
             if attempt is None:
-                await self._commit(await self._step(piece), next_offset=next_offset, of=piece)
+                await self._say(await self._step(piece), next_offset=next_offset, of=piece)
             else:
+                await self._say_quiet()
                 async with self._tools.one_at_a_time:
                     await self._attempt(attempt, piece, next_offset=next_offset)
         self.position = batch.to_offset
 
+    async def _say(self, done: StepResult, *, next_offset: int, of: Sequence[SourceRecord]) -> None:
+        """The step is committed, with the quiet ones before it; or it is quiet, and that may wait."""
+        quiet, now_sec = self._quiet, self._now_sec()
+        records = [*quiet.records, *of] if quiet is not None else of
+        self._quiet = Quiet(quiet.since_sec if quiet is not None else now_sec, done, next_offset, records)
+        if not may_wait(done) or now_sec >= self._quiet.until_sec:
+            await self._say_quiet()
+
+    async def _say_quiet(self) -> None:
+        """Nothing waits to be said."""
+        quiet, self._quiet = self._quiet, None
+        if quiet is not None:
+            await self._commit(quiet.result, next_offset=quiet.next_offset, of=quiet.records)
+
     async def _attempt(self, attempt: Attempt, records: Sequence[SourceRecord], *, next_offset: int) -> None:
         """The records are stepped and committed, or set aside; who dies in between is counted."""
         await self._mark(attempt.deaths)
-        self._say(attempt, records)
+        self._tell(attempt, records)
         if attempt.aside and isinstance(self.logic, SetsAside):
             record = records[0]
             if attempt.deaths.count > MOST_DEATHS + 1:  # it kills even whoever reads it to set it aside
@@ -144,7 +194,7 @@ class Lane:
         await self._commit(result, next_offset=next_offset, of=records)
         self._deaths = Deaths()
 
-    def _say(self, attempt: Attempt, records: Sequence[SourceRecord]) -> None:
+    def _tell(self, attempt: Attempt, records: Sequence[SourceRecord]) -> None:
         """A line about what has killed before, and what becomes of it."""
         if not self._deaths_before:
             return
@@ -215,8 +265,15 @@ class Lane:
         """Whether the logic's state is that of the lane's progress: nothing is left to replay."""
         return self.position >= self._replay_until
 
-    async def _tick_if_silent(self) -> None:
-        """A tick, if nothing is unread; where the logic has none, progress past the markers, if it is not said yet.
+    async def _look_if_silent(self) -> None:
+        """A tick if nothing is unread; where the logic has no use for it, progress past the markers."""
+        if isinstance(self.logic, Ticks):
+            await self._tick_if_silent(self.logic)
+        else:
+            await self._pass_markers(self._gate.seen)
+
+    async def _tick_if_silent(self, logic: Ticks) -> None:
+        """A tick, if nothing is unread.
 
         The argument for the time that it claims (law of `lane_clock`): the previous tick's append was acknowledged
         before this call, and the end of the log is asked for after that. If the consumer's position is not below that
@@ -231,17 +288,18 @@ class Lane:
         seen = self._gate.seen
         if self._ending or seen.handed != self.position or seen.position < max(end, self._replay_until):
             return
-        result = await self._in_thread(self.logic.tick, self._clock.tick_time_us())
+        result = await self._in_thread(logic.tick, self._clock.tick_time_us())
         if result is None:
-            await self._pass_markers(seen.position)
+            await self._pass_markers(seen)
             return
         appended = await self._commit(result, next_offset=seen.position)
         self._clock.ticked(min((at for at in appended if at is not None), default=None))
 
-    async def _pass_markers(self, position: int) -> None:
-        """Progress is at `position`: between there and what was said stand only markers."""
-        if position > (self.progress.next_offset if self.progress else 0):
-            await self._commit(self._nothing(), next_offset=position)
+    async def _pass_markers(self, seen: Seen) -> None:
+        """Progress is where the consumer is, if everything below it was handed over and is done: only markers are."""
+        said_to = self.progress.next_offset if self.progress else 0
+        if not self._ending and seen.handed == self.position and seen.position > max(said_to, self._replay_until - 1):
+            await self._commit(self._nothing(), next_offset=seen.position)
 
     def _nothing(self) -> StepResult:
         """No conclusions: what was said stands."""

@@ -10,6 +10,7 @@ from schemas.connection import KafkaSettings
 from schemas.errors import FatalError
 from schemas.keys import partition_for
 from schemas.topics import BY_NAME, TOPICS
+from streams.lane_pace import Pace
 from streams.lane_producer import Message
 from streams.policy_log import KafkaPolicyLog
 from streams.ports import Output
@@ -47,7 +48,7 @@ class LaneTools:
     policy_log: KafkaPolicyLog
     ends: Ends
     thread: Executor
-    tick_interval_sec: float
+    pace: Pace
     one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held from an attempt's mark to its commit: a process that dies then died of nothing else."""
 

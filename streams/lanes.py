@@ -109,9 +109,16 @@ class Lanes:
 
     def deliver(self, batch: FetchedBatch) -> None:
         """The lane behind the batch's gate has it in its queue; a batch of an ended lane is dropped."""
+        self.heard()
         lane = self._gates.get(batch.gate)
         if lane is not None:
             lane.put(batch)
+
+    def heard(self) -> None:
+        """Something came, so lanes tick often from now on, for a while."""
+        if self._tools.pace.heard(asyncio.get_running_loop().time()):
+            for lane, _ in self._lanes.values():
+                lane.wake()
 
     def fail(self, error: BaseException) -> None:
         """The process ends."""

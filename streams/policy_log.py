@@ -18,7 +18,8 @@ from streams.readers import LogEnds
 from streams.source_records import read_source_records
 
 TOPIC = "usage.policies"
-_POLL_MS = 500
+_IDLE_POLL_MS = 2_000
+"""How long the broker holds a question that finds nothing; a change is answered at once."""
 _EVERY = 64
 _LOG = structlog.get_logger()
 
@@ -81,6 +82,11 @@ class KafkaPolicyLog(PolicyFolds):
         self._position = 0
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
+        self._tell: Callable[[], None] = lambda: None
+
+    def on_change(self, tell: Callable[[], None]) -> None:
+        """`tell` is called after each change from now on, in the loop that reads them."""
+        self._tell = tell
 
     def on_error(self, fail: Callable[[BaseException], None]) -> None:
         """`fail` is called if the topic can be followed no longer."""
@@ -101,7 +107,10 @@ class KafkaPolicyLog(PolicyFolds):
         begin, end = await self._ends.begin(TOPIC, 0), await self._ends.end(TOPIC, 0)
         at = TopicPartition(self._kafka.topic(TOPIC), 0)
         consumer = AIOKafkaConsumer(
-            **self._kafka.to_aiokafka(), isolation_level="read_committed", auto_offset_reset="earliest"
+            **self._kafka.to_aiokafka(),
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=_IDLE_POLL_MS,
         )
         try:
             await consumer.start()
@@ -134,9 +143,11 @@ class KafkaPolicyLog(PolicyFolds):
 
     async def _follow(self, consumer: AIOKafkaConsumer, at: TopicPartition) -> None:
         while True:
-            records: Sequence[SourceRecord] = (await consumer.getmany(timeout_ms=_POLL_MS)).get(at, [])
+            records: Sequence[SourceRecord] = (await consumer.getmany(timeout_ms=_IDLE_POLL_MS)).get(at, [])
             for record in records:
                 self.add(record)
+            if records:
+                self._tell()
             position = await consumer.position(at)
             if position != self._position:
                 async with self._moved:

@@ -1,8 +1,9 @@
 """What a stage is to the lanes that run it: pure steps over batches of records, and what they send.
 
 A lane owns one source partition. For each batch it runs one Kafka transaction: all outputs of the step, the entry in
-`internal.progress`, the offset commit. A lane that finds nothing to read sends a tick each second, if its logic has a
-use for ticks; else it says once that it is past the commit markers.
+`internal.progress`, the offset commit; what leads to nothing is said with what follows. A lane that finds nothing to
+read sends a tick each second, if its logic has a use for ticks (`Ticks`), and rarer once nothing comes anywhere; else
+it says once that it is past the commit markers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -102,11 +103,19 @@ class LaneLogic(Protocol):
         ...
 
     def step(self, batch: SourceBatch) -> StepResult:
-        """The conclusions from a batch; state moves on. Called in log order, never twice for a record but in replay."""
+        """The conclusions from a batch; state moves on. Called in log order, never twice for a record but in replay.
+
+        How records are cut into batches is nobody's choice: whoever leads to no outputs may be repeated with others.
+        """
         ...
 
+
+@runtime_checkable
+class Ticks(Protocol):
+    """A lane's logic to which silence means something; others need not have it."""
+
     def tick(self, log_time_us: int) -> StepResult | None:
-        """The conclusions from silence up to a log time; None where the lane has no use for ticks."""
+        """The conclusions from silence up to a log time; None where there is nothing to say."""
         ...
 
 

@@ -12,8 +12,11 @@ TRANSACTION_TIMEOUT_SEC = 15
 """A dead owner's open transaction holds `read_committed` readers back at most this long, if nobody takes its lane."""
 
 FETCH_MAX_WAIT_MS = 100
-"""How long the broker holds a fetch that finds nothing. Data is answered at once; but a partition that was drained
-while such a fetch was on its way has to wait for it."""
+"""How long the broker holds a fetch that finds nothing, where it does not ask for every partition: one that was left
+out has to wait for it. Data is answered at once."""
+
+IDLE_FETCH_WAIT_MS = 2_000
+"""The same, where it asks for all there is: nobody has to wait for it."""
 
 LANE_DEPTH = 3
 """Batches of one lane in memory at most: one in work, two waiting."""
@@ -32,6 +35,9 @@ class StreamsSettings(BaseSettings):
     )
     session_timeout_sec: float = Field(15.0, ge=6, description="a silent worker loses its partitions after this long")
     tick_interval_sec: float = Field(1.0, gt=0, description="how often a lane with nothing to read says so")
+    idle_tick_interval_sec: float = Field(
+        3.0, gt=0, le=10, description="the same, once nothing has come to any lane of the worker for 10 s"
+    )
     static_member: bool = Field(
         default=True,
         description="a restart within the session time-out keeps its partitions (SIGUSR1 instead of SIGTERM gives them "

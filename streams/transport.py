@@ -29,6 +29,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, Message
 
 from schemas.errors import FatalError, LogChangedError
+from streams.fetch_wait import wait_long_where_all_is_asked
 from streams.gates import FetchedBatch, Gate
 from streams.ports import SourceRecord
 from streams.seat import Seat
@@ -101,6 +102,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] 
         await super().on_start()
         consumer = self._ensure_consumer()
         read_source_records(consumer)
+        wait_long_where_all_is_asked(consumer)
         self.seat = Seat(consumer._coordinator, fail=self._fail)  # noqa: SLF001  aiokafka has no door for it
 
     async def commit(self, offsets: Mapping[TP, int]) -> bool:

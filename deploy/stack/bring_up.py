@@ -59,7 +59,7 @@ class BringUp:
             collector = ["collector"] if "collector" in self._own else []
             for name in (*STAGES, NOTIFIER, *collector):
                 self._supervisor.start(name)
-            for stage in SPEAKS:  # these speak each second
+            for stage in SPEAKS:  # these speak though nothing comes
                 places = [(topic, part) for topic in SPEAKS[stage] for part in range(BY_NAME[topic].partitions)]
                 self._wait(stage, self._speaks(positions, stage, spoken_before, places))
             self._wait(NOTIFIER, self._speaks(positions, NOTIFIER, spoken_before, [LOG]))

@@ -26,7 +26,7 @@ _TAIL_LINES = 12
 _TAIL_BYTES = 65_536
 AWAY = "it answers, but has no Kafka"
 QUIET_SEC = 15.0
-"""Rating and burn speak each second even on an empty log; longer silence means that they hang or are down."""
+"""Rating and burn speak every few seconds even on an empty log; longer silence means that they hang or are down."""
 
 
 def wait_for(what: str, check: Check, *, timeout_sec: float, dead: Check, said: Callable[[str], None]) -> None:

@@ -25,7 +25,7 @@ SPEAKS: dict[str, tuple[str, ...]] = {
     "burn": ("internal.deltas",),
     "patterns": ("internal.steps",),
 }
-"""Where a stage says something each second or two, and applies policies, though nothing comes."""
+"""Where a stage says something every few seconds, and applies policies, though nothing comes."""
 OPENED = "usage.policies"
 """What the sink is through with when every budget there is opened from the ledger; it waits for rating to know them."""
 Wave = tuple[tuple[str, tuple[str, ...]], ...]
@@ -41,7 +41,7 @@ WAVES: tuple[Wave, ...] = (
 before it wrote. Rating and, of outcomes, the sink write dead letters, which the sink stores. Rating may send a charge
 on to its org's partition; what the ledger takes back or opens goes through rating again, so burn comes after."""
 HELD_BACK_US = 7_000_000
-"""Burn publishes every 5 s of log time; a little more, because lanes tick once a second."""
+"""Burn publishes every 5 s of log time; a little more, because lanes tick once a second for a while after what came."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from schemas.numbers_page import serve_text
 _LOG = structlog.get_logger(process="watchdog")
 _UNANSWERED = ""
 TICKS: Mapping[str, tuple[str, ...]] = {"rating": ("usage.events",), "burn": (), "patterns": (), "sink": ()}
-"""The topics on whose partitions a stage speaks each second, whatever there is to read."""
+"""The topics on whose partitions a stage speaks every few seconds, whatever there is to read."""
 
 
 class Watchdog:
@@ -129,7 +129,7 @@ class Watchdog:
 
 
 def should_speak(stage: str, said: Mapping[StagePlace, Said], ends: Mapping[Place, int]) -> list[tuple[int, Place]]:
-    """The partitions on which the stage has something to read or speaks each second; the longest silent one first."""
+    """The partitions on which the stage has something to read or speaks anyway; the longest silent one first."""
     mine = {place: end for place, end in ends.items() if place[0] in READS[stage]}
     waiting = {(one.topic, one.partition) for one in behind(stage, mine, said)}
     waiting |= {place for place in mine if place[0] in TICKS[stage]}

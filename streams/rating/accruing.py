@@ -52,7 +52,7 @@ CHARGES_TOPIC = "usage.charges"
 STATE_TOPIC = "internal.charges"
 KEPT_DAYS = 800
 TICK_EVERY = 10
-"""Ticks come each second; a day may begin this many seconds late. A change of policies does not wait."""
+"""Ticks come each second, or each third where nothing comes: a day may begin so late. Policies do not wait."""
 _DAY_US = 86_400_000_000
 _QUARTER_US = 900_000_000
 _KILLED = InvalidMessage(Reason.POISON, "", "each process that rated this record, and nothing else with it, died")

@@ -54,11 +54,6 @@ class AdjustingLane:
         outputs = [output for record in batch.records for output in self._sums(record)]
         return StepResult(outputs, batch.records[-1].append_time_us, self._policy_offset)
 
-    def tick(self, log_time_us: int) -> StepResult | None:
-        """Nothing: what the ledger has to say is not bound to time."""
-        del log_time_us
-        return None
-
     def _sums(self, record: SourceRecord) -> list[Output]:
         header, rows = adjustment_of(record)
         opening = header.kind == "opening"

@@ -96,10 +96,6 @@ class SilentLane:
         """Nothing."""
         return StepResult((), batch.records[-1].append_time_us, 5)
 
-    def tick(self, log_time_us: int) -> None:
-        """No use for ticks."""
-        del log_time_us
-
 
 class CountingStage:
     """Counting lanes over usage.events, with ticks; silent ones over further topics."""

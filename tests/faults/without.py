@@ -62,10 +62,10 @@ def position_apart(module: Any) -> None:
     """Outputs first, then progress in a transaction of its own."""
     commit = module.Lane._commit
 
-    async def apart(self: Any, result: Any, *, next_offset: int) -> Any:
+    async def apart(self: Any, result: Any, *, next_offset: int, of: Any = ()) -> Any:
         await self._producer.commit(module.to_messages(result.outputs, self._tools.kafka))
         await asyncio.sleep(0.3)
-        return await commit(self, replace(result, outputs=()), next_offset=next_offset)
+        return await commit(self, replace(result, outputs=()), next_offset=next_offset, of=of)
 
     module.Lane._commit = apart
 

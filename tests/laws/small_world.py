@@ -10,7 +10,7 @@ from schemas.internal import from_arrow_bytes
 from schemas.keys import partition_for
 from schemas.policies import InForce, Key
 from schemas.topics import PARTITIONS
-from streams.ports import LaneLogic, Output, SourceBatch, SourceRecord
+from streams.ports import LaneLogic, Output, SourceBatch, SourceRecord, Ticks
 from streams.rating.adjusting import ADJUSTMENTS_TOPIC
 from streams.rating.stage import SOURCE_TOPIC, RatingStage
 from tests.laws.rating_events import BOOK, event, raw, rfc3339
@@ -85,7 +85,7 @@ class World:
     def rate(self, worker: RatingWorker) -> None:
         """A lane of rating steps over what waits, or ticks."""
         if not worker.waiting:
-            result = worker.logic.tick(self.now_us)
+            result = worker.logic.tick(self.now_us) if isinstance(worker.logic, Ticks) else None
         else:
             batch = SourceBatch(worker.topic, worker.partition, worker.waiting)
             worker.view.upto = max(worker.view.upto, worker.logic.policy_offset_needed(batch))

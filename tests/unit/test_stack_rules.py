@@ -71,7 +71,7 @@ def test_restarts_and_uptime_are_told() -> None:
 
 
 def test_silent_stage_is_degraded() -> None:
-    """Rating speaks each second; 16 s of silence is named, 15 s is not."""
+    """Rating speaks every few seconds; 16 s of silence is named, 15 s is not."""
     seen = healthy()
     assert seen.said is not None
     place = ("rating", "usage.events", 2)
