@@ -21,7 +21,7 @@ def _pace(*, heard_sec: float = 0.0, tick_sec: float = 1.0) -> Pace:
     return Pace(tick_sec=tick_sec, idle_tick_sec=3.0, now_sec=heard_sec)
 
 
-@given(SECONDS, st.floats(0, SETTLED_SEC, exclude_max=True), st.sampled_from([0.3, 1.0, 6.0]))
+@given(SECONDS, st.floats(0, SETTLED_SEC - 0.001), st.sampled_from([0.3, 1.0, 6.0]))
 def test_a_lane_ticks_within_half_an_interval_and_one_and_a_half(
     spoke_sec: float, silent_sec: float, tick_sec: float
 ) -> None:
