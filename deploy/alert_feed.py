@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from schemas.connection import KafkaSettings
 from schemas.errors import KafkaUnavailableError, SettingsError
 from schemas.signals import Alert, CloudSignal
-from schemas.topics import TOPICS
+from schemas.topics import BY_NAME, TOPICS
+from sinks.log_reader import LogReader, Place, Record, Vanished
 
 ALERT_TOPICS = tuple(topic.name for topic in TOPICS if topic.name.startswith("alerts."))
 _START_SEC = 10.0
@@ -27,90 +28,70 @@ _UNKNOWN = {
 def follow(
     settings: KafkaSettings,
     *,
-    idle_sec: float | None = None,
     on_state: Callable[[str], None] = lambda _why: None,
     is_over: Callable[[], bool] = lambda: False,
 ) -> Iterator[Alert]:
-    """Each alert transition that is committed from now on; ends only after `idle_sec` without one, if given.
-
-    Ends within a second of silence once `is_over`, too.
+    """Each alert transition that is committed from now on; ends within a second of silence once `is_over`.
 
     Waits where Kafka goes away, and passes over nothing. `on_state` is told '' when following begins, why when Kafka
     goes away, and '' when it answers again.
     Raises: SettingsError: a topic is missing or may not be read.
         KafkaUnavailableError: no broker answers at the start.
     """
-    away = _Away(on_state)
-    consumer = Consumer(
-        {
-            **settings.to_confluent(),
-            "log_level": 0,
-            "error_cb": away.note,
-            "group.id": f"{settings.group_prefix}operators-follow",
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-        }
-    )
-    try:
-        consumer.assign(_ends(consumer, settings))
-        away.begin()
+    why, lost = "", set[Place]()
+    with LogReader(settings, name="operators-follow", queued_bytes=8 * 2**20, idle_ms=500) as reader:
+        reader.assign(_ends(settings))
+        on_state("")
         while True:
-            message = consumer.poll(idle_sec if idle_sec is not None else 1.0)
-            away.look(consumer)
-            if message is None:
-                if idle_sec is not None or is_over():
-                    return
-                continue
-            error = message.error()
-            if error is not None:
-                _judge(error)
-                continue
-            alert = _alert_in(message.value() or b"")
-            if alert is not None:
+            try:
+                fact = reader.take(wait_sec=_ASK_SEC)
+                told = ""
+            except KafkaUnavailableError as error:
+                fact, told = None, _away(error)
+            if bool(told) != bool(why):
+                why = told
+                on_state(why)
+            if fact is None and is_over():
+                return
+            if isinstance(fact, Record) and (alert := _alert_in(fact.value)) is not None:
                 yield alert
+            elif isinstance(fact, Vanished):
+                lost.add((fact.topic, fact.partition))
+            lost = {place for place in lost if not _reads_on(reader, place)}
+
+
+def _away(error: KafkaUnavailableError) -> str:
+    """Why Kafka is away; '' where only a partition has trouble of its own that passes. Raises: SettingsError."""
+    if not isinstance(error.__cause__, KafkaException):
+        return str(error)
+    _judge(error.__cause__.args[0])
+    return ""
+
+
+def _reads_on(reader: LogReader, place: Place) -> bool:
+    """Whether the partition is read again, from the oldest alert that retention left; not if nobody says which."""
+    try:
+        reader.seek(place, reader.bounds(place)[0])
+    except KafkaUnavailableError:
+        return False
+    return True
+
+
+def _ends(settings: KafkaSettings) -> dict[Place, int]:
+    """Where each partition of the alert topics ends now, as offsets: an outage later does not move them."""
+    quiet = {"log_level": 0, "error_cb": lambda _error: None}
+    consumer = Consumer({**settings.to_confluent(), **quiet, "group.id": f"{settings.group_prefix}operators-follow"})
+    until = time.monotonic() + _START_SEC
+    try:
+        return {
+            (name, at): _end(
+                consumer, TopicPartition(settings.topic(name), at), settings.bootstrap_servers, until=until
+            )
+            for name in ALERT_TOPICS
+            for at in range(BY_NAME[name].partitions)
+        }
     finally:
         consumer.close()
-
-
-class _Away:
-    """Whether Kafka is away, said once when it goes and once when it is back; nothing before following began."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._why = ""
-        self._begun = False
-
-    def begin(self) -> None:
-        """Following has begun."""
-        self._begun = True
-        self._tell("")
-
-    def note(self, error: KafkaError) -> None:
-        """The connection complains; one broker of several that does is no outage."""
-        if error.code() == KafkaError._ALL_BROKERS_DOWN and self._begun and not self._why:  # noqa: SLF001  a public name of librdkafka
-            self._why = error.str()
-            self._tell(self._why)
-
-    def look(self, consumer: Consumer) -> None:
-        """While Kafka is away it is asked whether it answers again."""
-        if not self._why:
-            return
-        try:
-            consumer.list_topics(timeout=_ASK_SEC)
-        except KafkaException:
-            return
-        self._why = ""
-        self._tell("")
-
-
-def _ends(consumer: Consumer, settings: KafkaSettings) -> list[TopicPartition]:
-    """Where each partition of the alert topics ends now, as offsets: an outage later does not move them."""
-    partitions = {topic.name: topic.partitions for topic in TOPICS}
-    places = [TopicPartition(settings.topic(name), at) for name in ALERT_TOPICS for at in range(partitions[name])]
-    until = time.monotonic() + _START_SEC
-    for place in places:
-        place.offset = _end(consumer, place, settings.bootstrap_servers, until=until)
-    return places
 
 
 def _end(consumer: Consumer, place: TopicPartition, where: str, *, until: float) -> int:
