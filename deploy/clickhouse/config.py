@@ -14,6 +14,8 @@ class Limits:
     analyst_max_execution_sec: int = 60
     analyst_max_memory_bytes: int = 768 * MIB  # times analyst_concurrent leaves a quarter of the engine's to inserts
     analyst_max_result_bytes: int = 4 * GIB  # of a stream; a whole answer is bounded by the memory
+    analyst_max_result_rows: int = 10_000_000
+    analyst_max_rows_to_read: int = 2_000_000_000  # about what two threads read in the time that a question has
     analyst_max_threads: int = 2
     analyst_max_query_bytes: int = 1 * MIB
     analyst_concurrent: int = 4

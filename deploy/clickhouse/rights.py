@@ -96,6 +96,8 @@ def analyst_settings(limits: Limits) -> dict[str, str]:
         "max_execution_time": str(limits.analyst_max_execution_sec),
         "max_memory_usage": str(limits.analyst_max_memory_bytes),
         "max_result_bytes": str(limits.analyst_max_result_bytes),
+        "max_result_rows": str(limits.analyst_max_result_rows),
+        "max_rows_to_read": str(limits.analyst_max_rows_to_read),
         "max_threads": str(limits.analyst_max_threads),
         "max_query_size": str(limits.analyst_max_query_bytes * 2),
     }
@@ -166,6 +168,8 @@ def _constraints(limits: Limits, settings: Iterable[str]) -> str:
         "max_execution_time": limits.analyst_max_execution_sec,
         "max_memory_usage": limits.analyst_max_memory_bytes,
         "max_result_bytes": limits.analyst_max_result_bytes,
+        "max_result_rows": limits.analyst_max_result_rows,
+        "max_rows_to_read": limits.analyst_max_rows_to_read,
         "max_threads": limits.analyst_max_threads,
     }
     bounded = [f"<{name}><min>1</min><max>{most}</max></{name}>\n" for name, most in bounds.items()]

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from deploy.clickhouse import errors, guard
@@ -16,6 +16,11 @@ from deploy.clickhouse.request import Request
 from deploy.clickhouse.sessions import Lease, Sessions
 from deploy.clickhouse.statement import InsertHead, first_word, insert_head, output, returns_rows
 
+_TO_READ_LESS = {
+    158: "Ask about less time, or ask a view of sums such as usage_1h",
+    396: "Ask for sums, or for fewer rows with LIMIT",
+}
+"""What an analyst does about a limit on rows, by ClickHouse's code: of rows read, of rows of the answer."""
 _HEAD_BYTES = 256 * 1024  # an insert's head is decided within this; clickhouse-connect sends it alone in front
 
 
@@ -109,7 +114,7 @@ class Service:
             except StatementError as error:
                 self.tally.add("failed")
                 if role is Role.ANALYST:
-                    raise self._with_views(error, request) from error
+                    raise self._with_views(_advised(error), request) from error
                 raise
 
     @contextmanager
@@ -160,7 +165,8 @@ class Service:
             raise StatementError(errors.ACCESS_DENIED, refusal)
         handle.set(request.settings)
         handle.use(request.database or self._config.database)
-        return self._query(handle, request, sql, found)
+        answer = self._query(handle, request, sql, found)
+        return replace(answer, blocks=_advising(answer.blocks))
 
     def _query(self, handle: Handle, request: Request, sql: str, found: Statement) -> Answer:
         written = output(sql, request.default_format)
@@ -202,6 +208,22 @@ def read_statement(
             raise BodyError(errors.QUERY_IS_TOO_LARGE, message)
     head = None if whole else insert_head(text[:_HEAD_BYTES])
     return head, text, iter(())
+
+
+def _advised(error: StatementError) -> StatementError:
+    """The error with what an analyst does about it, once."""
+    advice = _TO_READ_LESS.get(error.code)
+    if advice is None or error.message.endswith(advice):
+        return error
+    return StatementError(error.code, f"{error.message}. {advice}")
+
+
+def _advising(blocks: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+    with closing(blocks):
+        try:
+            yield from blocks
+        except StatementError as error:
+            raise _advised(error) from error
 
 
 def _once(data: bytes) -> Generator[bytes, None, None]:

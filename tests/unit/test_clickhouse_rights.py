@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from deploy.clickhouse.config import Limits
-from deploy.clickhouse.rights import ANALYST_SETTINGS, to_config_xml, to_users_xml, view_names
+from deploy.clickhouse.rights import ANALYST_SETTINGS, analyst_settings, to_config_xml, to_users_xml, view_names
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "sinks" / "migrations"
 # The public names of the design; a view that the migrations add is open to analysts as well.
@@ -42,6 +42,17 @@ def test_the_user_himself_may_read_views_only() -> None:
     assert users.find("users/default/databases/system/processes") is not None
     assert users.find("users/default/databases/system/one") is None
     assert users.find("profiles/analyst/constraints/dialect/const") is not None
+
+
+def test_every_limit_of_analysts_is_there_and_bounded() -> None:
+    """Time, memory, threads, what is read and what is answered: each is set at the start and cannot be raised."""
+    xml = to_users_xml(database="b", views=[], limits=Limits(), settings=[], system_tables=[])
+    bounds = ET.fromstring(xml).findall("profiles/analyst/constraints/*")  # noqa: S314  our own text
+    most = {bound.tag: bound.findtext("max") for bound in bounds}
+    resource = ("execution_time", "memory_usage", "threads", "result_bytes", "result_rows", "rows_to_read")
+    assert set(most) == {f"max_{name}" for name in resource}
+    begins = analyst_settings(Limits())
+    assert {name: begins[name] for name in most} == most
 
 
 @pytest.mark.parametrize(

@@ -28,3 +28,19 @@ def test_the_command_prints_the_views_of_the_migrations() -> None:
     printed = CliRunner().invoke(app, ["roles", "--org", "acme"]).stdout
     assert "GRANT SELECT ON `burnline`.`usage_events` TO burnline_analyst;" in printed.splitlines()
     assert "_store" not in printed
+
+
+def test_every_analyst_has_limits_and_a_quota() -> None:
+    """Those of one organisation, too: time, memory, threads, rows and bytes, and so many questions an hour."""
+    made = to_sql(VIEWS, database="b", orgs=["acme", "o'`x"])
+    roles = [sql.split()[5] for sql in made if sql.startswith("CREATE ROLE") and "analyst" in sql]
+    assert len(roles) == 3
+    for role in roles:
+        [created] = [sql for sql in made if sql.startswith(f"CREATE ROLE IF NOT EXISTS {role} ")]
+        assert created.endswith("SETTINGS PROFILE 'burnline_analyst'")
+        [quota] = [sql for sql in made if sql.startswith(f"ALTER QUOTA {role} ")]
+        assert "MAX queries = 3000" in quota
+        assert quota.endswith(f" TO {role}")
+    [profile] = [sql for sql in made if sql.startswith("ALTER SETTINGS PROFILE burnline_analyst ")]
+    resources = ("execution_time", "memory_usage", "threads", "result_bytes", "result_rows", "rows_to_read")
+    assert [name for name in resources if f"max_{name} = " not in profile] == []
