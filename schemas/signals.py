@@ -84,7 +84,7 @@ class Alert(Signal):
     )
     notify: bool = Field(description="false where a higher level of the same tick already says it")
     rule: str = Field(description="the rule's name: threshold, burn_rate, spike, shared_credential, ...")
-    kind: str = Field(description="the family of the rule: budget, anomaly, governance")
+    kind: str = Field(description="the family of the rule: budget, anomaly, governance, value")
     level: str = Field(description="the rung of the rule: 0.8 of a budget, 14.4x, ...")
     severity: Literal["info", "warning", "critical"]
     org: str
@@ -200,16 +200,17 @@ class DeadLetter(Signal):
 
 
 class Advice(Signal):
-    """What whoever runs an agent may want to do about one of its runs; never a block: who does not hear it goes on.
+    """What whoever runs an agent or a gateway may want to do; never a block: who does not hear it goes on.
 
-    The newest advice of a run holds until `valid_until`; after that, or without any, the advice is to continue.
+    The newest advice about a run or use case holds until `valid_until`; after that, or without any, the advice is to
+    continue. `low_value`: the use case cost much and brought little; it may wait, or use what is cheaper.
     """
 
     org: str
-    entity_type: Literal["run"]
-    entity_id: str = Field(description="the run, as its events name it")
-    advice: Literal["continue", "ask_owner", "stop"]
-    rule: str = Field(description="why: runaway, dear_run, prediction")
+    entity_type: Literal["run", "use_case"]
+    entity_id: str = Field(description="the run or use case, as its events name it")
+    advice: Literal["continue", "ask_owner", "stop", "low_value"]
+    rule: str = Field(description="why: runaway, dear_run, prediction, low_value")
     alert_id: str | None = Field(description="the episode that it comes from; null for a prediction alone")
     at: Time
     valid_until: Time

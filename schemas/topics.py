@@ -36,8 +36,15 @@ class Topic:
         }
 
 
-_ALSO = {"budgets": ("rating",), "anomalies": ("patterns",), "governance": ("notifier", "patterns")}
-"""Who writes alerts beside burn: rating of contracts, the notifier of heartbeats that stay away, patterns of events."""
+_WRITERS = {
+    "budgets": ("burn", "rating"),
+    "anomalies": ("burn", "patterns"),
+    "governance": ("burn", "notifier", "patterns"),
+    "value": ("sink",),
+}
+"""Who writes alerts beside burn: rating of contracts, the notifier of heartbeats that stay away, patterns of events.
+
+The sink alone knows what spending bought."""
 TOPICS: tuple[Topic, ...] = (
     Topic(
         name="usage.events",
@@ -102,7 +109,7 @@ TOPICS: tuple[Topic, ...] = (
             name=f"alerts.{name}",
             partitions=1,
             doc=doc,
-            writers=("burn", *_ALSO.get(name, ())),
+            writers=_WRITERS[name],
             readers=("sink", "notifier", "operators", "subscribers"),
             retention_ms=90 * _DAY_MS,
         )
@@ -117,7 +124,7 @@ TOPICS: tuple[Topic, ...] = (
         name="control.advice",
         partitions=1,
         doc="what gateways and agents may want to do about it; advice, never a block",
-        writers=("patterns",),
+        writers=("patterns", "sink"),  # of runs, of use cases
         readers=("sink", "operators", "gateways", "subscribers"),
         retention_ms=_DAY_MS,
     ),

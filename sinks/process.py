@@ -1,4 +1,4 @@
-"""The sink process: migrations first, then two workers in two threads; the first to fail ends both."""
+"""The sink process: migrations first, then its workers in threads of their own; the first to fail ends all."""
 
 import threading
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from sinks.reconciler import Reconciler, ReconcilerDoors
 from sinks.settings import SinkSettings
 from sinks.signals import SignalDoors, SignalWorker
 from sinks.store import Connect, Store, connector
+from sinks.value_nights import NightDoors, judge_nights
 
 
 def run_migrations(connect: Connect, database: str, *, stop: threading.Event, log: FilteringBoundLogger) -> None:
@@ -131,7 +132,18 @@ def run(
             doors = SignalDoors(reader=reader, log=progress_log, store=store, patience=Patience(stop, mine))
             SignalWorker(doors, mine, wait_ms=sink.signal_wait_ms).run()
 
+    def judge_value() -> None:
+        doors = NightDoors(
+            kafka=kafka,
+            open_store=lambda: Store(connect, clickhouse.database, name="value"),
+            stop=stop,
+            now=lambda: datetime.now(UTC),
+        )
+        judge_nights(doors, log.bind(worker="value"), hour_utc=sink.value_hour)
+
     threads = Threads(stop)
     threads.start("rated", store_rated)
     threads.start("signals", store_signals)
+    if sink.value_hour >= 0:
+        threads.start("value", judge_value)
     threads.join()

@@ -19,6 +19,9 @@ class SinkSettings(BaseSettings):
     reconcile_hour: int = Field(
         3, ge=-1, le=23, description="hour of UTC at which what was touched is compared and repaired; -1: never"
     )
+    value_hour: int = Field(
+        4, ge=-1, le=23, description="hour of UTC at which it is judged what spending was worth; -1: never"
+    )
     ledger_days: int = Field(
         0,
         ge=0,

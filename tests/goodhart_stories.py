@@ -139,6 +139,7 @@ def habits() -> tuple[list[Json], list[Json]]:
                 model = "large" if alone else "small"
                 data: Json = {"model": model, "requested_model": "large", "use_case": "chat"}
                 story.use(team, 1, 10, person=person, task_class=f"class-{number % classes}", **data)
+    story.use("code", 1, 10, task_class="class-1", model="large-2026", requested_model="large", use_case="chat")
     for use_case, before, after in (("worse", 20, 10), ("alike", 20, 18), ("few", 19, 0)):
         cases = 19 if use_case == "few" else 20
         for week, accepted in ((0, before), (5, after)):

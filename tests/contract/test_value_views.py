@@ -26,8 +26,10 @@ from sinks.queries import Query
 from sinks.rows import store_rows
 from sinks.signal_rows import TABLES
 from sinks.store import Store, connector
+from sinks.value_findings import Name, findings, questions
 from sinks.value_policy_rows import VALUE_POLICIES_TABLE, value_policy_rows
 from sinks.value_questions import WASTE_BY, unit_costs, waste
+from sinks.value_verdicts import Finding
 from streams.bridge.bridge import Cell, Sums, bridge
 from tests.goodhart_stories import Story, habits, performances, quadrants
 from tests.stack_clickhouse import ClickHouse
@@ -170,6 +172,13 @@ def rows_of(store: Store, asked: Query) -> list[dict[str, Any]]:
     return found
 
 
+def found_at(store: Store, name: Name, *, day: int) -> list[Finding]:
+    """What the answer to one of the questions of the night after so many days leads to."""
+    asked = questions(START + timedelta(days=day, hours=19))
+    answers = {one: rows_of(store, query) if one in {name, "owners"} else [] for one, query in asked}
+    return findings(answers, held=())
+
+
 DRIVERS = ("volume", "retries", "model_mix", "cache", "tokens_per_call", "cost_per_token")
 PRODUCT = ("provider", "model", "service_tier", "inference_region", "region")
 HALF = timedelta(days=5)
@@ -277,6 +286,8 @@ def test_who_only_performs_is_found_and_who_works_is_not(store: Store) -> None:
         "SELECT tokens, usual_tokens, since, until FROM performing WHERE kind = 'period_end_rush' AND team = 'rush'"
     )
     assert (tokens, usual, str(since), str(until)) == (11_000, 5_000, "2026-11-28", "2026-12-01")
+    kinds = {(one.entity_id, one.level) for one in found_at(store, "performing", day=50)}
+    assert kinds == {("rush", "period_end_rush"), ("volume", "volume_up_outcomes_flat")}  # of the last four weeks
 
 
 def test_quadrants_move_with_hysteresis_and_have_owners(store: Store) -> None:
@@ -293,6 +304,11 @@ def test_quadrants_move_with_hysteresis_and_have_owners(store: Store) -> None:
     told = store.rows("SELECT use_case, advice, owner FROM value_quadrants ORDER BY week, use_case")
     assert [(use_case, advice) for use_case, advice, _ in told] == expected
     assert {(use_case, owner) for use_case, _, owner in told} == {("edge", "ops@acme"), ("cheap", ""), ("rest", "")}
+    put(store, events_of([call(9999, org="silent", cost_usd="99", team="other")]))  # says nothing of what came of it
+    assert [(one.rule, one.entity_id, one.owner, one.value) for one in found_at(store, "quadrants", day=6)] == [
+        ("low_value", "edge", "ops@acme", Decimal(11)),
+        ("intervention", "rest", None, Decimal(88)),
+    ]
     cases = "month, promised_cost_usd, cost_usd, promised_value_usd, value_usd, minutes_captured, baseline"
     assert store.rows(f"SELECT {cases} FROM business_cases ORDER BY month") == [
         (date(2026, 11, 1), 10, 11, 20, Decimal("12.1"), None, 8),
@@ -316,6 +332,9 @@ def test_discovery_cohorts_peaks_and_machines_of_ones_own(store: Store) -> None:
             story.use(cohort, 1, 10, person=person, tags=[("cohort", cohort)], use_case="daily", cost_usd="2")
     for hosting, tokens, usd in (("local", 300, "0.5"), ("cloud", 100, "1")):
         story.use("code", 2, tokens, hosting=hosting, task_class="sort", cost_usd=usd, use_case="peak")
+    for hosting, work, cost in (("local", "alone", "0.1"), ("local", "unpriced", None), ("cloud", "unpriced", "1")):
+        story.use("code", 2, 40, hosting=hosting, task_class=work, cost_usd=cost, use_case="peak")
+    story.use("code", 1, 5, task_class="sort", use_case=None)
     value_of(store, [], story.calls)
     over = ALLOWED | {"starts": date(2026, 1, 1), "ends": date(2026, 11, 1)}
     allowances = (
@@ -328,12 +347,16 @@ def test_discovery_cohorts_peaks_and_machines_of_ones_own(store: Store) -> None:
     assert told == [("one", 3, 1, 2), ("other", 1, 2, 0), ("strange", 9, 2, 7)]
     assert store.rows("SELECT cohort, people, requests, cost_usd FROM cohorts") == [("old", 5, 5, 10)]
     shares = store.rows("SELECT use_case, tokens, peak_tokens, peak_share FROM peak_share ORDER BY use_case")
-    assert shares == [("daily", 90, 0, 0), ("peak", 400, 400, 1), ("trial", 30, 0, 0)]
-    offload = "local_usd, local_at_cloud_price_usd, saved_usd"
-    assert store.rows(f"SELECT {offload} FROM local_offload") == [(Decimal("0.5"), 3, Decimal("2.5"))]
+    assert shares == [("", 5, 0, 0), ("daily", 90, 0, 0), ("peak", 520, 520, 1), ("trial", 30, 0, 0)]
+    offload = "task_class, local_usd, local_at_cloud_price_usd, saved_usd"
+    assert store.rows(f"SELECT {offload} FROM local_offload ORDER BY task_class") == [
+        ("alone", Decimal("0.1"), None, None),  # the cloud does none of it
+        ("sort", Decimal("0.5"), 3, Decimal("2.5")),
+        ("unpriced", 0, 1, None),
+    ]
     counted = "sum(requests), sum(with_use_case), sum(classified), sum(cost_usd), sum(classified_usd)"
-    assert store.rows(f"SELECT {counted} FROM classification") == [(14, 14, 2, Decimal("32.5"), Decimal("1.5"))]
-    assert store.rows("SELECT sum(input_tokens), sum(read_tokens) FROM cache_use") == [(520, 0)]
+    assert store.rows(f"SELECT {counted} FROM classification") == [(18, 17, 5, Decimal("34.6"), Decimal("2.6"))]
+    assert store.rows("SELECT sum(input_tokens), sum(read_tokens) FROM cache_use") == [(645, 0)]
 
 
 def test_trends_habits_and_drops_of_quality_are_told(store: Store) -> None:
@@ -348,13 +371,15 @@ def test_trends_habits_and_drops_of_quality_are_told(store: Store) -> None:
     ]
     mix = "model, requests, rerouted_requests, cost_usd, cost_share, cheaper_model"
     assert store.rows(f"SELECT {mix} FROM model_mix WHERE use_case = 'chat' AND task_class = 'class-1' ORDER BY 1") == [
-        ("large", 84, 0, Decimal(84), 84 / 90, ""),
-        ("small", 6, 6, Decimal(6), 6 / 90, ""),
+        ("large", 84, 0, Decimal(84), 84 / 91, ""),
+        ("large-2026", 1, 0, Decimal(1), 1 / 91, ""),  # the same by its full name
+        ("small", 6, 6, Decimal(6), 6 / 91, ""),
     ]
     habit = "team, people, of_one_model, of_one_model_ratio, models"
     assert store.rows(f"SELECT {habit} FROM model_affinity") == [("habit", 5, 3, 0.6, 2)]
     drops = "use_case, what, cases, ratio, cases_before, ratio_before"
     assert store.rows(f"SELECT {drops} FROM quality_drops") == [("worse", "rejected", 20, 0.5, 20, 0.0)]
+    assert [one.level for one in found_at(store, "quality", day=42)] == ["resolved_ticket/rejected"]
 
 
 def changed(*sets: Any, removes: tuple[Any, ...] = ()) -> PolicyChange:
@@ -374,6 +399,9 @@ def test_a_quarter_of_planted_waste_is_found_and_nothing_else(store: Store) -> N
     spent = {user: sum(one["cost_usd"] for one in made.calls if one["user"] == user) for user in (HEAVY, "ana")}
     assert spent[HEAVY] > 3 * spent["ana"]
     assert not {one["id"] for one in made.calls if one["user"] == HEAVY} & {id_ for id_, *_ in found}
+    [told] = found_at(store, "waste", day=90)
+    last = {one["id"] for one in made.calls if 63 <= (one["ts"].date() - START.date()).days < 91}
+    assert told.value == sum(usd for id_, _, usd in found if id_ in last)
 
 
 @pytest.mark.parametrize("org", ["acme", None])

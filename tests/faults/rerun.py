@@ -14,7 +14,8 @@ from streams.policy_log import PolicyFolds
 from streams.ports import SourceBatch
 from tests.faults.reading import Concluded, read_partition
 
-ALERTS = ("alerts.budgets", "alerts.anomalies", "alerts.governance", "alerts.value")
+ALERTS = ("alerts.budgets", "alerts.anomalies", "alerts.governance")
+"""What follows from the logs alone; `alerts.value` and advice about use cases are the sink's, from the ledger."""
 SIGNALS = (*ALERTS, "usage.rates", "control.advice")
 STAGES: dict[str, type[BurnStage] | type[PatternsStage]] = {"burn": BurnStage, "patterns": PatternsStage}
 _BATCH = 500
@@ -52,6 +53,8 @@ def said_by_lane(concluded: Concluded) -> dict[Key, list[bytes]]:
         for records in partitions:
             for record in records:
                 data = CloudSignal.model_validate_json(record.value or b"").data
+                if isinstance(data, Advice) and data.entity_type == "use_case":
+                    continue
                 if isinstance(data, Alert | Rates | BudgetStates | Advice) and data.org != OWN_ORG:  # of heartbeats
                     stage = "patterns" if isinstance(data, Advice) or _of_patterns(data) else "burn"
                     lane = partition_for(data.org.encode(), PARTITIONS)

@@ -52,6 +52,11 @@ def test_advice_ends_by_itself_and_by_a_newer_word() -> None:
     assert book(later, said()).about("acme", RUN, now=AT) is None
     assert book(said()).about("acme", "other", now=AT) is None
     assert book(said()).about("globex", RUN, now=AT) is None
+    use_case = book(said(), said(entity_type="use_case", advice="low_value"))  # which is called as the run
+    both = (use_case.about("acme", RUN, now=AT), use_case.about_use_case("acme", RUN, now=AT))
+    assert [one and one.advice for one in both] == ["stop", "low_value"]
+    assert use_case.about_use_case("acme", RUN, now=AT + timedelta(minutes=5)) is None
+    assert book(said()).about_use_case("acme", RUN, now=AT) is None
 
 
 @pytest.mark.parametrize("raw", [b"", b"null", b"{}", b"\xff", said(at=3), said(advice=None), b'{"type": "x"}'])

@@ -57,7 +57,6 @@ def test_a_stage_needs_what_it_reads_and_writes() -> None:
         "alerts.anomalies",
         "alerts.budgets",
         "alerts.governance",
-        "alerts.value",
         "internal.checkpoints",
         "internal.deltas",
         "internal.heartbeats",

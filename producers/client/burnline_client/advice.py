@@ -1,7 +1,7 @@
-"""What Burnline advises about runs, read from `control.advice` in a thread of its own: no word, no hindrance.
+"""What Burnline advises about runs and use cases, read from `control.advice` in a thread of its own.
 
-Advice is the newest one about a run and holds until its `valid_until`. Who cannot read it (Kafka away, no right)
-hears "continue"; nothing of ours is raised into the caller and nobody waits.
+Advice is the newest one about each and holds until its `valid_until`. Who cannot read it (Kafka away, no right)
+hears "continue": no word, no hindrance; nothing of ours is raised into the caller and nobody waits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SILENT_SEC = 60.0
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """An advice about a run: continue, ask_owner or stop."""
+    """An advice: continue, ask_owner or stop a run; a use case of low_value may wait, or use what is cheaper."""
 
     org: str
     entity_id: str
@@ -36,6 +36,7 @@ class Advice(msgspec.Struct, frozen=True):
     message: str
     at: datetime
     valid_until: datetime
+    entity_type: str = "run"
 
 
 class _Signal(msgspec.Struct):
@@ -44,10 +45,10 @@ class _Signal(msgspec.Struct):
 
 
 class AdviceBook:
-    """The newest advice of each run; for many threads. The oldest is forgotten beyond `most` runs."""
+    """The newest advice of each run and use case; for many threads. The oldest is forgotten beyond `most` of them."""
 
     def __init__(self, *, most: int = MOST_RUNS) -> None:
-        self._held: OrderedDict[tuple[str, str], Advice] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str, str], Advice] = OrderedDict()
         self._lock = threading.Lock()
         self._most = most
 
@@ -61,15 +62,23 @@ class AdviceBook:
         except msgspec.MsgspecError:
             return
         with self._lock:
-            before = self._held.pop((said.org, said.entity_id), said)
-            self._held[said.org, said.entity_id] = said if said.at >= before.at else before
+            key = (said.org, said.entity_type, said.entity_id)
+            before = self._held.pop(key, said)
+            self._held[key] = said if said.at >= before.at else before
             while len(self._held) > self._most:
                 self._held.popitem(last=False)
 
     def about(self, org: str, run: str, *, now: datetime) -> Advice | None:
         """The advice about a run that holds now; None: continue."""
+        return self._holding((org, "run", run), now=now)
+
+    def about_use_case(self, org: str, use_case: str, *, now: datetime) -> Advice | None:
+        """The advice about a use case that holds now; None: continue."""
+        return self._holding((org, "use_case", use_case), now=now)
+
+    def _holding(self, key: tuple[str, str, str], *, now: datetime) -> Advice | None:
         with self._lock:
-            said = self._held.get((org, run))
+            said = self._held.get(key)
         return None if said is None or said.advice == "continue" or said.valid_until <= now else said
 
 
@@ -98,6 +107,10 @@ class AdviceReader:
     def about(self, org: str, run: str) -> Advice | None:
         """The advice about a run that holds now; None: continue."""
         return self.book.about(org, run, now=datetime.now(timezone.utc))
+
+    def about_use_case(self, org: str, use_case: str) -> Advice | None:
+        """The advice about a use case that holds now; None: continue."""
+        return self.book.about_use_case(org, use_case, now=datetime.now(timezone.utc))
 
     def close(self) -> None:
         """Nothing is read any more."""
