@@ -12,7 +12,9 @@ from importlib.util import find_spec
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = [name for name in ("tests.stack", "tests.stack_clickhouse") if find_spec(name) is not None]
+pytest_plugins = [
+    name for name in ("tests.stack", "tests.stack_clickhouse", "tests.sink_world") if find_spec(name) is not None
+]
 
 settings.register_profile(
     "laws",

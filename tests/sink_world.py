@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pytest
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
@@ -160,12 +161,7 @@ class SinkWorld:
 
     def clickhouse_settings(self) -> ClickHouseSettings:
         """How the code under test reaches ClickHouse."""
-        return ClickHouseSettings(
-            url=self.clickhouse.url,
-            user=self.clickhouse.writer_user,
-            password_file=self.clickhouse.writer_password_file,
-            database=self.database,
-        )
+        return self.clickhouse.settings(self.database)
 
     @contextmanager
     def sink(self, dies_at: str = "", **settings: Any) -> Iterator["subprocess.Popen[str]"]:
@@ -365,10 +361,24 @@ def wait_sec(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-def new_world(bootstrap_servers: str, clickhouse: ClickHouse, directory: Path) -> SinkWorld:
+@pytest.fixture
+def world(kafka: str, clickhouse: ClickHouse, tmp_path: Path) -> Iterator[SinkWorld]:
+    """A world of its own for each test."""
+    with new_world(kafka, clickhouse, tmp_path) as made:
+        yield made
+
+
+@contextmanager
+def new_world(bootstrap_servers: str, clickhouse: ClickHouse, directory: Path) -> Iterator[SinkWorld]:
     """Topics and a database that no other test uses."""
-    number = next(_names)
-    prefix = f"w{os.getpid()}-{number}."
+    kafka = new_topics(bootstrap_servers)
+    with clickhouse.borrowed() as settings:
+        yield SinkWorld(kafka, clickhouse, settings.database, directory)
+
+
+def new_topics(bootstrap_servers: str) -> KafkaSettings:
+    """The sink's topics under a prefix that no other test uses."""
+    prefix = f"w{os.getpid()}-{next(_names)}."
     kafka = KafkaSettings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, group_prefix=prefix)
     admin = AdminClient(kafka.to_confluent())
     topics = [
@@ -376,4 +386,4 @@ def new_world(bootstrap_servers: str, clickhouse: ClickHouse, directory: Path) -
     ]
     for made in admin.create_topics(topics).values():
         made.result(30)
-    return SinkWorld(kafka, clickhouse, f"sink_{os.getpid()}_{number}", directory)
+    return kafka

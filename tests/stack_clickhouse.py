@@ -10,16 +10,26 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import clickhouse_connect
 import pytest
 
+from schemas.connection import ClickHouseSettings
+from sinks.migrate import ensure_database, migrate, migrations
+from sinks.store import Store, connector
+
 URL_VARIABLE = "BURNLINE_TEST_CLICKHOUSE_URL"
 ROOT = Path(__file__).resolve().parent.parent
+_TABLES = (
+    "SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%_store'"
+    " AND name != 'schema_migrations_store'"
+)
 
 
 @dataclass
@@ -35,6 +45,7 @@ class ClickHouse:
     path: Path | None = None
     started: dict[str, Any] = field(default_factory=dict)
     process: subprocess.Popen[str] | None = None
+    spare: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -64,6 +75,35 @@ class ClickHouse:
             "username": self.writer_user if writes else self.analyst_user,
             "password": self.writer_password if writes else self.analyst_password,
         }
+
+    def settings(self, database: str) -> ClickHouseSettings:
+        """How the code under test reaches a database, as its writer."""
+        return ClickHouseSettings(
+            url=self.url, user=self.writer_user, password_file=self.writer_password_file, database=database
+        )
+
+    @contextmanager
+    def borrowed(self) -> Iterator[ClickHouseSettings]:
+        """A database with all tables and views and no row, nobody else's inside the block.
+
+        It is emptied and given to the next one who asks: a database costs two CPU seconds to make.
+        """
+        settings = self.settings(self.spare.pop() if self.spare else f"tests_{uuid4().hex[:8]}")
+        ensure_database(connector(settings), settings.database)
+        store = Store(connector(settings), settings.database)
+        migrate(store, migrations())
+        yield settings
+        store.quiet()  # what a killed process has sent may still run
+        for (table,) in store.rows(_TABLES):
+            store.run(f"TRUNCATE TABLE {table}")
+        store.close()
+        self.spare.append(settings.database)
+
+    def make_anew(self, database: str) -> None:
+        """The database is there, and nothing is in it."""
+        with self.client() as client:
+            client.command(f"DROP DATABASE {database}")
+            client.command(f"CREATE DATABASE {database}")
 
     def start(self, *options: str) -> None:
         """The storage process runs and answers; on the port it had before, if it ran before."""
@@ -105,9 +145,9 @@ def started_clickhouse(directory: Path, *options: str) -> ClickHouse:
     return clickhouse
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
-    """A ClickHouse for the tests of one module."""
+    """A ClickHouse that lives as long as the test session; each test takes a database of its own."""
     url = os.environ.get(URL_VARIABLE)
     if url:
         parts = urlsplit(url)
@@ -117,3 +157,12 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]
     running = started_clickhouse(tmp_path_factory.mktemp("clickhouse"))
     yield running
     running.stop()
+
+
+@pytest.fixture
+def store(clickhouse: ClickHouse) -> Iterator[Store]:
+    """A database of its own with all tables and views, and no row."""
+    with clickhouse.borrowed() as settings:
+        made = Store(connector(settings), settings.database)
+        yield made
+        made.close()

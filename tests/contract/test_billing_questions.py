@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pytest
@@ -30,7 +29,6 @@ from sinks.bridge_questions import Span
 from sinks.budget_history import budget_history
 from sinks.focus import totals
 from sinks.groups import RatedMessage
-from sinks.migrate import ensure_database, migrate, migrations
 from sinks.provider_reconcile import compare, ours_between, ours_from
 from sinks.queries import Query
 from sinks.rows import store_rows
@@ -57,23 +55,16 @@ REFUSED = [event("a", output_tokens=-1), event("b", messages=["a prompt"], model
 @pytest.fixture(scope="module")
 def settings(clickhouse: ClickHouse) -> Iterator[ClickHouseSettings]:
     """A database with the events above and the dead letters of the refused ones."""
-    found = ClickHouseSettings(
-        url=clickhouse.url,
-        user=clickhouse.writer_user,
-        password_file=clickhouse.writer_password_file,
-        database=f"billing_{uuid4().hex[:8]}",
-    )
-    ensure_database(connector(found), found.database)
-    store = Store(connector(found), found.database)
-    migrate(store, migrations())
-    batch = pa.RecordBatch.from_pylist(ROWS, schema=RATED_SCHEMA)
-    store.insert("usage_events_store", store_rows([RatedMessage(0, 0, HEADER, batch)], group_id="g"), token="g")
-    letters = sent(step(new_lane(), map(raw, REFUSED)), "usage.dead_letters")
-    signals = [row for letter in letters for row in signal_rows(letter.value, partition=0, offset=0)]
-    for name, table in tables(signals):
-        store.insert(name, table)
-    yield found
-    store.run(f"DROP DATABASE {found.database}")
+    with clickhouse.borrowed() as found:
+        store = Store(connector(found), found.database)
+        batch = pa.RecordBatch.from_pylist(ROWS, schema=RATED_SCHEMA)
+        store.insert("usage_events_store", store_rows([RatedMessage(0, 0, HEADER, batch)], group_id="g"), token="g")
+        letters = sent(step(new_lane(), map(raw, REFUSED)), "usage.dead_letters")
+        signals = [row for letter in letters for row in signal_rows(letter.value, partition=0, offset=0)]
+        for name, table in tables(signals):
+            store.insert(name, table)
+        yield found
+        store.close()
 
 
 def letters_of(settings: ClickHouseSettings, asked: Query) -> list[DeadLetter]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -19,7 +19,6 @@ from urllib.parse import urlencode
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
 
-from tests.sink_world import wait_sec
 from tests.stack_clickhouse import ClickHouse
 
 pytestmark = pytest.mark.real
@@ -38,7 +37,7 @@ def secret_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ledger(clickhouse: ClickHouse) -> ClickHouse:
+def ledger(clickhouse: ClickHouse) -> Iterator[ClickHouse]:
     """A ClickHouse with one storage table, its rollup, two views on it, and a view that is not for analysts."""
     if not clickhouse.embedded:
         pytest.skip("the rights of a real server are its administrator's")
@@ -54,7 +53,8 @@ def ledger(clickhouse: ClickHouse) -> ClickHouse:
             " SOURCE(CLICKHOUSE(TABLE 'usage_store' DB 'burnline'))"
         )
         client.insert("usage_store", [[1, "one"], [2, SECRET]], column_names=["a", "s"])
-    return clickhouse
+    yield clickhouse
+    clickhouse.make_anew("burnline")
 
 
 @pytest.fixture
@@ -442,9 +442,8 @@ def test_analysts_cannot_crowd_out_the_writer(ledger: ClickHouse) -> None:
     sql = "SELECT sum(sleepEachRow(1)) FROM numbers(9) SETTINGS max_block_size = 1, max_threads = 1"
     with ThreadPoolExecutor(5) as pool, ledger.client() as writer:
         answers = [pool.submit(ask, ledger, sql) for _ in range(5)]
-        while not any(answer.done() for answer in answers):
+        while not wait(answers, timeout=0.05, return_when=FIRST_COMPLETED).done:
             assert writer.query("SELECT 1").result_rows == [(1,)]
-            wait_sec(0.05)
         codes = sorted(answer.result()[1].get("X-ClickHouse-Exception-Code", "") for answer in answers)
     assert codes == ["", "", "", "", "202"]
 

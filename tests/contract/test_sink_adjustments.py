@@ -1,10 +1,8 @@
 """Signed rows against real engines: what the ledger leaves out is taken back exactly once, whatever dies."""
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,19 +19,9 @@ from schemas.requests import (
     UndoRequest,
 )
 from tests.contract.sink_dying import POINTS
-from tests.sink_world import DAY, SinkWorld, new_world, rated_rows, wait_for
-from tests.stack_clickhouse import ClickHouse
+from tests.sink_world import DAY, SinkWorld, rated_rows, wait_for
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def world(kafka: str, clickhouse: ClickHouse, tmp_path: Path) -> Iterator[SinkWorld]:
-    """A world of its own for each test."""
-    made = new_world(kafka, clickhouse, tmp_path)
-    yield made
-    with clickhouse.client() as client:
-        client.command(f"DROP DATABASE IF EXISTS {made.database}")
 
 
 @pytest.mark.timeout(300)

@@ -2,25 +2,13 @@
 
 import signal
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from sinks.group_log import GroupLog
-from tests.sink_world import SinkWorld, new_world, rated_rows, wait_for
-from tests.stack_clickhouse import ClickHouse
+from tests.sink_world import SinkWorld, rated_rows, wait_for
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture
-def world(kafka: str, clickhouse: ClickHouse, tmp_path: Path) -> Iterator[SinkWorld]:
-    """A world of its own for each test."""
-    made = new_world(kafka, clickhouse, tmp_path)
-    yield made
-    with clickhouse.client() as client:
-        client.command(f"DROP DATABASE IF EXISTS {made.database}")
 
 
 def test_a_second_sink_fences_the_first(world: SinkWorld) -> None:

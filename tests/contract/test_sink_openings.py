@@ -1,9 +1,7 @@
 """New budgets are opened from the ledger against real engines: exactly, once, and whatever the sink dies at."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -14,21 +12,11 @@ from schemas.internal import MONEY_PAIRS, RATED_SCHEMA
 from schemas.money import join_pico_usd, pico_usd
 from schemas.periods import day_in, period_in
 from schemas.policies import Budget
-from tests.sink_world import DAY, SinkWorld, new_world, rated_row, wait_for
-from tests.stack_clickhouse import ClickHouse
+from tests.sink_world import DAY, SinkWorld, rated_row, wait_for
 
 pytestmark = pytest.mark.real
 NOW = DAY + timedelta(hours=15)
 POLICIES = ("usage.policies", 0)
-
-
-@pytest.fixture
-def world(kafka: str, clickhouse: ClickHouse, tmp_path: Path) -> Iterator[SinkWorld]:
-    """A world of its own for each test."""
-    made = new_world(kafka, clickhouse, tmp_path)
-    yield made
-    with clickhouse.client() as client:
-        client.command(f"DROP DATABASE IF EXISTS {made.database}")
 
 
 Sums = tuple[int, ...]

@@ -114,8 +114,8 @@ def settings(clickhouse: ClickHouse) -> Iterator[ClickHouseSettings]:
         rates += [*said("agent", "agent-1", end, (end - ends[-1]).seconds // 300), *said("org", "acme", end, 40)]
         store.insert("burn_rates_store", to_table("burn_rates_store", rates))
     yield settings
-    store.run(f"DROP DATABASE {settings.database}")
     store.close()
+    clickhouse.make_anew(settings.database)
 
 
 @pytest.fixture(scope="module")

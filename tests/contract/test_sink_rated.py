@@ -4,9 +4,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -15,20 +13,11 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from sinks.group_log import GroupLog
 from sinks.groups import Group, Span
 from sinks.log_reader import LogReader
-from tests.sink_world import DAY, SinkWorld, new_world, rated_rows, wait_for, wait_sec
+from tests.sink_world import DAY, SinkWorld, rated_rows, wait_for, wait_sec
 from tests.stack_clickhouse import ClickHouse
 
 pytestmark = pytest.mark.real
 KILLS = int(os.environ.get("BURNLINE_TEST_KILLS", "2"))
-
-
-@pytest.fixture
-def world(kafka: str, clickhouse: ClickHouse, tmp_path: Path) -> Iterator[SinkWorld]:
-    """A world of its own for each test."""
-    made = new_world(kafka, clickhouse, tmp_path)
-    yield made
-    with clickhouse.client() as client:
-        client.command(f"DROP DATABASE IF EXISTS {made.database}")
 
 
 def test_naive_sums_over_every_view_are_the_input(world: SinkWorld) -> None:

@@ -1,9 +1,7 @@
 """Reconciling on request and at night against real engines: what was broken by hand is whole again, and is told."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,8 +9,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.requests import ForgetRequest
-from tests.sink_world import SinkWorld, new_world, rated_rows, wait_for
-from tests.stack_clickhouse import ClickHouse
+from tests.sink_world import SinkWorld, rated_rows, wait_for
 
 pytestmark = pytest.mark.real
 START = datetime.combine(datetime.now(UTC).date() - timedelta(days=30), datetime.min.time(), UTC)
@@ -27,18 +24,14 @@ def rows(first: int, count: int, *, maybe_duplicate: bool = False) -> pa.RecordB
     return rated_rows(numbers, start=START, step=step, received_at=START, maybe_duplicate=maybe_duplicate)
 
 
-@pytest.fixture
-def world(kafka: str, clickhouse: ClickHouse, tmp_path: Path) -> Iterator[SinkWorld]:
+@pytest.fixture(autouse=True)
+def stored(world: SinkWorld) -> None:
     """Three hundred events over three days, and thirty late copies, stored by a sink that does nothing at night."""
-    made = new_world(kafka, clickhouse, tmp_path)
-    made.send((0, rows(0, 150)), (2, rows(150, 150)))
-    with made.sink(reconcile_hour=-1):
-        wait_for(made.drained, what="drained")
-        made.send((1, rows(0, 30, maybe_duplicate=True)), counted=False)
-        wait_for(made.drained, what="drained")
-    yield made
-    with clickhouse.client() as client:
-        client.command(f"DROP DATABASE IF EXISTS {made.database}")
+    world.send((0, rows(0, 150)), (2, rows(150, 150)))
+    with world.sink(reconcile_hour=-1):
+        wait_for(world.drained, what="drained")
+        world.send((1, rows(0, 30, maybe_duplicate=True)), counted=False)
+        wait_for(world.drained, what="drained")
 
 
 def broken_rollup(world: SinkWorld) -> None:

@@ -1,7 +1,6 @@
 """The sink against real engines: every signal is stored once; what cannot be read blocks nobody."""
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,21 +17,12 @@ from sinks.groups import RatedMessage
 from sinks.rows import store_rows
 from sinks.store import Store, connector
 from sinks.value_nights import NAME, NightDoors, judge
-from tests.sink_world import SinkWorld, new_world, wait_for
+from tests.sink_world import SinkWorld, wait_for
 from tests.stack_clickhouse import ClickHouse
 from tests.value_world import call, events_of, outcome, stored_outcomes
 
 pytestmark = pytest.mark.real
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
-
-
-@pytest.fixture
-def world(kafka: str, clickhouse: ClickHouse, tmp_path: Path) -> Iterator[SinkWorld]:
-    """A world of its own for each test."""
-    made = new_world(kafka, clickhouse, tmp_path)
-    yield made
-    with clickhouse.client() as client:
-        client.command(f"DROP DATABASE IF EXISTS {made.database}")
 
 
 def send(world: SinkWorld, topic: str, *values: bytes) -> None:

@@ -69,23 +69,6 @@ NEEDS_MORE = {
 """Tables that this file's rows for forgetting do not fill."""
 
 
-@pytest.fixture
-def store(clickhouse: ClickHouse) -> Iterator[Store]:
-    """A database of its own with all tables and views."""
-    settings = ClickHouseSettings(
-        url=clickhouse.url,
-        user=clickhouse.writer_user,
-        password_file=clickhouse.writer_password_file,
-        database=f"store_{uuid4().hex[:8]}",
-    )
-    ensure_database(connector(settings), settings.database)
-    made = Store(connector(settings), settings.database)
-    migrate(made, migrations())
-    yield made
-    made.run(f"DROP DATABASE {settings.database}")
-    made.close()
-
-
 def put(store: Store, rows: pa.RecordBatch, *, group: str = "g", offset: int = 7) -> pa.Table:
     """The rows as one group, inserted as the sink does."""
     table = store_rows([RatedMessage(2, offset, HEADER, rows)], group_id=group)

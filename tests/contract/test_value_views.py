@@ -3,7 +3,6 @@
 Long because one database, which is dear to make, answers all of them; each test begins with empty tables.
 """
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -14,25 +13,22 @@ import pyarrow as pa
 import pytest
 
 from deploy.valuing import unit
-from schemas.connection import ClickHouseSettings
 from schemas.internal import BatchHeaders
 from schemas.money import pico_usd
 from schemas.policies import Budget, PolicyChange
 from schemas.value_policies import Allowance, BusinessCase
 from sinks.audit_questions import audit_sections
 from sinks.groups import RatedMessage
-from sinks.migrate import ensure_database, migrate, migrations
 from sinks.queries import Query
 from sinks.rows import store_rows
 from sinks.signal_rows import TABLES
-from sinks.store import Store, connector
+from sinks.store import Store
 from sinks.value_findings import Name, findings, questions
 from sinks.value_policy_rows import VALUE_POLICIES_TABLE, value_policy_rows
 from sinks.value_questions import WASTE_BY, unit_costs, waste
 from sinks.value_verdicts import Finding
 from streams.bridge.bridge import Cell, Sums, bridge
 from tests.goodhart_stories import Story, habits, performances, quadrants
-from tests.stack_clickhouse import ClickHouse
 from tests.value_stories import planted_likely, planted_waste, staged, wasteful
 from tests.value_world import START, call, events_of, made_up, stored_outcomes, truth_of
 from tests.waste_quarter import HEAVY, PROVEN, quarter
@@ -42,34 +38,6 @@ HEADER = BatchHeaders(
     source_topic="usage.events", source_partition=0, lanes=1, first_offset=0, next_offset=0, log_time_us=0,
     policy_offset=-1, tick=False,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def database(clickhouse: ClickHouse) -> Iterator[Store]:
-    """A database with all tables and views."""
-    settings = ClickHouseSettings(
-        url=clickhouse.url,
-        user=clickhouse.writer_user,
-        password_file=clickhouse.writer_password_file,
-        database=f"value_{uuid4().hex[:8]}",
-    )
-    ensure_database(connector(settings), settings.database)
-    made = Store(connector(settings), settings.database)
-    migrate(made, migrations())
-    yield made
-    made.run(f"DROP DATABASE {settings.database}")
-    made.close()
-
-
-@pytest.fixture
-def store(database: Store) -> Store:
-    """The same database, empty."""
-    filled = (
-        "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 AND name LIKE '%_store'"
-    )
-    for (name,) in database.rows(filled):
-        database.run(f"TRUNCATE TABLE {name}")
-    return database
 
 
 def put(store: Store, rows: pa.RecordBatch) -> None:
