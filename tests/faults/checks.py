@@ -165,6 +165,7 @@ def budget_ledger(sums: Mapping[PeriodKey, PeriodSum], *, began_us: int) -> dict
 BUDGETS_SQL = (
     "SELECT org, budget_id, member, toUnixTimestamp(period_start) AS start, unit, spent,"
     " ifNull(estimated_usd, 0) AS estimated, requests, unpriced_requests FROM budget_states"
+    " WHERE budget_id != 'papers'"  # those are debited by charges alone: papers.py
 )
 
 

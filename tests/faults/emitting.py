@@ -14,6 +14,7 @@ from confluent_kafka import Producer
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError
 from tests.faults.ledger import Outcome
+from tests.faults.papers import EVERY, Paper, Papers
 from tests.faults.traffic import Op, Traffic
 
 OP_HEADER = "faults-op"
@@ -30,7 +31,10 @@ class Emitter:
     def __init__(self, kafka: KafkaSettings, traffic: Traffic, *, rate_per_sec: float) -> None:
         self.ops: list[Op] = []
         self.outcomes: dict[int, Outcome] = {}
+        self.papers: list[Paper] = []
+        self._kafka = kafka
         self._topic = kafka.topic("usage.events")
+        self._papers = Papers(traffic.seed)
         self._traffic = traffic
         self._rate_per_sec = rate_per_sec
         self._dice = Random(f"emitter-{traffic.seed}")  # noqa: S311  a seeded test
@@ -75,6 +79,8 @@ class Emitter:
             due = int((time.monotonic() - began_sec) * self._rate_per_sec)
             while len(self.ops) < due:
                 self._send(self._traffic.next(time.time_ns() // 1000))
+                if not len(self.ops) % EVERY:
+                    self._send_paper(self._papers.next(time.time_ns() // 1000))
             for producer in self._producers:
                 producer.poll(0)
 
@@ -94,6 +100,17 @@ class Emitter:
                 producer.produce(self._topic, op.value, op.key, headers=headers, on_delivery=settled)
             except BufferError:
                 producer.poll(0.1)
+            else:
+                return
+
+    def _send_paper(self, paper: Paper) -> None:
+        """By the careful producer alone: what speaks of an earlier one comes behind it."""
+        self.papers.append(paper)
+        while True:
+            try:
+                self._producers[0].produce(self._kafka.topic(paper.topic), paper.as_bytes(), paper.org.encode())
+            except BufferError:
+                self._producers[0].poll(0.1)
             else:
                 return
 

@@ -6,13 +6,13 @@ from typing import Any
 from deploy.store_client import QueryError, rows
 from schemas.errors import KafkaUnavailableError, StoreUnavailableError
 from schemas.signals import Alert, CloudSignal
-from tests.faults import checks, rerun, rollups
+from tests.faults import checks, papers, rerun, rollups
 from tests.faults.checks import Check, check
 from tests.faults.emitting import Emitter
 from tests.faults.hurting import Suffered
 from tests.faults.ledger import WINDOW, Truth, lost, truth_of
 from tests.faults.limits import Limit, PeriodKey, PeriodSum, sums_of, thresholds
-from tests.faults.reading import Concluded, read_concluded, read_log
+from tests.faults.reading import Concluded, read_concluded, read_log, read_papers
 from tests.faults.watching import Watch
 from tests.faults.world import World, wait_until
 
@@ -40,6 +40,7 @@ def judge(  # noqa: PLR0913  called in one place, by name
         check("I0", "what Kafka acknowledged stands in the log", len(log), lost(emitter.ops, emitter.outcomes, log))
     ]
     found += _usage(world, truth)
+    found += _papers(world, emitter, settled_sec)
     found += [_rollup(world, view, rollups.view_sql(view)) for view in rollups.VIEWS]
     found.append(_rollup(world, rollups.ENTITY_VIEW, rollups.entity_sql()))
     if not wait_until(lambda: _looked(watch), timeout_sec=SETTLED_SEC, every_sec=1):
@@ -86,6 +87,18 @@ def _usage(world: World, truth: Truth) -> list[Check]:
         check("I1", "each event is there once", stored, [] if ids == stored else [f"{stored} rows, {ids} ids"]),
         check("I2", "counted + dead letters + copies = produced", truth.records, sums),
         check("I2", "dead letters and their reasons", len(truth.dead), checks.compare(truth.dead, dead)),
+    ]
+
+
+def _papers(world: World, emitter: Emitter, settled_sec: float) -> list[Check]:
+    log = read_papers(world.kafka())
+    truth, absent = papers.papers_truth(log), papers.missing(emitter.papers, log)
+    return [
+        check("I0", "outcomes and charges that were sent stand in the log", len(log), absent),
+        papers.stored_check(papers.OUTCOMES, truth, _rows(world, papers.OUTCOMES_SQL)),
+        papers.stored_check(papers.CHARGES, truth, _rows(world, papers.CHARGES_SQL)),
+        papers.letters_check(truth, _rows(world, papers.LETTERS_SQL)),
+        _settled(lambda: papers.debits_check(truth, _rows(world, papers.DEBITS_SQL)), settled_sec),
     ]
 
 

@@ -15,6 +15,7 @@ from schemas.topics import BY_NAME
 from streams.ports import SourceRecord
 from tests.faults.emitting import OP_HEADER
 from tests.faults.ledger import LogRecord
+from tests.faults.papers import CHARGES, OUTCOMES, Logged
 
 _TIMEOUT_SEC = 60.0
 
@@ -109,6 +110,16 @@ def read_log(kafka: KafkaSettings) -> list[LogRecord]:
             op = int(dict(record.headers)[OP_HEADER])
             found.append(LogRecord(partition, record.offset, record.append_time_us, op, record.value))
     return found
+
+
+def read_papers(kafka: KafkaSettings) -> list[Logged]:
+    """Every outcome and charge that stands in the log, in the order of each partition."""
+    return [
+        Logged(topic, partition, record.offset, record.value or b"")
+        for topic in (OUTCOMES, CHARGES)
+        for partition in range(BY_NAME[topic].partitions)
+        for record in read_partition(kafka, topic, partition)
+    ]
 
 
 @dataclass(frozen=True)

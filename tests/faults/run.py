@@ -15,6 +15,7 @@ from tests.faults.hurting import Hurting, Suffered
 from tests.faults.judging import SETTLED_SEC, faults_check, judge
 from tests.faults.ledger import WINDOW, Truth
 from tests.faults.limits import ceilings_toml, limits_for
+from tests.faults.papers import budgets_toml
 from tests.faults.plan import Fault, kills_in
 from tests.faults.proxy import Proxy
 from tests.faults.traffic import Traffic
@@ -87,7 +88,7 @@ def run(wish: Wish, directory: Path, *, say: Say) -> Result:
         say("up")
         limits = limits_for(rate_per_sec=wish.rate_per_sec, seconds=wish.seconds)
         budgets = directory / "budgets.toml"
-        budgets.write_text("\n".join([ceilings_toml(), *(limit.as_toml() for limit in limits)]))
+        budgets.write_text("\n".join([ceilings_toml(), budgets_toml(), *(limit.as_toml() for limit in limits)]))
         world.run("apply", str(budgets))
         traffic = Traffic(wish.seed, wish.hot_share, wide=wish.wide)
         emitter = Emitter(world.kafka(), traffic, rate_per_sec=wish.rate_per_sec)
