@@ -75,12 +75,13 @@ faults-mutants: $(READY) ## take each guard away: the checks must notice (NAMES=
 faults-recovery: $(READY) ## time from kill -9 of burn to the next alert, with ENTITIES=100000 active ones
 	@$(BIN)/python -m tests.faults --recovery $(or $(ENTITIES),100000)
 
-lint: $(READY) ## ruff, mypy strict and the import contracts
+lint: $(READY) ## ruff, mypy strict, the import contracts, and known vulnerabilities where they can be asked for
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary .
 	@$(BIN)/lint-imports --no-cache > .lint-imports.log || (cat .lint-imports.log; rm -f .lint-imports.log; exit 1)
 	@rm -f .lint-imports.log
+	@$(BIN)/python -m deploy.supply audit-if-reachable
 
 sbom: $(READY) ## print the bill of materials (CycloneDX) of what the lock files name
 	@$(BIN)/python -m deploy.supply sbom
@@ -88,16 +89,14 @@ sbom: $(READY) ## print the bill of materials (CycloneDX) of what the lock files
 licences: $(READY) ## print which package has which licence
 	@$(BIN)/python -m deploy.supply licences
 
-audit: $(READY) ## look for known vulnerabilities in the locked packages (needs a network with the advisories)
-	@test -x $(SUPPLY_VENV)/bin/pip-audit || { $(PYTHON) -m venv $(SUPPLY_VENV) && \
-		$(SUPPLY_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/supply/requirements.lock; }
-	@$(SUPPLY_VENV)/bin/pip-audit --strict --disable-pip --no-deps -r requirements.lock
+audit: $(READY) ## look for known vulnerabilities in the locked packages and jars (needs a network with the advisories)
+	@$(BIN)/python -m deploy.supply audit
 
-manifests: $(READY) ## check the Kubernetes manifests against Kubernetes' own schemas
+manifests: $(READY) ## check the Kubernetes manifests against Kubernetes' own schemas, after a change of them
 	@test -x $(SUPPLY_VENV)/bin/kubernetes-validate || { $(PYTHON) -m venv $(SUPPLY_VENV) && \
 		$(SUPPLY_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/supply/requirements.lock; }
 	@$(BIN)/python -m deploy.kubernetes > $(SUPPLY_VENV)/burnline.json
-	@cd $(SUPPLY_VENV) && bin/python $(CURDIR)/deploy/supply/check_manifests.py burnline.json
+	@cd $(SUPPLY_VENV) && bin/python $(CURDIR)/deploy/supply/check_manifests.py burnline.json $(CURDIR)/deploy/kubernetes/checked.txt
 
 pictures: $(READY) ## draw the dashboards from what the running demo answers (STATE_DIR=... SINCE="burnline-burn=now-1h ...")
 	@test -x $(PICTURES_VENV)/bin/fonttools || { $(PYTHON) -m venv $(PICTURES_VENV) && \

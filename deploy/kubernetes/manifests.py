@@ -47,11 +47,6 @@ class Worker:
     clickhouse: bool = False
     port: int = 0
 
-    @property
-    def numbers(self) -> bool:
-        """Whether it has a page of numbers for Prometheus."""
-        return not self.port
-
 
 _ORDINAL = "$(POD_INDEX)"
 WORKERS = (
@@ -168,7 +163,7 @@ def _workload(worker: Worker, *, image: str) -> dict[str, Any]:
 
 def _pod_metadata(worker: Worker) -> dict[str, Any]:
     scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": str(NUMBERS_PORT)}
-    return {"labels": _labels(worker.name)} | ({"annotations": scraped} if worker.numbers else {})
+    return {"labels": _labels(worker.name), "annotations": scraped}
 
 
 def _pod(worker: Worker, *, image: str) -> dict[str, Any]:
@@ -178,6 +173,7 @@ def _pod(worker: Worker, *, image: str) -> dict[str, Any]:
         "args": list(worker.words),
         "envFrom": [{"configMapRef": {"name": NAME}}],
         "env": _environment(worker),
+        "ports": [{"name": "metrics", "containerPort": NUMBERS_PORT}],
         "resources": {
             "requests": {"cpu": "100m", "memory": worker.memory},
             "limits": {"cpu": worker.cpu, "memory": worker.memory},
@@ -192,10 +188,8 @@ def _pod(worker: Worker, *, image: str) -> dict[str, Any]:
             {"name": "secrets", "mountPath": _SECRETS, "readOnly": True},
         ],
     }
-    if worker.numbers:
-        container["ports"] = [{"name": "metrics", "containerPort": NUMBERS_PORT}]
     if worker.port:
-        container["ports"] = [{"name": "https", "containerPort": worker.port}]
+        container["ports"].append({"name": "https", "containerPort": worker.port})
         container["readinessProbe"] = {"httpGet": {"path": "/health", "port": "https", "scheme": "HTTPS"}}
     return {
         "serviceAccountName": NAME,
@@ -223,9 +217,8 @@ def _environment(worker: Worker) -> list[dict[str, Any]]:
     ]
     if worker.clickhouse:
         found.append({"name": "BURNLINE_CLICKHOUSE_PASSWORD_FILE", "value": f"{_SECRETS}/clickhouse-writer"})
-    if worker.numbers:
-        found.append({"name": "BURNLINE_METRICS_PORT", "value": str(NUMBERS_PORT)})
-        found.append({"name": "BURNLINE_METRICS_HOST", "value": "0.0.0.0"})  # noqa: S104  a policy says who reaches it
+    found.append({"name": "BURNLINE_METRICS_PORT", "value": str(NUMBERS_PORT)})
+    found.append({"name": "BURNLINE_METRICS_HOST", "value": "0.0.0.0"})  # noqa: S104  a policy says who reaches it
     if worker.kind == "StatefulSet":  # the seat of a static member: it keeps its partitions over a restart
         ordinal = {"fieldRef": {"fieldPath": "metadata.labels['apps.kubernetes.io/pod-index']"}}
         found.append({"name": "POD_INDEX", "valueFrom": ordinal})

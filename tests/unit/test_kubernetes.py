@@ -1,5 +1,7 @@
 """What runs elsewhere is shut there, too: no root, nothing to write to, each worker with its role's rights alone."""
 
+import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,13 @@ def test_workers_keep_their_seats() -> None:
             assert "POD_INDEX" in {one["name"] for one in container["env"]}
 
 
+def test_the_manifests_are_those_that_were_checked() -> None:
+    """Kubernetes' own schemas were held against exactly these; after a change: make manifests."""
+    printed = f"{json.dumps(manifests(), indent=2)}\n".encode()
+    seal = (ROOT / "deploy" / "kubernetes" / "checked.txt").read_text()
+    assert seal == f"{hashlib.sha256(printed).hexdigest()}  Kubernetes 1.33\n"
+
+
 def test_the_image_is_nobodys_root() -> None:
     """It runs as a number, from locked packages with hashes, and every room is in it."""
     text = (ROOT / "deploy" / "images" / "Dockerfile").read_text()
@@ -79,13 +88,13 @@ def test_the_image_is_nobodys_root() -> None:
 
 
 def test_only_prometheus_reads_the_pages_of_numbers() -> None:
-    """Each worker without a door of its own has a page; one policy lets the namespace of Prometheus reach its port."""
+    """Each worker has a page; one policy lets the namespace of Prometheus reach its port."""
     paged = {name for name, item in WORKLOADS.items() if "annotations" in item["spec"]["template"]["metadata"]}
-    assert paged == {worker.name for worker in WORKERS if not worker.port}
+    assert paged == {worker.name for worker in WORKERS}
     for name in paged:
         [container] = pod_of(WORKLOADS[name])["containers"]
         named = {one["name"]: one.get("value") for one in container["env"]}
-        [port] = container["ports"]
+        [port] = [one for one in container["ports"] if one["name"] == "metrics"]
         assert named["BURNLINE_METRICS_PORT"] == str(port["containerPort"])
     [policy] = [item["spec"] for item in ITEMS if item["metadata"]["name"] == "metrics"]
     [rule] = policy["ingress"]
