@@ -19,6 +19,8 @@ TOPIC = "internal.heartbeats"
 HEADER = "heartbeat"
 OWN_ORG = "burnline"
 """The organisation of alerts about Burnline itself; routes of it say who is told."""
+COLLECTOR = "collector-"
+"""How the ids of heartbeats begin that a collector sent; all others are the notifier's."""
 MOST_ASTRAY_US = 86_400_000_000
 """Who sends a heartbeat of another day has no clock to speak of."""
 _TYPE = ("ce_type", HEARTBEAT_TYPE.encode())

@@ -4,6 +4,7 @@ import errno
 import json
 import re
 import socket
+import urllib.request
 
 import psutil
 
@@ -23,6 +24,8 @@ ASKED = (
     b"GET http://127.0.0.1:22/ HTTP/1.1\r\nhost: x\r\n\r\n",
 )
 """What somebody without a credential tries at every port."""
+PUBLIC = ("/metrics", "/health", "/ping")
+"""What anybody on the machine may read where it is served: docs/ports.md says of which part."""
 CLOSED = {errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE}
 """The other side closed the connection: after all was sent, before, or while it was."""
 
@@ -50,6 +53,18 @@ def served(port: int, asked: bytes) -> str:
             if error.errno not in CLOSED:
                 raise
             return ""
+
+
+def public(stack: Stack) -> dict[tuple[str, str], str]:
+    """What each part says to anybody, by part and path: whatever is answered with 200."""
+    found = {}
+    for part, _, port in listening(stack):
+        for path in PUBLIC:
+            asked = f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode()
+            if served(port, asked).split(" ")[1:2] == ["200"]:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as page:
+                    found[part, path] = page.read().decode()
+    return found
 
 
 def shut(stack: Stack) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ import typer
 from deploy.cli.key_id import PepperFile
 from deploy.cli.output import StateDir, examples, put, say
 
+_BEAT_SEC = 60.0
 _Tokens = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="The file of tokens; collector-tokens.toml in the stack's secrets unless given."),
@@ -53,8 +54,10 @@ def collector(
 
     from deploy.json_lines import json_lines
     from deploy.stack.find import connections
+    from producers.collector.numbers import families
     from producers.collector.server import serve
     from schemas.credentials import read_pepper
+    from schemas.numbers_page import serve_numbers
 
     host, port = _address(listen)
     if host not in {"127.0.0.1", "::1", "localhost"} and cert is None:
@@ -67,6 +70,7 @@ def collector(
         else:
             structlog.get_logger().info("listens", address=address)
 
+    serve_numbers(families)
     asyncio.run(
         serve(
             host=host,
@@ -76,6 +80,7 @@ def collector(
             tls=_tls(cert, key),
             pepper=read_pepper(pepper) if pepper is not None else None,
             on_ready=listens,
+            beat_sec=_BEAT_SEC,
         )
     )
 

@@ -16,12 +16,14 @@ from deploy.clickhouse.config import GIB, Limits, StorageConfig
 from deploy.clickhouse.cut_parts import LOOK_SEC, cut_parts
 from deploy.clickhouse.directory import prepare
 from deploy.clickhouse.engine import Engine, open_engine
+from deploy.clickhouse.numbers import families
 from deploy.clickhouse.passwords import Accounts, Role, read_accounts
 from deploy.clickhouse.rights import view_names
 from deploy.clickhouse.server import Door
 from deploy.clickhouse.service import Service
 from deploy.json_lines import json_lines
 from schemas.errors import BurnlineError, SettingsError
+from schemas.numbers_page import serve_numbers
 
 _LOG = structlog.get_logger(process="clickhouse")
 _AFTER_KILL_SEC = 5.0
@@ -68,6 +70,7 @@ def _serve(door: Door, engine: Engine, config: StorageConfig, *, look_sec: float
     door.server_activate()
     listening = threading.Thread(target=door.serve_forever, name="accept", daemon=True)
     listening.start()
+    serve_numbers(lambda: families(service.tally.read()))
     host, port = door.server_address[:2]
     _LOG.info("storage started", host=host, port=port, path=str(config.path), version=engine.version, pid=os.getpid())
     is_cut = _watched(engine, look_sec=look_sec)

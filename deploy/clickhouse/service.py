@@ -11,6 +11,7 @@ from deploy.clickhouse.config import StorageConfig
 from deploy.clickhouse.engine import Engine
 from deploy.clickhouse.errors import BodyError, StatementError
 from deploy.clickhouse.handle import Handle, Statement, quoted
+from deploy.clickhouse.numbers import STATEMENT
 from deploy.clickhouse.passwords import Role
 from deploy.clickhouse.request import Request
 from deploy.clickhouse.sessions import Lease, Sessions
@@ -63,6 +64,7 @@ class Service:
     def __init__(self, engine: Engine, config: StorageConfig, *, now_sec: Callable[[], float]) -> None:
         self._engine = engine
         self._config = config
+        self._now_sec = now_sec
         self._sessions = Sessions(limit=config.limits.sessions, now_sec=now_sec)
         self._places = {
             Role.WRITER: threading.BoundedSemaphore(config.limits.writer_concurrent),
@@ -125,9 +127,11 @@ class Service:
             message = f"{most} statements of {role} run already; try again later"
             raise StatementError(errors.TOO_MANY_SIMULTANEOUS_QUERIES, message)
         self.tally.add("running")
+        began_sec = self._now_sec()
         try:
             yield
         finally:
+            STATEMENT.took(self._now_sec() - began_sec, role)
             self.tally.add("running", -1)
             self._places[role].release()
 

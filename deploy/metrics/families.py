@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from deploy.stack.position_rules import READS
 from deploy.stack.status_rules import Component, Seen, lagging, status_of
-from schemas.heartbeats import Beat
+from schemas.heartbeats import COLLECTOR, Beat
 from schemas.numbers import Family, Kind, Sample
+from schemas.topics import BY_NAME
 
 FAMILIES: Mapping[str, tuple[Kind, str]] = {
     "burnline_part_up": ("gauge", "1 while the part is not down"),
@@ -30,13 +31,22 @@ FAMILIES: Mapping[str, tuple[Kind, str]] = {
         "counter",
         "ends of a topic's partitions, added up; markers of transactions count",
     ),
-    "burnline_heartbeat_age_seconds": ("gauge", "since the newest heartbeat that went through the lane was sent"),
+    "burnline_heartbeat_age_seconds": (
+        "gauge",
+        "since the newest heartbeat that went through the lane was sent; at least, where that is long ago",
+    ),
     "burnline_heartbeat_delay_seconds": ("gauge", "from sending the newest heartbeat to burn's lane"),
+    "burnline_heartbeat_stored_age_seconds": ("gauge", "since the newest heartbeat was sent that ClickHouse has"),
+    "burnline_collector_heartbeat_age_seconds": (
+        "gauge",
+        "since the newest heartbeat was sent that the collector sent and that went through",
+    ),
     "burnline_checkpoint_age_seconds": ("gauge", "since burn's lane last wrote a part of its state"),
     "burnline_look_timestamp_seconds": ("gauge", "when this was looked at; a look that hangs gets old"),
     "burnline_disk_free_bytes": ("gauge", "room where the state directory lies"),
 }
 """Every number that a stack tells, its kind and its meaning."""
+LANES = BY_NAME["usage.events"].partitions
 _Samples = Sequence[Sample]
 
 
@@ -49,6 +59,7 @@ class Vitals:
     beats: Sequence[Beat] = ()  # the newest ones, in order
     checkpoints_us: Mapping[int, int] = field(default_factory=dict)  # newest append time by partition
     disk_free_bytes: int | None = None
+    stored_us: int | None = None  # when the newest heartbeat was sent that ClickHouse has
 
 
 def families_of(seen: Seen, vitals: Vitals) -> tuple[Family, ...]:
@@ -114,14 +125,23 @@ def _of_stages(seen: Seen, stages: Sequence[Component]) -> dict[str, _Samples]:
 
 def _of_lanes(seen: Seen, vitals: Vitals) -> dict[str, _Samples]:
     newest = sorted({beat.lane: beat for beat in vitals.beats}.items())
+    # A lane that has been silent for so long that none of the newest ones is its own is older than all of them: while
+    # others beat, its age must not vanish.
+    sent_us = dict.fromkeys(range(LANES), vitals.beats[0].sent_us) if vitals.beats else {}
+    sent_us |= {lane: beat.sent_us for lane, beat in newest}
+    collectors = [beat.sent_us for beat in vitals.beats if beat.beat_id.startswith(COLLECTOR)]
     checkpoints = sorted(vitals.checkpoints_us.items())
     return {
         "burnline_heartbeat_age_seconds": _each(
-            "lane", {str(lane): _sec(seen.now_us - beat.sent_us) for lane, beat in newest}
+            "lane", {str(lane): _sec(seen.now_us - at_us) for lane, at_us in sorted(sent_us.items())}
         ),
         "burnline_heartbeat_delay_seconds": _each(
             "lane", {str(lane): _sec(beat.rated_us - beat.sent_us) for lane, beat in newest}
         ),
+        "burnline_heartbeat_stored_age_seconds": _plain(
+            [None if vitals.stored_us is None else _sec(seen.now_us - vitals.stored_us)]
+        ),
+        "burnline_collector_heartbeat_age_seconds": _plain([_sec(seen.now_us - at_us) for at_us in collectors[-1:]]),
         "burnline_checkpoint_age_seconds": _each(
             "lane", {str(lane): _sec(seen.now_us - at_us) for lane, at_us in checkpoints}
         ),

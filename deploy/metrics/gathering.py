@@ -11,6 +11,7 @@ import psutil
 import structlog
 
 from deploy.metrics.families import Vitals, families_of
+from deploy.metrics.stored import newest_stored_us
 from deploy.stack.find import Stack
 from deploy.stack.positions import Positions
 from deploy.stack.status import see
@@ -96,7 +97,8 @@ def _vitals(stack: Stack, seen: Seen) -> Vitals:
                 memory[name], used = process.memory_info().rss, process.cpu_times()
                 cpu[name] = used.user + used.system
     beats, checkpoints = ([], {}) if seen.said is None else _newest(stack)
-    return Vitals(memory, cpu, beats, checkpoints, shutil.disk_usage(stack.layout.root).free)
+    free = shutil.disk_usage(stack.layout.root).free
+    return Vitals(memory, cpu, beats, checkpoints, free, newest_stored_us(stack.clickhouse()))
 
 
 def _newest(stack: Stack) -> tuple[list[Beat], dict[int, int]]:

@@ -84,6 +84,9 @@ def configure(
         taken.append(port)
     controller_port = before.controller_port if before else 0
     last = before.numbers_ports if before else {}
+    elsewhere = {
+        name for name, is_ours in (("clickhouse", clickhouse == "own"), ("collector", collects)) if not is_ours
+    }
     return StackRecord(
         stack_id=before.stack_id if before else new_stack_id(),
         kafka=kafka,
@@ -93,7 +96,7 @@ def configure(
         controller_port=_again(controller_port),
         collector_port=collector_port,
         metrics_port=metrics_port,
-        numbers_ports={name: _again(last.get(name, 0)) for name in PAGED},
+        numbers_ports={name: _again(last.get(name, 0)) for name in PAGED if name not in elsewhere},
         free_ports=tuple(sorted(free)),
         kafka_bootstrap_servers=settings.get(KAFKA_SETTING, f"{LOOPBACK}:{kafka_port}"),
         clickhouse_url=settings.get(CLICKHOUSE_SETTING, f"http://{LOOPBACK}:{clickhouse_port}"),

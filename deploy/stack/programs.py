@@ -16,8 +16,8 @@ STAGES = ("rating", "burn", "patterns", "sink")
 """Workers, in the order in which events pass them."""
 DRAINED = (*STAGES, "clickhouse", "kafka")
 """Who must run so that everything can be stored."""
-PAGED = (*STAGES, "notifier")
-"""Who tells numbers of its own on a page of its own."""
+PAGED = (*STAGES, "notifier", "clickhouse", "collector")
+"""Who tells numbers of its own on a page of its own, where the stack has it."""
 STOP_ORDER = ("watchdog", *STAGES, "notifier", "clickhouse", "kafka")
 """Nobody is stopped before those who send to it; a collector is stopped first of all, before the drain."""
 
@@ -50,7 +50,6 @@ def programs_of(record: StackRecord, layout: Layout, *, kafka_command: tuple[str
         Program("sink", (*python, "sinks"), stop_sec=60, environment=users["sink"]),
         Program("notifier", (*python, "sinks.notifier"), stop_sec=30, environment=users["notifier"]),
     ]
-    found = [replace(one, environment={**one.environment, **_page(record, one.name)}) for one in found]
     if record.collector_port:
         found.append(
             Program("collector", (*python, *collector_words(record, layout)), 30, environment=users["emitters"])
@@ -59,7 +58,7 @@ def programs_of(record: StackRecord, layout: Layout, *, kafka_command: tuple[str
         found.append(Program("clickhouse", clickhouse_command(record, layout), stop_sec=60, first=True))
     if record.kafka == "own":
         found.append(Program("kafka", kafka_command, stop_sec=60, first=True))
-    return tuple(found)
+    return tuple(replace(one, environment={**one.environment, **_page(record, one.name)}) for one in found)
 
 
 def _page(record: StackRecord, name: str) -> dict[str, str]:

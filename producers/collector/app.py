@@ -21,6 +21,7 @@ from aiohttp import web
 from producers.collector.bodies import DOORS, PROTOBUF, Door
 from producers.collector.grants import Grant, GrantFile
 from producers.collector.intake import Judged, Refused, judge
+from producers.collector.numbers import DELIVERY, EVENTS, OTHER, REQUESTS
 from producers.collector.otlp_protobuf import partial_success
 from producers.collector.problems import CONTENT_TYPE, Problem, away, busy
 from producers.stamp import Event
@@ -28,6 +29,7 @@ from schemas.credentials import Pepper
 from schemas.errors import InputError, KafkaUnavailableError, SettingsError
 
 _log = logging.getLogger(__name__)
+HEALTH = "/health"
 _MAX_TOLD = 100
 _LARGE_BODY_BYTES = 262_144
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -74,12 +76,15 @@ class Collector:
         @web.middleware
         async def heard(request: web.Request, handler: _Handler) -> web.StreamResponse:
             on_header(request)
-            return await handler(request)
+            response = await handler(request)
+            known = request.path in DOORS or request.path == HEALTH
+            REQUESTS.add(1, request.path if known else OTHER, str(response.status))
+            return response
 
         app = web.Application(client_max_size=self._bounds.max_body_bytes, middlewares=[heard, _problems])
         for path in DOORS:
             app.router.add_post(path, self._take)
-        app.router.add_get("/health", self._health)
+        app.router.add_get(HEALTH, self._health)
         return app
 
     async def _health(self, _request: web.Request) -> web.Response:
@@ -134,12 +139,17 @@ class Collector:
         return await asyncio.to_thread(work) if len(body) > _LARGE_BODY_BYTES else work()
 
     async def _deliver(self, judged: Judged) -> None:
+        began_sec = clock.monotonic()
         try:
             await self._delivery.deliver(judged.events)
         except KafkaUnavailableError as error:
             raise away(f"{error}; send the same again, it counts once") from error
         except InputError as error:
             raise Problem(413, f"{error}; send fewer or smaller events at once") from error
+        DELIVERY.took(clock.monotonic() - began_sec)
+        EVENTS.add(len(judged.events), "accepted")
+        EVENTS.add(len(judged.refused), "refused")
+        EVENTS.add(judged.passed_over, "passed_over")
 
 
 def _too_large(limit: int) -> Problem:

@@ -12,6 +12,8 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -20,6 +22,7 @@ from producers.sending import HEADERS, producer_config
 from producers.stamp import Event
 from schemas.connection import KafkaSettings
 from schemas.errors import InputError, KafkaUnavailableError
+from schemas.heartbeats import beat_headers
 
 _log = logging.getLogger(__name__)
 _POLL_SEC = 0.1
@@ -40,6 +43,7 @@ class Delivery:
             "linger.ms": 5,
             "message.timeout.ms": int(timeout_sec * 1000),
             "queue.buffering.max.kbytes": 65_536,
+            "log_level": 0,  # twenty lines a second while Kafka is away; `_tell` says one, and one when it is back
             "error_cb": self._note,
         }
         self._producer = self._connect()
@@ -77,14 +81,30 @@ class Delivery:
                 break
         failure = await waiting.done
         if failure is None:
-            self.trouble = ""
+            self._tell("")
             return
         if failure == KafkaError.MSG_SIZE_TOO_LARGE:
             raise InputError("Kafka refuses a message of this size")
         if failure != _FULL:
             self._renew(producer)
-        self.trouble = self.trouble or str(failure)
+        self._tell(self.trouble or str(failure))
         raise KafkaUnavailableError(f"Kafka at {self._where} did not acknowledge: {self.trouble}")
+
+    def beat(self, beat_id: str, *, sent_at: datetime) -> None:
+        """A heartbeat goes the way of every event; where it cannot, its absence is what it has to say.
+
+        So a connection that is of no use any more is found, and left, before a request needs it.
+        """
+        producer = self._producer
+
+        def settle(error: KafkaError | None, _message: Message) -> None:
+            if error is not None:
+                self._tell(self.trouble or error.str())
+                self._renew(producer)
+
+        headers = beat_headers(beat_id, sent_at=sent_at)
+        with suppress(BufferError, KafkaException):
+            producer.produce(self._topic, b"{}", headers=headers, on_delivery=settle)
 
     async def works(self) -> bool:
         """Whether Kafka answers; it is asked only where it did not answer last."""
@@ -92,10 +112,10 @@ class Delivery:
             producer = self._producer
             try:
                 await asyncio.to_thread(producer.list_topics, self._topic, timeout=_PROBE_SEC)
-                self.trouble = ""
+                self._tell("")
             except KafkaException as error:
                 self._renew(producer)
-                self.trouble = self.trouble or error.args[0].str()
+                self._tell(self.trouble or error.args[0].str())
         return not self.trouble
 
     def close(self) -> None:
@@ -115,7 +135,15 @@ class Delivery:
                     self._left.append(producer)
 
     def _note(self, error: KafkaError) -> None:
-        self.trouble = error.str()
+        self._tell(error.str())
+
+    def _tell(self, trouble: str) -> None:
+        """What is wrong with Kafka now is known, and said where that is news; nothing is ''."""
+        if trouble and not self.trouble:
+            _log.error("Kafka at %s does not answer: %s", self._where, trouble)
+        elif self.trouble and not trouble:
+            _log.info("Kafka at %s answers again", self._where)
+        self.trouble = trouble
 
 
 class _Waiting:

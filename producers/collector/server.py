@@ -6,7 +6,9 @@ import signal
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -16,6 +18,7 @@ from producers.collector.grants import GrantFile
 from schemas.connection import KafkaSettings
 from schemas.credentials import Pepper
 from schemas.errors import SettingsError
+from schemas.heartbeats import COLLECTOR
 
 _log = logging.getLogger(__name__)
 _GRACE_SEC = 20.0
@@ -78,10 +81,11 @@ async def serve(  # noqa: PLR0913  settings of one thing, all by name
     on_ready: Callable[[str], None] | None = None,
     stop: asyncio.Event | None = None,
     pepper: Pepper | None = None,
+    beat_sec: float = 0.0,
 ) -> None:
     """Returns when every request that had begun was answered, after `stop`, or SIGTERM or SIGINT where there is none.
 
-    `on_ready` gets the address.
+    `on_ready` gets the address; `beat_sec` lies between two heartbeats of the collector's own, 0: it sends none.
 
     Raises: SettingsError: the tokens or the address cannot be used.
     """
@@ -89,6 +93,7 @@ async def serve(  # noqa: PLR0913  settings of one thing, all by name
     grants = GrantFile.at(tokens)
     callers = _Callers(bounds)
     delivery = Delivery(kafka, timeout_sec=bounds.acknowledge_sec)
+    beating: asyncio.Task[None] | None = None
     try:
         collector = Collector(grants, delivery, bounds, pepper=pepper)
         app = collector.app(on_header=lambda request: callers.heard(request.protocol))
@@ -102,9 +107,21 @@ async def serve(  # noqa: PLR0913  settings of one thing, all by name
         await runner.setup()
         callers.server = runner.server
         stop = stop or _stop_signal()
+        beating = asyncio.create_task(_beat(delivery, every_sec=beat_sec)) if beat_sec else None
         await _listen(runner, callers, host=host, port=port, tls=tls, on_ready=on_ready, stop=stop)
     finally:
+        if beating is not None:
+            beating.cancel()
         await asyncio.to_thread(delivery.close)
+
+
+async def _beat(delivery: Delivery, *, every_sec: float) -> None:
+    """Never returns: sends a heartbeat now and then."""
+    life = uuid4().hex[:8]
+    while True:
+        now = datetime.now(UTC)
+        delivery.beat(f"{COLLECTOR}{life}-{int(now.timestamp())}", sent_at=now)
+        await asyncio.sleep(every_sec)
 
 
 def _stop_signal() -> asyncio.Event:

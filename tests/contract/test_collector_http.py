@@ -15,8 +15,10 @@ from confluent_kafka import Producer
 from producers.collector import delivery
 from producers.collector.app import Bounds
 from producers.collector.grants import add_grant
+from producers.collector.numbers import families
 from producers.collector.server import serve
 from schemas.connection import KafkaSettings
+from schemas.heartbeats import COLLECTOR, is_beat
 from tests.contract.producers_reading import read_all
 from tests.unit.test_collector_intake import BATCH, ONE
 
@@ -58,7 +60,9 @@ class Caller:
 
 
 @asynccontextmanager
-async def collector(tmp_path: Path, broker: str, bounds: Bounds = QUICK) -> AsyncIterator[tuple[Caller, asyncio.Event]]:
+async def collector(
+    tmp_path: Path, broker: str, bounds: Bounds = QUICK, *, beat_sec: float = 0.0
+) -> AsyncIterator[tuple[Caller, asyncio.Event]]:
     """A running collector and a caller with a token; it has ended when the block has."""
     tokens = tmp_path / "tokens.toml"
     token = add_grant(tokens, org="acme", credential="checkout")
@@ -66,7 +70,16 @@ async def collector(tmp_path: Path, broker: str, bounds: Bounds = QUICK) -> Asyn
     stop = asyncio.Event()
     kafka = KafkaSettings(bootstrap_servers=broker)
     serving = asyncio.create_task(
-        serve(host="127.0.0.1", port=0, kafka=kafka, tokens=tokens, bounds=bounds, on_ready=ready.set_result, stop=stop)
+        serve(
+            host="127.0.0.1",
+            port=0,
+            kafka=kafka,
+            tokens=tokens,
+            bounds=bounds,
+            on_ready=ready.set_result,
+            stop=stop,
+            beat_sec=beat_sec,
+        )
     )
     try:
         address = await asyncio.wait_for(ready, 15)
@@ -78,21 +91,28 @@ async def collector(tmp_path: Path, broker: str, bounds: Bounds = QUICK) -> Asyn
 
 
 def test_what_is_accepted_stands_in_kafka(tmp_path: Path, broker: str) -> None:
-    """202 and the record is there; of a batch the good ones, and the answer names the others."""
+    """202 and the record is there; of a batch the good ones, and the answer names the others. So is its heartbeat."""
+    before = {"/".join(one.labels.values()): one.value for family in families() for one in family.samples}
 
     async def work() -> None:
-        async with collector(tmp_path, broker) as (caller, _):
+        async with collector(tmp_path, broker, beat_sec=3600) as (caller, _):
             assert (await caller.post(event(1)))[0] == 202
             status, _, said = await caller.post([event(2), event(3, input_tokens=-1), event(4)], BATCH)
             assert (status, said["accepted"], [one["id"] for one in said["refused"]]) == (202, 2, ["e-3"])
-            stands = [json.loads(record.value)["id"] for record in await asyncio.to_thread(_records, broker)]
-            assert sorted(stands) == ["e-1", "e-2", "e-4"]
+            stands = await asyncio.to_thread(_records, broker)
+            [beat] = [record.headers for record in stands if is_beat(record.headers)]
+            assert dict(beat)["ce_id"].decode().startswith(COLLECTOR)
+            ids = [json.loads(record.value)["id"] for record in stands if not is_beat(record.headers)]
+            assert sorted(ids) == ["e-1", "e-2", "e-4"]
             status, _, said = await caller.post({"resourceSpans": []}, "application/json", path="/v1/traces")
             assert (status, said) == (200, {})
             async with caller.session.get(f"{caller.address}/health") as answer:
                 assert (answer.status, await answer.json()) == (200, {"status": "ok"})
 
     asyncio.run(work())
+    after = {"/".join(one.labels.values()): one.value for family in families() for one in family.samples}
+    more = {name: after[name] - before.get(name, 0) for name in ("accepted", "refused", "/v1/events/202")}
+    assert more == {"accepted": 3, "refused": 1, "/v1/events/202": 2}
 
 
 def _records(broker: str) -> list[Any]:
@@ -144,8 +164,8 @@ def test_a_body_that_unpacks_beyond_the_bound_is_refused(tmp_path: Path, broker:
     asyncio.run(work())
 
 
-def test_kafka_away_is_try_again(tmp_path: Path) -> None:
-    """503 with Retry-After, within the time that was set; health says why."""
+def test_kafka_away_is_try_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """503 with Retry-After, within the time that was set; health says so, and the log in one line."""
     quick = replace(QUICK, acknowledge_sec=0.3)
 
     async def work() -> None:
@@ -157,6 +177,8 @@ def test_kafka_away_is_try_again(tmp_path: Path) -> None:
                 assert answer.status == 503
 
     asyncio.run(work())
+    [said] = [record.getMessage() for record in caplog.records if record.name.startswith("producers.collector")]
+    assert said.startswith("Kafka at 127.0.0.1:9 does not answer: ")
 
 
 def test_who_sends_again_is_heard_by_a_new_connection(

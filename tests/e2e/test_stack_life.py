@@ -18,8 +18,9 @@ from confluent_kafka.admin import AdminClient
 
 from deploy.stack.kafka_users import USERS
 from deploy.stack.processes import processes_of
+from deploy.stack.programs import PAGED
 from tests.cli_stack import ROOT, Stack, started
-from tests.open_ports import listening, shut
+from tests.open_ports import listening, public, shut
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -59,6 +60,12 @@ def pids(stack: Stack) -> dict[str, int]:
     """The process of each part."""
     parts = stack.status()["parts"]
     return {name: parts[name]["pid"] for name in PARTS}
+
+
+def names_of(stack: Stack) -> list[str]:
+    """What nobody without a credential may read: passwords, the organisation, its team and its budget's owner."""
+    secrets = [path.read_text().strip() for path in (stack.state_dir / "secrets").iterdir() if path.suffix != ".toml"]
+    return ["acme", "dana", *secrets]
 
 
 def healthy(stack: Stack) -> bool:
@@ -112,7 +119,7 @@ def test_every_listening_port_is_in_the_table(stack: Stack) -> None:
     """What listens is on loopback, and is a line of docs/ports.md: as many ports of a part as the table names."""
     found = listening(stack)
     assert {address for _, address, _ in found} == {"127.0.0.1"}
-    table = (ROOT / "docs" / "ports.md").read_text()
+    table = (ROOT / "docs" / "ports.md").read_text().partition("\nWith `docker compose")[0]
     told = Counter(re.findall(r"^\| (\w+)[^|]* \|", table, flags=re.MULTILINE)[1:])
     listens = Counter(part for part, _, _ in found)
     assert {part: count for part, count in listens.items() if count > told[part]} == {}
@@ -208,13 +215,29 @@ def test_killed_stack_starts_again_from_its_state(stack: Stack) -> None:
     orphans = {found.process.pid for found in processes_of(stack_id(stack))}
     assert len(orphans) >= len(PARTS)
     assert "does not run" in stack.run("drain", check=False).stderr
-    said = stack.run("up", "--collector", "--collector-port", "0")
-    assert "of a stack that was not stopped" in said.stderr
+    assert "of a stack that was not stopped" in stack.run("up", "--collector", "--collector-port", "0").stderr
     assert stack.status()["parts"]["collector"]["health"] == "ok"
     assert "collector" in {part for part, _, _ in listening(stack)}
     assert shut(stack) == {}
+    said = public(stack)
+    assert set(said) == {("clickhouse", "/ping"), ("clickhouse", "/health"), ("collector", "/health")} | {
+        (part, "/metrics") for part in (*PAGED, "watchdog")
+    }
+    assert not [where for where, text in said.items() for name in names_of(stack) if name in text]
     assert not orphans & {found.process.pid for found in processes_of(stack_id(stack))}
     assert [policy["id"] for policy in json.loads(stack.run("policies", "--json").stdout)] == ["code"]
+
+
+def test_heartbeats_go_from_the_collector_to_clickhouse(stack: Stack) -> None:
+    """The first leg and the last are told: the collector's own came through, and ClickHouse has the newest."""
+    page = str(json.loads(stack.run("status", "--json").stdout)["metrics_url"])
+    legs = ("burnline_collector_heartbeat_age_seconds ", "burnline_heartbeat_stored_age_seconds ")
+
+    def are_young() -> bool:
+        ages = [float(line.split(" ")[1]) for line in numbers(page) if line.startswith(legs)]
+        return len(ages) == len(legs) and max(ages) < 60
+
+    wait_until(are_young, what="heartbeats of the collector, and in ClickHouse")
 
 
 def test_removed_policy_is_out_of_force(stack: Stack) -> None:

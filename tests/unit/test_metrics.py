@@ -4,22 +4,25 @@ import re
 import shutil
 import subprocess
 import threading
-from dataclasses import replace
+from dataclasses import replace as changed
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from deploy.clickhouse.numbers import STATEMENT
 from deploy.metrics.families import FAMILIES, Vitals, families_of
 from deploy.metrics.gathering import Gathering
+from producers.collector.numbers import ALL as COLLECTORS
 from schemas.errors import KafkaUnavailableError
-from schemas.heartbeats import Beat
+from schemas.heartbeats import COLLECTOR, Beat
 from schemas.numbers import Family, Sample
 from schemas.numbers_page import to_text
 from sinks.numbers import NOTIFIER, SINK
 from streams.numbers import ALL as STAGE
 from tests.unit.test_stack_rules import NOW_US, healthy
 
-LABELS_OF = {one.name: one.labels for one in (*STAGE, *SINK, *NOTIFIER)}
+LABELS_OF = {one.name: one.labels for one in (*STAGE, *SINK, *NOTIFIER, *COLLECTORS, STATEMENT)}
 RULES = (Path(__file__).parents[2] / "deploy" / "prometheus" / "burnline.rules.yml").read_text()
 LABELS = {"part", "stage", "topic", "lane"}
 OF_TARGETS = {"process"}
@@ -29,7 +32,10 @@ _LINE = re.compile(r'[a-z_]+(\{[a-z]+="(?:[^"\\\n]|\\.)*"(,[a-z]+="(?:[^"\\\n]|\
 def full() -> dict[str, Family]:
     """Every family of a healthy stack of which everything is known."""
     beat = Beat(lane=1, beat_id="b", sent_us=NOW_US - 5_000_000, received_us=0, rated_us=NOW_US - 4_500_000)
-    vitals = Vitals({"rating": 10**8}, {"rating": 2.5}, [beat], {0: NOW_US - 60_000_000}, 10**10)
+    collectors = replace(beat, lane=0, beat_id=f"{COLLECTOR}b", sent_us=NOW_US - 9_000_000)
+    vitals = Vitals(
+        {"rating": 10**8}, {"rating": 2.5}, [collectors, beat], {0: NOW_US - 60_000_000}, 10**10, NOW_US - 7_000_000
+    )
     return {family.name: family for family in families_of(healthy(), vitals)}
 
 
@@ -51,15 +57,23 @@ def test_every_family_is_told_of_a_stack_that_is_known() -> None:
 
 
 def test_ages_of_heartbeats_are_told_by_lane() -> None:
-    """Sent 5 s ago, through after half a second."""
+    """Sent 5 s ago, through after half a second; lanes of which none is known are as old as the oldest, at least."""
     found = full()
-    ages = [found[f"burnline_heartbeat_{name}_seconds"].samples for name in ("age", "delay")]
-    assert ages == [(Sample(5.0, {"lane": "1"}),), (Sample(0.5, {"lane": "1"}),)]
+    ages = {one.labels["lane"]: one.value for one in found["burnline_heartbeat_age_seconds"].samples}
+    assert ages == {"0": 9.0, "1": 5.0, "2": 9.0, "3": 9.0}
+    assert Sample(0.5, {"lane": "1"}) in found["burnline_heartbeat_delay_seconds"].samples
+
+
+def test_the_first_and_the_last_leg_of_heartbeats_are_told() -> None:
+    """When the collector's own newest one was sent, and the newest one that ClickHouse has."""
+    found = full()
+    assert found["burnline_collector_heartbeat_age_seconds"].samples == (Sample(9.0, {}),)
+    assert found["burnline_heartbeat_stored_age_seconds"].samples == (Sample(7.0, {}),)
 
 
 def test_what_is_not_known_is_not_zero() -> None:
     """Without Kafka nothing is told of positions, and parts are told to be down or degraded."""
-    away = replace(healthy(), said=None, ends=None, kafka_reason="no answer")
+    away = changed(healthy(), said=None, ends=None, kafka_reason="no answer")
     found = {family.name: family.samples for family in families_of(away, Vitals())}
     told = {name for name, samples in found.items() if samples}
     parts = {f"burnline_part_{name}" for name in ("up", "healthy", "restarts_total", "uptime_seconds")}

@@ -198,8 +198,9 @@ def test_a_collector_is_there_once_it_was_asked_for(layout: Layout) -> None:
 
 
 def test_every_page_of_numbers_is_found_by_prometheus(layout: Layout) -> None:
-    """Each stage has a port of its own that stays; its process is told, and so is service discovery."""
-    record = configure(layout, None, {}, PORTS)
+    """Each process has a port of its own that stays; it is told, and so is service discovery."""
+    assert set(configure(layout, None, {}, PORTS).numbers_ports) == set(PAGED) - {"collector"}
+    record = configure(layout, None, {}, Wanted(kafka=0, clickhouse=0, collector=0, collects=True))
     again = configure(layout, record, {}, Wanted())
     assert again.numbers_ports == record.numbers_ports
     assert len({*record.numbers_ports.values(), record.metrics_port}) == len(PAGED) + 1
