@@ -11,7 +11,8 @@ from schemas.heartbeats import OWN_ORG, Beat, beat_from_headers, beat_headers, h
 from schemas.internal import batch_from_headers
 from schemas.signals import Alert
 from sinks.notifier.heart import alert_record
-from sinks.notifier.pulse import Pulse, begun, came, is_due, looked, open_episode, sent
+from sinks.notifier.pulse import MOST_GAP, Pulse, begun, came, is_due, looked, open_episode, sent
+from sinks.notifier.settings import NotifierSettings
 from sinks.signal_rows import signal_rows, tables
 from streams.burn.stage import BurnStage
 from streams.ports import Output, SourceRecord, StepResult
@@ -163,3 +164,9 @@ def test_heartbeats_are_sent_in_their_time() -> None:
     assert is_due(pulse, now=NOW)
     pulse = sent(pulse, now=NOW)
     assert [is_due(pulse, now=NOW + timedelta(seconds=after)) for after in (59, 60)] == [False, True]
+
+
+def test_as_set_silence_is_told_within_three_minutes() -> None:
+    """With the settings that a stack starts with: a heartbeat that is waited for, and a look that is late."""
+    every = timedelta(seconds=NotifierSettings().heartbeat_sec)
+    assert begun(lanes=1, every=every, now=NOW).patience + MOST_GAP < timedelta(minutes=3)
