@@ -1,4 +1,7 @@
-"""The collector as its callers meet it: what it answers, what it bounds, how it ends. The broker is a stub."""
+"""The collector as its callers meet it: what it answers, what it bounds, how it ends. The broker is a stub.
+
+Long because each bound has its caller.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,7 @@
-"""The life of a stack: up, asked, hurt, restarted, killed, up again, down. One stack, in this order."""
+"""The life of a stack: up, asked, hurt, restarted, killed, up again, down. One stack, in this order.
+
+Long because it is one story: a stack of its own for each part would cost more than all of them together.
+"""
 
 import json
 import os
