@@ -25,17 +25,29 @@ class Section:
 _SECTIONS = (
     (
         "Spend and coverage",
-        "All calls of the month; what has no known cost is in no sum. Classified: use case, and task class or purpose.",
+        "All calls of the month; calls without a known cost are in no sum. Classified: use case, and task class or purpose.",
         (
             "SELECT org, count() AS requests, countIf(v.cost_usd IS NULL) AS without_cost,"
-            " sum(toDecimal128(ifNull(v.cost_usd, 0), 12)) AS cost_usd,"
-            " sum(toDecimal128(ifNull(ceiling_cost_usd, 0), 12)) AS unknown_at_most_usd,"
+            " sum(toDecimal128(v.cost_usd, 12)) AS cost_usd,"
+            " sum(toDecimal128(v.ceiling_cost_usd, 12)) AS unknown_at_most_usd,"
             " round(countIf(use_case != '' AND (task_class != '' OR purpose != '')) / count(), 4) AS classified_ratio,"
             " round(countIf(identity_trust = 'authenticated') / count(), 4) AS authenticated_ratio,"
             " round(countIf(team != '' AND team != 'unattributed') / count(), 4) AS with_team_ratio"
             " FROM usage_events AS v WHERE ts {within} {org} GROUP BY org ORDER BY org"
         ),
         "ts",
+    ),
+    (
+        "Spend by cost center",
+        "Where it is booked, dearest first; days of UTC. Charges stand below.",
+        (
+            "SELECT u.org AS org, u.business_unit AS business_unit, u.cost_center AS cost_center, u.team AS team,"
+            " sum(u.requests) AS requests, sum(u.unpriced_requests) AS without_cost, sum(u.cost_usd) AS cost_usd"
+            " FROM usage_1d_utc AS u WHERE toDateTime64(u.t, 6, 'UTC') {within} {org}"
+            " GROUP BY org, business_unit, cost_center, team"
+            " ORDER BY org, cost_usd DESC, business_unit, cost_center, team"
+        ),
+        "toDateTime64(u.t, 6, 'UTC')",
     ),
     (
         "Charges beside usage",
@@ -51,7 +63,7 @@ _SECTIONS = (
         "By which price book and rules calls were priced.",
         (
             "SELECT org, price_book_version, pricing_status, count() AS requests,"
-            " sum(toDecimal128(ifNull(v.cost_usd, 0), 12)) AS cost_usd, min(ts) AS first, max(ts) AS last"
+            " sum(toDecimal128(v.cost_usd, 12)) AS cost_usd, min(ts) AS first, max(ts) AS last"
             " FROM usage_events AS v WHERE ts {within} {org} GROUP BY org, price_book_version, pricing_status"
             " ORDER BY org, first, pricing_status"
         ),
@@ -59,10 +71,11 @@ _SECTIONS = (
     ),
     (
         "Owners of use cases",
-        "Each use case, dearest first; whoever has no owner needs a business case or a budget that names one.",
+        "Each use case, dearest first; one without an owner needs a business case that names one.",
         (
             "SELECT u.org AS org, u.use_case AS use_case, if(max(p.owner) = '', 'nobody', max(p.owner)) AS owner,"
-            " sum(u.requests) AS requests, sum(u.cost_usd) AS cost_usd FROM usage_1d_utc AS u"
+            " sum(u.requests) AS requests, sum(u.unpriced_requests) AS without_cost, sum(u.cost_usd) AS cost_usd"
+            " FROM usage_1d_utc AS u"
             " LEFT JOIN (SELECT b.org AS org, b.use_case AS use_case, max(b.owner) AS owner FROM business_cases AS b"
             " GROUP BY org, use_case) AS p ON p.org = u.org AND p.use_case = u.use_case"
             " WHERE toDateTime64(u.t, 6, 'UTC') {within} {org} GROUP BY org, use_case"
@@ -72,21 +85,38 @@ _SECTIONS = (
     ),
     (
         "Business cases",
-        "What was promised beside what came. Minutes claimed and captured are two figures, never one sum.",
+        "What was promised beside what came, which is a dash where nothing did. Minutes claimed and captured are two.",
         (
-            "SELECT org, business_case, owner, promised_cost_usd, cost_usd, promised_value_usd, value_usd,"
-            " promised_minutes,"
-            " minutes_claimed, minutes_captured, metric, baseline, target, metric_value FROM business_cases"
-            " WHERE toDateTime64(month, 6, 'UTC') {within} {org} ORDER BY org, business_case"
+            "SELECT org, business_case, use_case, owner, promised_cost_usd, maxIf(v.cost_usd, {month}) AS cost_usd,"
+            " promised_value_usd, maxIf(v.value_usd, {month}) AS value_usd, promised_minutes,"
+            " maxIf(v.minutes_claimed, {month}) AS minutes_claimed,"
+            " maxIf(v.minutes_captured, {month}) AS minutes_captured, metric, baseline, target,"
+            " maxIf(v.metric_value, {month}) AS metric_value FROM business_cases AS v"
+            " WHERE toDateTime64(v.starts, 6, 'UTC') < {until:DateTime64(6, 'UTC')}"
+            " AND (v.ends IS NULL OR toDateTime64(v.ends, 6, 'UTC') > {since:DateTime64(6, 'UTC')}) {org}"
+            " GROUP BY org, business_case, use_case, owner, promised_cost_usd, promised_value_usd, promised_minutes,"
+            " metric, baseline, target ORDER BY org, business_case"
+        ).replace("{month}", "toDateTime64(v.month, 6, 'UTC') {within}"),
+        "toDateTime64(v.month, 6, 'UTC')",
+    ),
+    (
+        "Budgets",
+        "Periods that ended in the month, each member's of its own: how many, and how many of them beyond their limit.",
+        (
+            "SELECT org, budget_id, unit, count() AS periods, countIf(v.spent > v.limit) AS beyond,"
+            " sum(v.limit) AS all_limits, sum(v.spent) AS all_spent,"
+            " round(max(v.spent_to_limit_ratio), 4) AS worst_ratio"
+            " FROM budget_states AS v WHERE period_end - INTERVAL 12 HOUR {within} {org}"
+            " GROUP BY org, budget_id, unit ORDER BY org, budget_id"
         ),
-        "toDateTime64(month, 6, 'UTC')",
+        "period_end - INTERVAL 12 HOUR",
     ),
     (
         "Discovery beyond its allowance",
-        "What was tried out, where there is an allowance for it.",
+        "Teams that tried out more than there is an allowance for.",
         (
             "SELECT org, team, discovery_usd, allowance_usd, beyond_usd FROM discovery_allowances"
-            " WHERE toDateTime64(month, 6, 'UTC') {within} {org} AND allowance_usd IS NOT NULL ORDER BY org, team"
+            " WHERE toDateTime64(month, 6, 'UTC') {within} {org} AND beyond_usd > 0 ORDER BY org, team"
         ),
         "toDateTime64(month, 6, 'UTC')",
     ),
@@ -110,6 +140,17 @@ _SECTIONS = (
             " GROUP BY org, kind, evidence ORDER BY org, evidence DESC, kind"
         ),
         "ts",
+    ),
+    (
+        "Left out of training data",
+        "Calls that should be, by reason; the view training_exclusions names each.",
+        (
+            "SELECT v.org AS org, arrayJoin(v.reasons) AS reason, count() AS calls FROM training_exclusions AS v"
+            " INNER JOIN (SELECT e.org AS org, e.source AS source, e.id AS id FROM usage_events AS e"
+            " WHERE e.ts {within}) AS m ON m.org = v.org AND m.source = v.source AND m.id = v.id"
+            " WHERE 1 {org} GROUP BY org, reason ORDER BY org, reason"
+        ),
+        "e.ts",
     ),
     (
         "Alerts",

@@ -238,21 +238,12 @@ def test_who_only_performs_is_found_and_who_works_is_not(store: Store) -> None:
     )
     plain = promised.model_copy(update={"id": "plain", "scope": {"team": "promised nothing"}, "commitment": False})
     store.insert(VALUE_POLICIES_TABLE, value_policy_rows([(0, changed(promised, plain))]))
-    starts, ends = START.replace(month=8, hour=0), START.replace(day=20, hour=0)
-    states = [
-        dict.fromkeys(TABLES["budget_states_store"].names)
-        | {"org": "acme", "budget_id": name, "member": "", "period_start": starts, "period_end": ends, "at": ends}
-        | dict.fromkeys(("unit", "status", "owner"), "")
-        | dict.fromkeys(("limit", "spent"), Decimal(0))
-        | dict.fromkeys(("requests", "unpriced_requests", "policy_offset", "src_partition", "src_offset"), 0)
-        for name in ("promised", "plain")
-    ]
-    store.insert("budget_states_store", pa.Table.from_pylist(states, schema=TABLES["budget_states_store"]))
-    found = store.rows("SELECT team, kind FROM performing")
-    assert sorted(found) == sorted(expected)
-    [(tokens, usual, since, until)] = store.rows(
-        "SELECT tokens, usual_tokens, since, until FROM performing WHERE kind = 'period_end_rush' AND team = 'rush'"
-    )
+    for name in ("promised", "plain"):
+        until = -10 * 24  # the 20th of November
+        store.insert("budget_states_store", budget_state(name, ends_hour=until, spent=Decimal(0)))
+    found = store.rows("SELECT team, kind, tokens, usual_tokens, since, until FROM performing ORDER BY team, kind")
+    assert [(team, kind) for team, kind, *_ in found] == sorted(expected)
+    [(tokens, usual, since, until)] = [told for team, _, *told in found if team == "rush"]
     assert (tokens, usual, str(since), str(until)) == (11_000, 5_000, "2026-11-28", "2026-12-01")
     kinds = {(one.entity_id, one.level) for one in found_at(store, "performing", day=50)}
     assert kinds == {("rush", "period_end_rush"), ("volume", "volume_up_outcomes_flat")}  # of the last four weeks
@@ -372,13 +363,47 @@ def test_a_quarter_of_planted_waste_is_found_and_nothing_else(store: Store) -> N
     assert told.value == sum(usd for id_, _, usd in found if id_ in last)
 
 
-@pytest.mark.parametrize("org", ["acme", None])
-def test_every_question_of_the_audit_is_answered(store: Store, org: str | None) -> None:
-    """Each section has its rows, of the month and the organisation alone."""
+def test_every_question_of_the_audit_is_answered(store: Store) -> None:
+    """Each section has its rows, of the month and the organisation alone; what began in it without a call, too."""
     words, calls = staged()
-    value_of(store, words, [*calls, call(99, at=START - timedelta(days=30)), call(100, org="other", team="x")])
+    unpriced = call(101, team="ops", cost_usd=None, use_case="lab", cost_center="cc-1", ceiling_cost_usd=Decimal(3))
+    other = call(100, org="other", team="x")
+    value_of(store, words, [*calls, call(99, at=START - timedelta(days=30)), other, unpriced])
+    for offset, (name, starts, ends) in enumerate((("never", 1, None), ("next", 32, None), ("gone", -30, 0))):
+        days = [None if day is None else date(2026, 10, 31) + timedelta(days=day) for day in (starts, ends)]
+        case = BusinessCase(
+            id=name, org="acme", use_case=name, owner="eve", starts=days[0] or START.date(), ends=days[1]
+        )
+        store.insert(VALUE_POLICIES_TABLE, value_policy_rows([(offset, changed(case))]))
+    for name, ends_hour, spent in (("berlin", 23, "9"), ("later", 36, "1")):
+        store.insert("budget_states_store", budget_state(name, ends_hour=ends_hour, spent=Decimal(spent)))
     since = START.replace(day=1, hour=0)
-    told = {one.title: rows_of(store, one.asked) for one in audit_sections(since, since + timedelta(days=30), org=org)}
-    assert sum(line["requests"] for line in told["Spend and coverage"]) == (2 if org else 3)
-    assert sum(line["requests"] for line in told["Owners of use cases"]) == (2 if org else 3)
+    told, everybody = (
+        {
+            one.title: rows_of(store, one.asked)
+            for one in audit_sections(since, since + timedelta(days=30), org=org)
+            if org or one.title in {"Spend and coverage", "Owners of use cases"}
+        }
+        for org in ("acme", None)
+    )
+    assert [line["requests"] for line in everybody["Spend and coverage"]] == [3, 1]
+    assert sum(line["requests"] for line in everybody["Owners of use cases"]) == 4
+    [spend] = told["Spend and coverage"]
+    assert (spend["without_cost"], spend["cost_usd"], spend["unknown_at_most_usd"]) == (1, Decimal(2), Decimal(3))
+    booked = [(line["cost_center"], line["without_cost"], line["cost_usd"]) for line in told["Spend by cost center"]]
+    assert booked == [("", 0, Decimal(2)), ("cc-1", 1, Decimal(0))]
+    assert [line["cost_usd"] for line in told["Price versions"]] == [Decimal(2), None]
+    assert sum(line["requests"] for line in told["Owners of use cases"]) == 3
+    assert [(line["business_case"], line["cost_usd"]) for line in told["Business cases"]] == [("never", None)]
+    assert [(line["budget_id"], line["beyond"]) for line in told["Budgets"]] == [("berlin", 1)]
     assert [line["changes"] for line in told["Exceptions: merged without review"]] == [1]
+
+
+def budget_state(name: str, *, ends_hour: int, spent: Decimal) -> pa.Table:
+    """The state of a budget of 5 whose period ends so many hours into the last day of November."""
+    ends = START.replace(day=30, hour=0) + timedelta(hours=ends_hour)
+    state: dict[str, Any] = dict.fromkeys(TABLES["budget_states_store"].names)
+    state |= {"org": "acme", "budget_id": name, "member": "", "period_start": START, "period_end": ends, "at": ends}
+    state |= dict.fromkeys(("unit", "status", "owner"), "") | {"limit": Decimal(5), "spent": spent}
+    state |= dict.fromkeys(("requests", "unpriced_requests", "policy_offset", "src_partition", "src_offset"), 0)
+    return pa.Table.from_pylist([state], schema=TABLES["budget_states_store"])
