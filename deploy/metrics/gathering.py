@@ -111,9 +111,12 @@ def _newest(stack: Stack) -> tuple[list[Beat], dict[int, int]]:
         for value in positions.values(place, max(starts[place], ends[place] - _BACK), ends[place]):
             with contextlib.suppress(msgspec.MsgspecError):
                 beats.append(heartbeat_from_bytes(value))
-        for (topic, partition), end in ends.items():
-            if topic == CHECKPOINTS and end > starts[topic, partition]:
-                # The last place is a transaction's marker, the one before it a record.
-                at_us = positions.append_time_us((topic, partition), max(starts[topic, partition], end - 2))
-                checkpoints |= {} if at_us is None else {partition: at_us}
+        # The last place is a transaction's marker, the one before it a record.
+        newest = [
+            ((topic, partition), max(starts[topic, partition], end - 2))
+            for (topic, partition), end in ends.items()
+            if topic == CHECKPOINTS and end > starts[topic, partition]
+        ]
+        for ((_, partition), _), at_us in positions.append_times_us(newest).items():
+            checkpoints |= {} if at_us is None else {partition: at_us}
     return beats, checkpoints

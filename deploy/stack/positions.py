@@ -1,6 +1,6 @@
 """How far each stage is and how far it could be: the one door to progress and end offsets."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +23,9 @@ from schemas.topics import BY_NAME
 
 PROGRESS = "internal.progress"
 _TIMEOUT_SEC = 10.0
+_ANSWER_MS = 20
+"""A broker says so late that a partition ends here."""
+_QUEUED_KB = 1024
 _QUIET = {"log_level": 0, "error_cb": lambda _error: None}
 
 
@@ -54,7 +57,9 @@ class Positions:
         group = {"group.id": f"{self._settings.group_prefix}status"}
         base = {**self._settings.to_confluent(), **_QUIET}
         self._admin = AdminClient(base)
-        self._progress, self._reader = Consumer({**base, **reading, **group}), Consumer({**base, **reading, **group})
+        self._progress = Consumer({**base, **reading, **group})
+        small = {"fetch.wait.max.ms": _ANSWER_MS, "queued.max.messages.kbytes": _QUEUED_KB}
+        self._reader = Consumer({**base, **reading, **group, **small})
         self._assigned = False
 
     def _close(self) -> None:
@@ -132,10 +137,33 @@ class Positions:
 
         Raises: KafkaUnavailableError: no answer in time.
         """
-        topic, partition = place
-        self._reader.assign([TopicPartition(self._settings.topic(topic), partition, offset)])
-        message = self._poll(self._reader)
-        return None if message.error() is not None else int(message.timestamp()[1]) * 1000
+        return self.append_times_us([(place, offset)])[place, offset]
+
+    def append_times_us(self, asked: Iterable[tuple[Place, int]]) -> dict[tuple[Place, int], int | None]:
+        """The same for several; a partition that is new to a connection takes a second, however many there are.
+
+        Raises: KafkaUnavailableError: no answer in time.
+        """
+        found: dict[tuple[Place, int], int | None] = {}
+        waiting = set(asked)
+        while waiting:
+            found |= self._first_records(dict(sorted(waiting)))
+            waiting -= found.keys()
+        return found
+
+    def _first_records(self, offsets: Mapping[Place, int]) -> dict[tuple[Place, int], int | None]:
+        named = {(self._settings.topic(topic), partition): (topic, partition) for topic, partition in offsets}
+        self._reader.assign([TopicPartition(*name, offsets[place]) for name, place in named.items()])
+        found: dict[tuple[Place, int], int | None] = {}
+        while named:
+            message = self._poll(self._reader)
+            name = (str(message.topic()), message.partition())
+            place = named.pop(name, None)
+            if place is not None:
+                appended_us = None if message.error() is not None else int(message.timestamp()[1]) * 1000
+                found[place, offsets[place]] = appended_us
+                self._reader.incremental_unassign([TopicPartition(*name)])  # what nobody waits for is not asked for
+        return found
 
     def values(self, place: Place, offset: int, end: int) -> Iterator[bytes]:
         """The values of the committed records from an offset on, up to an end that was asked for before.

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from deploy.stack.find import Stack
 from deploy.stack.health import clickhouse_check, collector_check, kafka_check, restart_counts
-from deploy.stack.position_rules import READS
+from deploy.stack.position_rules import READS, position
 from deploy.stack.positions import Positions
 from deploy.stack.processes import lives
 from deploy.stack.status_rules import Seen, Status, lagging, status_of
@@ -76,13 +76,10 @@ def _with_positions(stack: Stack, seen: Seen) -> Seen:
             topics = {topic for topics in READS.values() for topic in topics}
             ends = positions.ends(topics | {topic for topic, _ in (*ALERTS, LOG)})
             found = replace(seen, said=said, ends=ends, now_us=time.time_ns() // 1000)
-            oldest = {}
-            for stage in READS:
-                for place in lagging(found, stage):
-                    next_offset = said[place].progress.next_offset if place in said else 0
-                    appended_us = positions.append_time_us(place[1:], next_offset)
-                    if appended_us is not None:
-                        oldest[place] = appended_us
+            behind = [place for stage in READS for place in lagging(found, stage)]
+            first = {place: (place[1:], position(said, place)) for place in behind}
+            appended_us = positions.append_times_us(first.values())
+            oldest = {place: at_us for place in behind if (at_us := appended_us[first[place]]) is not None}
             return replace(found, oldest_us=oldest, dead_routes=_dead_routes(positions, found))
     except KafkaUnavailableError as error:
         return replace(seen, kafka_reason=str(error))
