@@ -1,15 +1,14 @@
 """The directory of a local broker: formatted once, recognised ever after, never taken from somebody else.
 
 Layout: `server.properties` and `log4j2.properties` (written anew at each start), `data/` (Kafka's), `tmp/` (Java's).
-Kafka's StorageTool formats `data.partial`; one rename makes it `data`. So `data` is whole, or is not ours.
+Kafka's StorageTool formats `data.partial`, or what it wrote before is repeated (`kafka_format.py`); one rename makes it
+`data`. So `data` is whole, or is not ours.
 """
 
 import hashlib
 import json
-import secrets
 import shutil
 import subprocess
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +21,11 @@ from deploy.stack.kafka_config import (
     server_properties,
     to_properties,
 )
+from deploy.stack.kafka_format import format_from, keep_checkpoint, new_kafka_id
 from deploy.stack.kafka_jars import KafkaInstallation
 from schemas.errors import CorruptStateError, SettingsError
 
-_FORMAT = 2  # 1: by Kafka 4.4.0, whose metadata 4.2.2 does not read
+_FORMAT = 2  # 1: by Kafka 4.4.0, whose metadata 4.2.2 does not read; one more also where features change
 _FORMAT_TIMEOUT_SEC = 120.0
 
 
@@ -121,7 +121,23 @@ def _refuse_foreign(directory: KafkaDirectory) -> None:
 def _format(directory: KafkaDirectory, config: KafkaConfig, installation: KafkaInstallation) -> None:
     """A crash anywhere in here leaves `data.partial`, which the next call removes."""
     shutil.rmtree(directory.partial, ignore_errors=True)
-    cluster_id = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "A")
+    cluster_id = new_kafka_id()
+    kept = installation.directory / f"formatted-{_FORMAT}.checkpoint"
+    if _scram_fingerprint(config) is None and kept.is_file():
+        format_from(kept, directory.partial, cluster_id=cluster_id)
+    else:
+        _run_storage_tool(directory, config, installation, cluster_id=cluster_id)
+        if _scram_fingerprint(config) is None:
+            keep_checkpoint(directory.partial, kept)
+    passport = {"format": _FORMAT, "cluster_id": cluster_id, "scram": _scram_fingerprint(config)}
+    _write_private(directory.partial / directory.passport.name, json.dumps(passport) + "\n")
+    directory.partial.rename(directory.data)
+
+
+def _run_storage_tool(
+    directory: KafkaDirectory, config: KafkaConfig, installation: KafkaInstallation, *, cluster_id: str
+) -> None:
+    """`data.partial` is formatted. Raises: SettingsError: Kafka's tool could not."""
     _write_private(directory.server_properties, to_properties(server_properties(config, directory.partial)))
     config_file = str(directory.server_properties)
     tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", config_file]
@@ -136,9 +152,6 @@ def _format(directory: KafkaDirectory, config: KafkaConfig, installation: KafkaI
     if done.returncode != 0:
         said = done.stdout.decode(errors="replace")[-1500:].strip()
         raise SettingsError(f"Kafka's storage tool could not format {directory.root} (exit {done.returncode}):\n{said}")
-    passport = {"format": _FORMAT, "cluster_id": cluster_id, "scram": _scram_fingerprint(config)}
-    _write_private(directory.partial / directory.passport.name, json.dumps(passport) + "\n")
-    directory.partial.rename(directory.data)
 
 
 def _recognise(directory: KafkaDirectory, config: KafkaConfig) -> None:
