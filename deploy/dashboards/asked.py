@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 _POINTS = 500
-_HOURS = {"h": 1, "d": 24}
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _STEPS_SEC = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 """The lengths of points that Grafana rounds to."""
 
@@ -28,9 +28,9 @@ class Range:
 
 
 def range_of(since: str, *, now: datetime) -> Range:
-    """From a dashboard's `time.from`, such as `now-24h` or `now-7d`, until now."""
+    """From a dashboard's `time.from`, such as `now-30m`, `now-24h` or `now-7d`, until now."""
     number, unit = int(since.removeprefix("now-")[:-1]), since[-1]
-    return Range(now - timedelta(hours=number * _HOURS[unit]), now)
+    return Range(now - number * _UNITS[unit], now)
 
 
 def asked(sql: str, chosen: Range, *, orgs: Sequence[str], at_least_sec: int = 1) -> str:

@@ -19,11 +19,14 @@ BUDGETS = Dashboard(
         ),
         Panel(
             question="How many will be, if it goes on like this?",
-            sql="SELECT countIf(status != 'breached' AND forecast > limit) AS budgets\n"
+            # What no forecast is known of is no zero: it is neither good nor bad.
+            sql="SELECT if(countIf(forecast IS NOT NULL) = 0, NULL,\n"
+            "  countIf(status != 'breached' AND forecast > limit)) AS budgets\n"
             f"FROM budget_states WHERE {_OPEN}",
             kind="stat",
             width=6,
             bad_from=1,
+            nothing="no forecast yet",
         ),
         Panel(
             question="What may calls without a price add to open budgets?",

@@ -4,6 +4,7 @@
 from deploy.dashboards.panels import ORG, QUARTER, WHOLE, Dashboard, Panel
 
 _NOW = f"{ORG} AND window_sec = 300 AND window_end >= now() - INTERVAL 10 MINUTE"
+_TEAMS = f"{ORG} AND entity_type = 'team' AND window_sec = 300"
 
 BURN = Dashboard(
     uid="burnline-burn",
@@ -40,10 +41,18 @@ BURN = Dashboard(
         ),
         Panel(
             question="How many dollars an hour did each team burn?",
-            sql="SELECT toDateTime(window_end) AS time, entity_id AS team, max(usd_per_hour) AS usd_per_hour\n"
+            # Rates are told of what happens while somebody looks; what was imported is known by quarters of an hour.
+            sql="SELECT time, team, usd_per_hour FROM (\n"
+            "SELECT toDateTime(window_end) AS time, entity_id AS team, max(usd_per_hour) AS usd_per_hour\n"
             "FROM burn_rates\n"
-            f"WHERE {ORG} AND entity_type = 'team' AND window_sec = 300 AND $__timeFilter(window_end)\n"
-            "GROUP BY time, team ORDER BY time",
+            f"WHERE {_TEAMS} AND $__timeFilter(window_end)\n"
+            "GROUP BY time, team\n"
+            "UNION ALL\n"
+            "SELECT t AS time, toString(team) AS team, sum(cost_usd) * 4 AS usd_per_hour\n"
+            f"FROM usage_15m WHERE {ORG} AND $__timeFilter(t) AND {WHOLE} AND team != ''\n"
+            f"  AND t + INTERVAL 15 MINUTE < (SELECT if(count() = 0, now(), min(window_end)) FROM burn_rates\n"
+            f"    WHERE {_TEAMS} AND $__timeFilter(window_end))\n"
+            "GROUP BY time, team) ORDER BY time",
             kind="timeseries",
             width=24,
             unit="currencyUSD",

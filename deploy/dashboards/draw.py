@@ -22,9 +22,10 @@ COLUMN_IN, ROW_IN, GAP_IN, HEAD_IN = 0.58, 0.34, 0.07, 0.5
 DPI = 100
 INK, SOFT, LINE, PAPER = "#1f2328", "#656d76", "#d8dee4", "#ffffff"
 COLOURS = (
-    *("#1f78c1", "#e0752d", "#508642", "#bf1b00", "#6d1f62", "#c15c17", "#0a437c", "#890f02", "#58140c", "#052b51"),
-    *("#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0"),
+    *("#1f78c1", "#e0752d", "#37872d", "#c4162a", "#8f3bb8", "#8a5a2b", "#e377c2", "#5b6770", "#f2cc0c", "#00b3b3"),
+    *("#0a2f6b", "#8fd16a", "#f4a3a3", "#b6a4e3", "#5e5200", "#6fb7ff"),
 )
+"""Far from each other in hue or in lightness: neighbours in a legend are told apart, which Grafana leaves to chance."""
 NAMED = {"text": INK, "green": "#37872d", "orange": "#e0752d", "red": "#c4162a"}
 Answer = Mapping[str, Any]
 _EM_IN = 0.076
@@ -163,6 +164,7 @@ def timeseries(axes: Any, panel: Mapping[str, Any], answer: Answer) -> None:  # 
                       color=COLOURS[number % len(COLOURS)])  # fmt: skip
     axes.set_ylim(bottom=defaults.get("min"))
     axes.set_xlim(*(datetime.fromisoformat(answer[end]) for end in ("since", "until")))
+    axes.yaxis.set_major_locator(_ticks(defaults["unit"], axes.get_ylim()))
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: worded(float(value), defaults["unit"])))
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(axes.xaxis.get_major_locator()))
     axes.tick_params(labelsize=8, colors=SOFT, length=0)
@@ -170,6 +172,16 @@ def timeseries(axes: Any, panel: Mapping[str, Any], answer: Answer) -> None:  # 
     axes.set_axisbelow(True)
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.09), ncols=_legend_columns(panel), fontsize=7.5,
                 frameon=False, labelcolor=INK, handlelength=1, columnspacing=1.2)  # fmt: skip
+
+
+def _ticks(unit: str, ends: tuple[float, float]) -> Any:  # noqa: ANN401  another environment's type
+    """Labels of whole seconds, minutes, hours, days or hundreds of MiB, so that they are short."""
+    bases = {"s": (86_400.0, 3600.0, 60.0), "bytes": (100.0 * 2**20,)}.get(unit, ())
+    base = next((one for one in bases if ends[1] >= 2 * one), None)
+    if base is None:
+        return ticker.MaxNLocator(6)
+    times = next((n for n in (1, 2, 5, 10, 20, 50, 100) if (ends[1] - ends[0]) / (n * base) <= 6), 200)
+    return ticker.MultipleLocator(times * base)
 
 
 def _legend_columns(panel: Mapping[str, Any]) -> int:
@@ -223,7 +235,7 @@ def _place(drawn: Any, panel: Mapping[str, Any], answer: Answer, *, width: float
     back.text(0.09 / w, 1 - 0.17 / h, panel["title"], fontsize=9.5, weight="bold", color=INK, va="center")
     plain = panel["type"] != "timeseries" or not answer["rows"]
     lines = 0 if plain else -(-len(_series(answer)) // _legend_columns(panel))
-    left, low, top = (0.02, 0.04, 0.34) if plain else (0.62, 0.4 + 0.14 * lines, 0.4)
+    left, low, top = (0.02, 0.04, 0.34) if plain else (0.74, 0.4 + 0.14 * lines, 0.4)
     inner = ((x + left) / width, (y + low) / height, (w - left - (0.02 if plain else 0.15)) / width,
              (h - low - top) / height)  # fmt: skip
     axes = drawn.add_axes(inner, facecolor="none")

@@ -70,10 +70,11 @@ VALUE = Dashboard(
         Panel(
             question="How much spend belongs to nobody?",
             sql="SELECT toDateTime(day) AS time, toString(org) AS org, unattributed_cost_usd\n"
-            f"FROM attribution_daily WHERE {ORG} AND $__dateFilter(day) ORDER BY time",
+            f"FROM attribution_daily WHERE {ORG} AND $__dateFilter(day) AND unattributed_cost_usd != 0 ORDER BY time",
             kind="timeseries",
             unit="currencyUSD",
             bars=True,
+            nothing="none: all of it has a team",
         ),
         Panel(
             question="What do our own prices save against the list?",
