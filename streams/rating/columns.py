@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.aliases import NO_ALIASES, Aliases
+from schemas.internal import CODED_ROWS
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
 from streams.rating.attribution import LEVELS, NO_DIRECTORY, Directory, Said
 from streams.rating.cleaning import clean_agents, clean_credentials, clean_maps
@@ -43,7 +44,8 @@ class Columns:
         self._as_sent: dict[str, Text] = {}
         self._now: dict[str, Text] = {}  # columns of text that are not what was sent
         self._codes: dict[str, Codes] = {}
-        self._numbers: dict[str, pa.Array] = {}
+        self._numbers: dict[str, Ints] = {}
+        self._no_numbers: Ints = np.full(self.rows, -1, np.int64)
         self._rename("credential", clean_credentials)
         self._rename("user_agent", clean_agents)
         if aliases and "credential" in self.sent:
@@ -55,7 +57,7 @@ class Columns:
         """A column of text has other names for its values, where it has to."""
         if name in self.sent:
             sent = self.text(name)
-            values = sent.values.to_pylist()
+            values = sent.names
             now = rename(values)
             if now != values:
                 self._set(name, sent.renamed(now))
@@ -63,7 +65,7 @@ class Columns:
     def _take_over(self, aliases: Aliases) -> None:
         """Keys that took over count as the first one; what was sent stands in `asserted`, beside what else does."""
         credential = self.text("credential")
-        if aliases.ids.isdisjoint(credential.values.to_pylist()):
+        if aliases.ids.isdisjoint(credential.names):
             return
         sent, orgs, times = credential.words(), self.text("org").words(), self.event_us.tolist()
         first = [
@@ -130,21 +132,12 @@ class Columns:
             self._codes[name] = sorted_codes(self.text(name))
         return self._codes[name]
 
-    def whole(self, name: str) -> pa.Array:
-        """A column of whole numbers, null where missing."""
+    def numbers(self, name: str) -> Ints:
+        """A column of whole numbers, -1 where missing; no field of an event can be negative. Not to be written to."""
         if name not in self._numbers:
             column = self.data.get(name)
-            self._numbers[name] = pa.nulls(self.rows, pa.int64()) if column is None else pa.array(column, pa.int64())
+            self._numbers[name] = self._no_numbers if column is None else _whole(column)
         return self._numbers[name]
-
-    def numbers(self, name: str) -> Ints:
-        """A column of whole numbers, -1 where missing; no field of an event can be negative."""
-        if self.missing(name):
-            return np.full(self.rows, -1, np.int64)
-        column = self.whole(name)
-        filled = column.fill_null(-1) if column.null_count else column
-        numbers: Ints = filled.to_numpy(zero_copy_only=False)
-        return numbers
 
     def equal(self, name: str, value: str) -> npt.NDArray[np.bool_]:
         """Which rows have this very string."""
@@ -167,3 +160,12 @@ class Columns:
     def output(self) -> Tokens:
         """The output side."""
         return complete_tokens(self.numbers("output_tokens"), [self.numbers(name) for name in OUTPUT_LEAVES])
+
+
+def _whole(column: Column) -> Ints:
+    """Whole numbers, -1 where there is none."""
+    if len(column) < CODED_ROWS:
+        return np.array([-1 if number is None else number for number in column], np.int64)
+    whole = pa.array(column, pa.int64())
+    numbers: Ints = (whole.fill_null(-1) if whole.null_count else whole).to_numpy(zero_copy_only=False)
+    return numbers

@@ -8,6 +8,7 @@ Laws
 3. Hashes are the same in every process and on every machine, and none is 0.
 """
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -15,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from schemas.internal import CODED_ROWS
 from schemas.usage import INPUT_LEAVES, LEAVES, OUTPUT_LEAVES
 from streams.rating.columns import Columns
 from streams.rating.decoding import DATA_FIELDS
+from streams.rating.texts import Text
 
 U64 = npt.NDArray[np.uint64]
 _MAPS = ("asserted", "units", "tags")
@@ -43,6 +46,9 @@ def _hash(raw: bytes) -> int:
 
 _SEEDS = {name: np.uint64(stable_hash(name) | 1) for name in (*DATA_FIELDS, "event_us")}
 """An odd number for each field, so that what changes places changes the sum."""
+_SEEDS_IN, _SEEDS_OUT = (
+    np.array([[_SEEDS[name]] for name in leaves], np.uint64) for leaves in (INPUT_LEAVES, OUTPUT_LEAVES)
+)
 _EMPTY_HASH = blake2b(digest_size=16)
 
 
@@ -61,14 +67,14 @@ def content_hashes(columns: Columns) -> U64:
 
     Texts are hashed once for each distinct value; numbers are multiplied.
     """
-    sides = (columns.input, columns.output)
-    names = ("input_tokens", *INPUT_LEAVES, "output_tokens", *OUTPUT_LEAVES)
-    numbers = {"event_us": columns.event_us}
-    numbers |= dict(zip(names, (row for side in sides for row in (side.total, *side.leaves)), strict=True))
+    sides = ((columns.input.leaves, _SEEDS_IN), (columns.output.leaves, _SEEDS_OUT))
+    numbers = {"event_us": columns.event_us, "input_tokens": columns.input.total, "output_tokens": columns.output.total}
     numbers |= {name: columns.numbers(name) for name in _COUNTS if name in columns.sent}
     hashes: U64 = np.zeros(columns.rows, np.uint64)
     for name, column in numbers.items():
         hashes += (column + 1).view(np.uint64) * _SEEDS[name]
+    for leaves, seeds in sides:
+        hashes += ((leaves + 1).view(np.uint64) * seeds).sum(axis=0)
     for name in (*_MAPS, *_TRUTHS):
         if name in columns.sent:
             hashes += _hashes_of_few(columns.sent[name]) * _SEEDS[name]
@@ -87,12 +93,26 @@ def _add_texts(hashes: U64, columns: Columns) -> None:
     texts = {name: columns.text_as_sent(name) for name in _TEXTS if name in columns.sent}
     if not texts:
         return
-    every = text_hashes(pa.concat_arrays([text.values for text in texts.values()]))
-    lengths = [len(text.values) for text in texts.values()]
+    lengths = [len(text.held) for text in texts.values()]
+    every = text_hashes(_all_values(list(texts.values())))
     every = _mixed(every + np.repeat(np.array([_SEEDS[name] for name in texts], np.uint64), lengths))
-    for text, start in zip(texts.values(), np.cumsum([0, *lengths]).tolist(), strict=False):
-        table = np.append(every[start : start + len(text.values)], np.uint64(0))  # -1 is the last one: nothing
+    starts = np.cumsum([0, *lengths])
+    if len(hashes) < CODED_ROWS:
+        codes = np.array([text.codes for text in texts.values()])
+        nothing = starts[-1]
+        table = np.append(every, np.uint64(0))
+        hashes += table.take(np.where(codes < 0, nothing, codes + starts[:-1, None])).sum(axis=0)
+        return
+    for text, start in zip(texts.values(), starts.tolist(), strict=False):
+        table = np.append(every[start : start + len(text.held)], np.uint64(0))  # -1 is the last one: nothing
         hashes += table.take(text.codes)
+
+
+def _all_values(texts: Sequence[Text]) -> pa.StringArray:
+    """The values of all these columns, one column after the other."""
+    if all(isinstance(text.held, list) for text in texts):
+        return pa.array([name for text in texts for name in text.names], pa.string())
+    return pa.concat_arrays([text.values for text in texts])
 
 
 def text_hashes(texts: pa.StringArray) -> U64:

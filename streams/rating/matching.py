@@ -5,16 +5,21 @@ What a budget counts several times, or not at all, because of its pool, has a we
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from schemas.internal import CODED_ROWS
 from schemas.policies import Budget, Horizon, Policies
-from streams.rating.groups import CodedRows, Ints, combine, groups_of, runs_of
+from streams.rating.groups import CodedRows, Codes, Ints, combine, groups_of, runs_of
+from streams.rating.texts import words
 
 Signature = tuple[tuple[str, ...], str | None]
 """The fields of the conditions, sorted, and `each`."""
 
+Wanted = Mapping[tuple[str | None, ...], list[str]]
+"""The ids of budgets by organisation and the values of their fields."""
 DEFAULT_HORIZON_US = 3_600_000_000
 
 
@@ -47,12 +52,13 @@ class Matcher:
             for policy in in_force
             if isinstance(policy, Budget) and policy.multipliers
         }
-        self._budgets: dict[Signature, dict[tuple[str, ...], list[str]]] = defaultdict(lambda: defaultdict(list))
+        self._budgets: dict[Signature, dict[tuple[str | None, ...], list[str]]] = defaultdict(lambda: defaultdict(list))
         for budget in in_force:
             if isinstance(budget, Budget):
                 fields = tuple(sorted(budget.scope))
                 values = (budget.org, *(budget.scope[name] for name in fields))
                 self._budgets[fields, budget.each][values].append(budget.id)
+        self._ids = {signature: _places(wanted) for signature, wanted in self._budgets.items()}
 
     def matches(self, columns: CodedRows) -> list[Matches]:
         """All pairs of row and budget, grouped by signature; a row without a member of `each` is left out."""
@@ -71,16 +77,18 @@ class Matcher:
         weights = None if match.weights is None else match.weights[known]
         return Matches(match.each, match.rows[known], match.budgets[known], match.ids, weights)
 
-    def _matches(self, columns: CodedRows, signature: Signature, wanted: dict[tuple[str, ...], list[str]]) -> Matches:
+    def _matches(self, columns: CodedRows, signature: Signature, wanted: Wanted) -> Matches:
         fields, each = signature
+        ids, place = self._ids[signature]
         coded = [columns.codes(name) for name in ("org", *fields)]
         named = [code.present for code in coded] + ([columns.codes(each).present] if each else [])
         rows = np.flatnonzero(np.logical_and.reduce(named))
-        ids = sorted({name for names in wanted.values() for name in names})
-        place = {name: at for at, name in enumerate(ids)}
         none = Matches(each, rows[:0], rows[:0], ids)
         if not len(rows):
             return none
+        if len(rows) < CODED_ROWS:
+            hits, budgets = _one_by_one(coded, rows, wanted, place)
+            return Matches(each, hits, budgets, ids, self._weights(columns, hits, budgets, place))
         distinct, group = groups_of(*combine(*((code.codes[rows], len(code.values)) for code in coded)))
         runs = runs_of(group, len(distinct))
         ends = [*runs.starts[1:].tolist(), len(rows)]
@@ -106,3 +114,19 @@ class Matcher:
             mine = (budgets == budget) & (np.array([value == name for value in org.values])[org.codes[rows]])
             weights[mine] = of_pool[pool.codes[rows[mine]]]
         return weights
+
+
+def _places(wanted: Wanted) -> tuple[list[str], dict[str, int]]:
+    """The ids of budgets, sorted, and the place of each."""
+    ids = sorted({name for names in wanted.values() for name in names})
+    return ids, {name: at for at, name in enumerate(ids)}
+
+
+def _one_by_one(coded: list[Codes], rows: Ints, wanted: Wanted, place: dict[str, int]) -> tuple[Ints, Ints]:
+    """The pairs of few rows, which takes less than to group them."""
+    said = zip(*(words(code.values, code.codes[rows]) for code in coded), strict=True)
+    pairs = [
+        (row, place[name]) for row, values in zip(rows.tolist(), said, strict=True) for name in wanted.get(values, ())
+    ]
+    hits, budgets = np.array(pairs, np.int64).reshape(-1, 2).T
+    return hits, budgets

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.internal import MONEY, RATED_SCHEMA, without_dictionaries
+from schemas.internal import CODED_ROWS, MONEY, RATED_SCHEMA, nothing, nulls_of, without_dictionaries
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
 from streams.rating.charging import Charges, Pricing
 from streams.rating.columns import Columns
@@ -18,7 +18,12 @@ from streams.rating.groups import Ints
 MAX_PIECE_BYTES = 8 * 1_048_576
 _PRICING = pa.array([status.name for status in Pricing], pa.string())
 Scalar = TypeVar("Scalar", bound=np.generic)
-_MAPS = {name: RATED_SCHEMA.field(name).type for name in ("asserted", "units", "tags")}
+_NAMES = RATED_SCHEMA.names
+_TYPES = {field.name: field.type for field in RATED_SCHEMA}
+_MAPS = {name: _TYPES[name] for name in ("asserted", "units", "tags")}
+_WHOLE = {name: type_.to_pandas_dtype() for name, type_ in _TYPES.items() if pa.types.is_integer(type_)}
+_TEXTS = frozenset(name for name, type_ in _TYPES.items() if pa.types.is_string(type_))
+_NULLS = nulls_of(RATED_SCHEMA)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +43,8 @@ def rated_rows(columns: Columns, charges: Charges, marks: Marks, *, kept: Ints) 
     """The rows of the counted events `kept`; a column of text is a dictionary where that is shorter."""
     rows = None if len(kept) == columns.rows else kept
     found = _own(columns, charges, marks, rows)
-    arrays = [found[field.name] if field.name in found else _given(columns, field, rows) for field in RATED_SCHEMA]
-    return pa.RecordBatch.from_arrays(arrays, RATED_SCHEMA.names)
+    arrays = [found[name] if name in found else _given(columns, name, rows) for name in _NAMES]
+    return pa.RecordBatch.from_arrays(arrays, _NAMES)
 
 
 def pieces_of(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
@@ -56,31 +61,30 @@ def pieces_of(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     yield from pieces_of(batch.slice(half))
 
 
-def _given(columns: Columns, field: pa.Field, rows: Ints | None) -> pa.Array:
+def _given(columns: Columns, name: str, rows: Ints | None) -> pa.Array:
     """A column as the events give it."""
-    count = columns.rows if rows is None else len(rows)
-    if columns.missing(field.name):
-        return pa.nulls(count, field.type)
-    if pa.types.is_string(field.type):
-        return columns.text(field.name).arrow(rows)
-    if pa.types.is_integer(field.type):
-        return _whole(_some(columns.numbers(field.name), rows), field.type)
-    given: tuple[Any, ...] = columns.data[field.name]
+    if columns.missing(name):
+        return nothing(_NULLS[name], columns.rows if rows is None else len(rows))
+    if name in _TEXTS:
+        return columns.text(name).arrow(rows)
+    if name in _WHOLE:
+        return _whole(_some(columns.numbers(name), rows), _WHOLE[name])
+    given: tuple[Any, ...] = columns.data[name]
     if rows is not None:
         given = tuple([given[row] for row in rows.tolist()])
-    if field.name in _MAPS:
-        return pa.array([None if some is None else list(some.items()) for some in given], field.type)
-    return pa.array(given, field.type)
+    if name in _MAPS:
+        return pa.array([None if some is None else list(some.items()) for some in given], _MAPS[name])
+    return pa.array(given, _TYPES[name])
 
 
 def _some(column: npt.NDArray[Scalar], rows: Ints | None) -> npt.NDArray[Scalar]:
     return column if rows is None else column.take(rows)
 
 
-def _whole(numbers: Ints, type_: pa.DataType) -> pa.Array:
+def _whole(numbers: Ints, type_: npt.DTypeLike) -> pa.Array:
     """Whole numbers, null where negative."""
     missing = numbers < 0
-    return pa.array(numbers.astype(type_.to_pandas_dtype()), mask=missing if missing.any() else None)
+    return pa.array(numbers.astype(type_), mask=missing if missing.any() else None)
 
 
 def _own(columns: Columns, charges: Charges, marks: Marks, rows: Ints | None) -> dict[str, pa.Array]:
@@ -102,9 +106,7 @@ def _own(columns: Columns, charges: Charges, marks: Marks, rows: Ints | None) ->
         "as_charged_cost_usd": cost,
         "reported_cost_usd": _reported(columns, rows),
         "ceiling_cost_usd": _money(_some(charges.ceiling, rows)),
-        "pricing_status": pa.DictionaryArray.from_arrays(
-            pa.array(_some(charges.status, rows).astype(np.int32)), _PRICING
-        ),
+        "pricing_status": _statuses(_some(charges.status, rows)),
         "price_book_version": _repeated(charges.version, count),
         "live": pa.array(_some(marks.live, rows)),
         "maybe_duplicate": pa.array(_some(marks.maybe_duplicate, rows)),
@@ -117,14 +119,21 @@ def _own(columns: Columns, charges: Charges, marks: Marks, rows: Ints | None) ->
     }
 
 
+def _statuses(codes: Ints) -> pa.Array:
+    indices = pa.array(codes.astype(np.int32))
+    return _PRICING.take(indices) if len(codes) < CODED_ROWS else pa.DictionaryArray.from_arrays(indices, _PRICING)
+
+
 def _repeated(text: str, count: int) -> pa.Array:
+    if count < CODED_ROWS:
+        return pa.array([text] * count, pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([text], pa.string()))
 
 
 def _reported(columns: Columns, rows: Ints | None) -> pa.Array:
     count = columns.rows if rows is None else len(rows)
     if columns.missing("reported_cost_usd"):
-        return pa.nulls(count, MONEY)
+        return nothing(_NULLS["reported_cost_usd"], count)
     reported = columns.text("reported_cost_usd").arrow(rows)
     return (reported.dictionary_decode() if pa.types.is_dictionary(reported.type) else reported).cast(MONEY)
 
@@ -141,14 +150,16 @@ def _tokens(columns: Columns, rows: Ints | None) -> dict[str, pa.Array]:
 
 
 def _times(microseconds: Ints) -> pa.Array:
-    return pa.array(microseconds).cast(pa.timestamp("us", tz="UTC"))
+    raw = pa.py_buffer(np.ascontiguousarray(microseconds, np.int64))
+    return pa.Array.from_buffers(_TYPES["ts"], len(microseconds), [None, raw])
 
 
 def _money(pico_usd: Ints) -> pa.Array:
     """Amounts as Decimal(18, 12), NULL where negative: 16 bytes each, little-endian, without a Python object."""
     wide: npt.NDArray[np.int64] = np.zeros((len(pico_usd), 2), np.int64)
     wide[:, 0] = np.maximum(pico_usd, 0)
-    valid = pa.array(pico_usd >= 0).buffers()[1]
+    known = pico_usd >= 0
+    valid = None if known.all() else pa.array(known).buffers()[1]
     return pa.Array.from_buffers(MONEY, len(pico_usd), [valid, pa.py_buffer(wide)])
 
 

@@ -19,6 +19,8 @@ from streams.rating.columns import Columns
 from streams.rating.costs import Bools, split
 from streams.rating.groups import Ints, combine, first_rows, groups_of
 
+_NAMES = STEP_SCHEMA.names
+
 
 class _Facts(NamedTuple):
     """What is known of every row without looking at names."""
@@ -42,13 +44,14 @@ def steps_of(columns: Columns, charges: Charges, *, live: Bools, kept: Ints) -> 
     rests = kept[~named[kept]] if named is not None else kept
     parts = [_rows(columns, facts, rows)] if len(rows) else []
     parts += [_rests(columns, facts, rests)] if len(rests) else []
-    found = parts[0] if len(parts) == 1 else _joined(parts)
-    return without_empty(found)
+    return without_empty(parts[0]) if len(parts) == 1 else without_empty(_joined(parts))
 
 
 def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:
-    plain = [without_dictionaries(part) for part in parts]
-    return pa.Table.from_batches(plain).combine_chunks().to_batches()[0]
+    plain = [pa.Table.from_batches([without_dictionaries(part)]) for part in parts]
+    names = [name for name in _NAMES if any(name in part.schema.names for part in plain)]
+    # Nothing is said of a column that one of them lacks: it is null there.
+    return pa.concat_tables(plain, promote_options="default").select(names).combine_chunks().to_batches()[0]
 
 
 def _facts(columns: Columns, charges: Charges, live: Bools) -> _Facts:
@@ -95,7 +98,7 @@ def _rows(columns: Columns, facts: _Facts, rows: Ints) -> pa.RecordBatch:
         said = columns.data["asserted"]
         claims = [",".join(sorted(said[row])) if said[row] else None for row in rows.tolist()]
         found["claims"] = pa.array(claims, pa.string())
-    return _batch(found, len(rows))
+    return _batch(found)
 
 
 def _rests(columns: Columns, facts: _Facts, rows: Ints) -> pa.RecordBatch:
@@ -122,7 +125,7 @@ def _rests(columns: Columns, facts: _Facts, rows: Ints) -> pa.RecordBatch:
         "cost_pico_remainder": pa.array(sums["pico"]),
         "http_status": pa.array(np.full(len(keys), REFUSED), mask=~refused[first]),
     }
-    return _batch(found, len(keys))
+    return _batch(found)
 
 
 def _of_facts(facts: _Facts, rows: Ints) -> dict[str, pa.Array]:
@@ -137,6 +140,6 @@ def _of_facts(facts: _Facts, rows: Ints) -> dict[str, pa.Array]:
     }
 
 
-def _batch(found: dict[str, pa.Array], rows: int) -> pa.RecordBatch:
-    arrays = [found[field.name] if field.name in found else pa.nulls(rows, field.type) for field in STEP_SCHEMA]
-    return pa.RecordBatch.from_arrays(arrays, STEP_SCHEMA.names)
+def _batch(found: dict[str, pa.Array]) -> pa.RecordBatch:
+    names = [name for name in _NAMES if name in found]
+    return pa.RecordBatch.from_arrays([found[name] for name in names], names)

@@ -3,7 +3,9 @@
 Law: where a text is `plain`, its time is what `datetime.fromisoformat` and pydantic read from it.
 """
 
+import re
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,11 @@ _WANTED = np.frombuffer("".join(sign for sign in _SHAPE if sign != "d").encode()
 _FIELDS = (slice(0, 4), slice(4, 6), slice(6, 8), slice(8, 10), slice(10, 12), slice(12, 14), slice(14, 20))
 _DAYS_IN_MONTH = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _EARLIEST_YEAR = 2000
+_FEW = 64
+"""Fewer texts are read one by one: 2 us each, where reading columns begins with 120."""
+_PLAIN = re.compile(r"[2-9]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def plain_times_us(texts: Sequence[str]) -> tuple[Ints, npt.NDArray[np.bool_]]:
@@ -24,6 +31,25 @@ def plain_times_us(texts: Sequence[str]) -> tuple[Ints, npt.NDArray[np.bool_]]:
 
     Plain is six decimals and `Z`, from the year 2000 on.
     """
+    return _one_by_one(texts) if len(texts) < _FEW else _in_columns(texts)
+
+
+def _one_by_one(texts: Sequence[str]) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    times_us = [_plain_us(text) for text in texts]
+    plain = np.array([time_us is not None for time_us in times_us], np.bool_)
+    return np.array([time_us or 0 for time_us in times_us], np.int64), plain
+
+
+def _plain_us(text: str) -> int | None:
+    if _PLAIN.fullmatch(text) is None:
+        return None
+    try:
+        return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+    except ValueError:
+        return None
+
+
+def _in_columns(texts: Sequence[str]) -> tuple[Ints, npt.NDArray[np.bool_]]:
     fitting = [text if len(text) == len(_SHAPE) else " " * len(_SHAPE) for text in texts]
     signs = np.frombuffer("".join(fitting).encode("latin-1", "replace"), np.uint8).reshape(-1, len(_SHAPE))
     by_place = np.ascontiguousarray(signs.T)

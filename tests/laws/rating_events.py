@@ -122,7 +122,7 @@ def headers_of(output: Output) -> Any:
 
 def arrow(result: StepResult, topic: str) -> list[pa.RecordBatch]:
     """The Arrow batches sent to a topic."""
-    return [from_arrow_bytes(output.value) for output in sent(result, topic)]
+    return [from_arrow_bytes(output.value) for output in sent(result, topic) if output.value]
 
 
 MODELS = (

@@ -32,6 +32,16 @@ def test_plain_times_are_what_python_reads(texts: list[str]) -> None:
 
 
 @settings(max_examples=30)
+@given(st.lists(moments.map(rfc3339) | odd, min_size=1))
+def test_few_times_are_read_as_many_are(texts: list[str]) -> None:
+    """What is read one by one, as it is in small batches, is what reading in columns says, text for text."""
+    few_us, few = plain_times_us(texts[:20])
+    many_us, many = plain_times_us([*texts[:20], *["2026-11-22T09:15:03.120000Z"] * 64])
+    assert few.tolist() == many[: len(few)].tolist()
+    assert few_us[few].tolist() == many_us[: len(few)][few].tolist()
+
+
+@settings(max_examples=30)
 @given(st.lists(moments, min_size=1))
 def test_times_as_our_emitters_write_them_are_plain(some: list[datetime]) -> None:
     """Every time since 2000 with six decimals and Z is read in columns: leap days, century years, ends of months."""

@@ -72,6 +72,15 @@ def test_rows_are_the_same_with_and_without_dictionaries() -> None:
     ]
 
 
+@pytest.mark.parametrize("cut", [5, 20, 60])
+def test_a_broken_frame_is_no_arrow(cut: int) -> None:
+    """Messages of few rows are lz4 frames; one that ends early is refused as any bytes are that are none of ours."""
+    raw_bytes = sent(step(new_lane(), [raw(event())]), "internal.rated")[0].value
+    assert from_arrow_bytes(raw_bytes).num_rows == 1
+    with pytest.raises(pa.ArrowInvalid):
+        from_arrow_bytes(raw_bytes[:cut])
+
+
 def test_rows_too_many_for_a_message_are_cut_without_their_dictionaries() -> None:
     """Pieces are of 8 MiB at most, however long the values are that their rows share."""
     long = pa.array([f"{at}" + "x" * 1000 for at in range(9_000)], pa.string())
