@@ -25,7 +25,7 @@ class Section:
 _SECTIONS = (
     (
         "Spend and coverage",
-        "All calls of the month; calls without a known cost are in no sum. Classified: use case, and task class or purpose.",
+        "Calls without a known cost are in no sum. Classified: use case, and task class or purpose (goal 0.95).",
         (
             "SELECT org, count() AS requests, countIf(v.cost_usd IS NULL) AS without_cost,"
             " sum(toDecimal128(v.cost_usd, 12)) AS cost_usd,"

@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from deploy.valuing import unit
 from schemas.internal import BatchHeaders
@@ -30,7 +32,7 @@ from sinks.value_verdicts import Finding
 from streams.bridge.bridge import Cell, Sums, bridge
 from tests.goodhart_stories import Story, habits, performances, quadrants
 from tests.value_stories import planted_likely, planted_waste, staged, wasteful
-from tests.value_world import START, call, events_of, made_up, stored_outcomes, truth_of
+from tests.value_world import START, call, events_of, in_org, made_up, stored_outcomes, truth_of, worlds
 from tests.waste_quarter import HEAVY, PROVEN, quarter
 
 pytestmark = pytest.mark.real
@@ -84,6 +86,37 @@ def test_an_outcome_costs_all_that_led_to_it_late_corrected_or_reverted(store: S
     for name in ("month", "model"):
         by_name = rows_of(store, unit_costs([name], since=START, until=None, filters={"org": "acme"}))
         assert sum(line["cost_usd"] or 0 for line in by_name) == sum(cost or 0 for _, cost in by_type), name
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(worlds(), min_size=8, max_size=8))
+def test_costs_of_outcomes_are_brute_force_over_the_ledger(store: Store, made: list[Any]) -> None:
+    """Whatever is late, corrected in any order, reverted, shared or taken back: exact per outcome and per type."""
+    example = uuid4().hex  # organisations of its own: what earlier examples left is none of theirs
+    ours = {f"{example}-{number}": in_org(world, f"{example}-{number}") for number, world in enumerate(made)}
+    value_of(store, [w for words, _ in ours.values() for w in words], [c for _, calls in ours.values() for c in calls])
+    columns = "outcome_id, requests, unpriced_requests, cost_usd, failed, outcome_type"
+    asked = f"SELECT org, {columns} FROM outcome_costs WHERE startsWith(org, '{example}')"
+    told: dict[str, list[Any]] = {org: [] for org in ours}
+    for org, *row in store.rows(asked):
+        told[org].append(row)
+    sums = {
+        (org, kind): rest
+        for org, kind, *rest in store.rows(
+            "SELECT org, outcome_type, sum(with_cost), sum(cost_usd), sum(failed) FROM unit_costs"
+            f" WHERE startsWith(org, '{example}') GROUP BY org, outcome_type"
+        )
+    }
+    for org, (words, calls) in ours.items():
+        truth = truth_of(words, calls)
+        assert {id_: tuple(costs) for id_, *costs, _, _ in told[org]} == {
+            id_: (cost.requests, cost.unpriced, cost.known_usd) for id_, cost in truth.costs.items()
+        }
+        assert {id_ for id_, *_, failed, _ in told[org] if failed} == truth.failed
+        for kind in {kind for *_, kind in told[org]}:
+            ids = {id_ for id_, *_, of in told[org] if of == kind}
+            known = [cost for id_ in ids if (cost := truth.costs[id_].known_usd) is not None]
+            assert sums[org, kind] == [len(known), sum(known) if known else None, len(truth.failed & ids)]
 
 
 def test_waste_is_what_was_planted_and_nothing_beside_it(store: Store) -> None:
