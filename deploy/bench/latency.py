@@ -1,6 +1,7 @@
 """`burnline bench latency`: how long after an event its alert stands on its topic, and its row can be asked for.
 
-1. A burst of events through the whole stack: the rate at which its middle was stored is the highest load.
+1. A burst of events through the whole stack, four times as large until it shows a rate: that at which its middle was
+   stored is the highest load.
 2. At shares of that rate (or of a stated one) events come for a while; among them probes, each the first call of a user
    whose budget any call breaks.
 3. If asked for, probes follow a backlog, and the stack is catching up with it.
@@ -8,8 +9,6 @@
    question finds its row. Who sends, who watches and the stack share the machine's cores.
 """
 
-import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -21,21 +20,17 @@ from uuid import uuid4
 
 from deploy.apply import Request, apply_files
 from deploy.bench.latency_load import Company, Sending, company, probe
+from deploy.bench.latency_rate import Look, next_burst, rate_of
 from deploy.bench.latency_watch import Watch
 from deploy.policy_log import in_force, read_log
-from deploy.stack.down import stop_stack
 from deploy.stack.drain import drain
-from deploy.stack.find import Connections, Stack
-from deploy.stack.layout import layout_at
-from deploy.stack.ports import Wanted
-from deploy.stack.record import read_record
-from deploy.stack.up import start_stack
+from deploy.stack.find import Connections
 from deploy.store_client import rows
 from schemas.errors import FatalError
 
 Say = Callable[[str], None]
 SHARES = (0.01, 0.5, 0.9)
-START_SEC = 120.0
+_APPLY_SEC = 120.0
 _WAIT_SEC = 60.0
 _BURST_SEC = 600.0
 _LOOK_SEC = 0.25
@@ -77,31 +72,6 @@ class Figures:
     stages: list[Stage]
 
 
-@contextmanager
-def fresh_stack(say: Say) -> Iterator[Connections]:
-    """Where a stack of its own is (`own_stack`). Raises: as `start_stack`."""
-    with own_stack(say) as stack:
-        yield Connections(stack.kafka(), stack.clickhouse())
-
-
-@contextmanager
-def own_stack(say: Say) -> Iterator[Stack]:
-    """A stack of its own in a temporary directory; nothing of it is left, however it ends. Raises: as `start_stack`."""
-    folder = Path(tempfile.mkdtemp(prefix="burnline-latency-"))
-    layout = layout_at(folder / "stack")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("BURNLINE_")}
-    try:
-        say("starting a stack of its own")
-        wanted = Wanted(kafka=0, clickhouse=0)
-        yield start_stack(layout, environment, wanted, timeout_sec=START_SEC, say=lambda _text: None).stack
-    finally:
-        record = read_record(layout) if layout.root.exists() else None
-        if record is not None:
-            say("stopping it")
-            stop_stack(Stack(layout, record), drain_sec=0, say=lambda _text: None)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def measured(  # noqa: PLR0913  what the command line says
     where: Connections, *, rate_per_sec: float | None, seconds: float, burst: int, backlog: int = 0, say: Say
 ) -> Figures:
@@ -115,9 +85,7 @@ def measured(  # noqa: PLR0913  what the command line says
         run = _Run(where, sending, watch, load.org)
         try:
             run.first_alert()
-            if rate_per_sec is None:
-                say(f"a burst of {burst:,} events, to find the highest rate")
-            rate = rate_per_sec or run.highest_rate(burst)
+            rate, burst = (rate_per_sec, burst) if rate_per_sec is not None else run.highest_rate(burst, say)
             stages = []
             for share in SHARES:
                 say(f"{rate * share:,.0f} events/s ({share:.0%}) for {seconds:.0f} s")
@@ -140,7 +108,7 @@ def _budgets(where: Connections, load: Company) -> Iterator[None]:
         file.write_text(load.budgets_toml)
         try:
             asked = Request((file,), actor="bench latency")
-            apply_files(where.kafka, asked, now=datetime.now(UTC), timeout_sec=START_SEC)
+            apply_files(where.kafka, asked, now=datetime.now(UTC), timeout_sec=_APPLY_SEC)
             yield
         finally:
             left = ["/".join(key) for key in in_force(read_log(where.kafka)) if key[1] == load.org]
@@ -164,21 +132,32 @@ class _Run:
         if not self._all_out():
             raise FatalError("the first probe came to nothing; see burnline status")
 
-    def highest_rate(self, burst: int) -> float:
-        """Events per second at which the middle 80 % of a burst were stored. Raises: FatalError: it was not stored."""
-        looks: list[tuple[float, int]] = []
+    def highest_rate(self, burst: int, say: Say) -> tuple[float, int]:
+        """(events per second at which the middle of a burst was stored, of how many); larger until a rate shows.
+
+        Raises: FatalError: it was not stored, or no burst shows a rate.
+        """
+        sent: int | None = burst
+        while sent is not None:
+            say(f"a burst of {sent:,} events, to find the highest rate")
+            found = rate_of(self._looks(sent), burst=sent)
+            if found is not None:
+                return found, sent
+            sent = next_burst(sent)
+        raise FatalError("no burst was stored in steps that show a rate: state one, --rate 5000")
+
+    def _looks(self, burst: int) -> list[Look]:
+        """How much of a burst was stored when, until all of it was. Raises: FatalError: not in time."""
+        before, looks = self._stored(), [(time.monotonic(), 0)]
         self.sending.burst(burst)
         deadline = time.monotonic() + _BURST_SEC
-        while not looks or looks[-1][1] < burst:
-            looks.append((time.monotonic(), self._stored()))
+        while looks[-1][1] < burst:
+            looks.append((time.monotonic(), self._stored() - before))
             if time.monotonic() > deadline:
                 raise FatalError(f"{looks[-1][1]:,} of {burst:,} events were stored in {_BURST_SEC:.0f} s")
             time.sleep(_LOOK_SEC)
         drain(self.where.kafka, timeout_sec=_WAIT_SEC)
-        middle = [(at, count) for at, count in looks if 0.1 * burst <= count <= 0.9 * burst]
-        if len(middle) < 2:
-            raise FatalError(f"{burst:,} events are too few to see a rate: --burst {4 * burst}")
-        return (middle[-1][1] - middle[0][1]) / (middle[-1][0] - middle[0][0])
+        return looks
 
     def stage(self, share: float, per_sec: float, *, seconds: float) -> Stage:
         """One load with its probes, about 300 of them; then all of it is through."""

@@ -1,8 +1,11 @@
 """`burnline bench`: measurements that anyone can repeat."""
 
+import signal
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -22,6 +25,21 @@ if TYPE_CHECKING:
     from deploy.bench.forecast import Line
 
 bench = typer.Typer(help="Measure Burnline; every figure of the documents can be repeated.", no_args_is_help=True)
+
+
+@bench.callback()
+def ends_as_by_hand(context: typer.Context) -> None:
+    """SIGTERM and SIGHUP end a benchmark as Ctrl-C does: what it started is stopped, and nothing of it is left."""
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        for one in taken:
+            signal.signal(one, signal.SIG_IGN)  # a second one would cut the clean-up short
+        raise SystemExit(128 + number)
+
+    taken = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, end)
+        context.call_on_close(partial(signal.signal, number, signal.SIG_DFL))
 
 
 def register(app: typer.Typer) -> None:

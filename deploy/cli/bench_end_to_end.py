@@ -77,7 +77,7 @@ def memory(
 
 def _measured(name: str, *, burst: int, seconds: float, tries: int) -> "tuple[dict[str, object], Figures]":
     from deploy.bench.end_to_end import measured
-    from deploy.bench.latency import own_stack
+    from deploy.bench.own_stack import own_stack
     from deploy.bench.record import result_of, this_machine
 
     machine = this_machine()

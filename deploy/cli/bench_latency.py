@@ -48,7 +48,8 @@ def latency(
     The time begins when an event is handed to the producer, and ends when a consumer of alerts.budgets has its alert
     (read_committed), or a question finds its row (asked each 0.1 s). The load is made on the same machine.
     """
-    from deploy.bench.latency import fresh_stack, measured
+    from deploy.bench.latency import measured
+    from deploy.bench.own_stack import fresh_stack
     from deploy.bench.record import as_table, kept, result_of, this_machine
     from deploy.stack.find import connections
 
