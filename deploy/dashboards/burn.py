@@ -50,7 +50,7 @@ BURN = Dashboard(
             "UNION ALL\n"
             "SELECT t AS time, toString(team) AS team, sum(cost_usd) * 4 AS usd_per_hour\n"
             f"FROM usage_15m WHERE {ORG} AND $__timeFilter(t) AND {WHOLE} AND team != ''\n"
-            f"  AND t + INTERVAL 15 MINUTE < (SELECT if(count() = 0, now(), min(window_end)) FROM burn_rates\n"
+            f"  AND t < (SELECT if(count() = 0, now(), min(window_end)) FROM burn_rates\n"
             f"    WHERE {_TEAMS} AND $__timeFilter(window_end))\n"
             "GROUP BY time, team) ORDER BY time",
             kind="timeseries",

@@ -21,6 +21,7 @@ from PIL import Image  # type: ignore[import-not-found]  # of another environmen
 COLUMN_IN, ROW_IN, GAP_IN, HEAD_IN = 0.58, 0.34, 0.07, 0.5
 DPI = 100
 INK, SOFT, LINE, PAPER = "#1f2328", "#656d76", "#d8dee4", "#ffffff"
+PAGE = "#f4f5f5"
 COLOURS = (
     *("#1f78c1", "#e0752d", "#37872d", "#c4162a", "#8f3bb8", "#8a5a2b", "#e377c2", "#5b6770", "#f2cc0c", "#00b3b3"),
     *("#0a2f6b", "#8fd16a", "#f4a3a3", "#b6a4e3", "#5e5200", "#6fb7ff"),
@@ -61,7 +62,7 @@ def _short(number: float) -> str:
 
 def _duration(sec: float) -> str:
     for size, name in ((86_400, "days"), (3600, "hours"), (60, "mins"), (1, "s"), (1e-3, "ms")):
-        if sec >= size:
+        if sec >= (2 * size if name == "days" else size):
             return f"{sec / size:.3g} {name}"
     return f"{sec:g} s"
 
@@ -149,7 +150,8 @@ def timeseries(axes: Any, panel: Mapping[str, Any], answer: Answer) -> None:  # 
     if custom.get("drawStyle") == "bars":
         moments = sorted({at for points in series.values() for at in points})
         gaps = [(b - a).total_seconds() for a, b in pairwise(moments)]
-        width = min(gaps, default=3600) / 86_400 * 0.9
+        since, until = (datetime.fromisoformat(answer[end]) for end in ("since", "until"))
+        width = min(gaps, default=(until - since).total_seconds() / 8) / 86_400 * 0.9
         above, below = dict.fromkeys(moments, 0.0), dict.fromkeys(moments, 0.0)
         for number, (name, points) in enumerate(series.items()):
             heights = [points.get(at) or 0.0 for at in moments]
@@ -163,7 +165,9 @@ def timeseries(axes: Any, panel: Mapping[str, Any], answer: Answer) -> None:  # 
             axes.plot(list(points), list(points.values()), label=name, marker=marker, markersize=3, linewidth=1.3,
                       color=COLOURS[number % len(COLOURS)])  # fmt: skip
     axes.set_ylim(bottom=defaults.get("min"))
+    ends = axes.get_xlim()  # a bar that begins before the end of the time is shown whole
     axes.set_xlim(*(datetime.fromisoformat(answer[end]) for end in ("since", "until")))
+    axes.set_xlim(right=max(ends[1], axes.get_xlim()[1]) if custom.get("drawStyle") == "bars" else None)
     axes.yaxis.set_major_locator(_ticks(defaults["unit"], axes.get_ylim()))
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: worded(float(value), defaults["unit"])))
     axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(axes.xaxis.get_major_locator()))
@@ -212,7 +216,7 @@ def picture(dashboard: Mapping[str, Any], told: Mapping[str, Any], *, at: str) -
     """The dashboard as one figure: each panel at its place of Grafana's 24 columns."""
     high = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in dashboard["panels"])
     width, height = 24 * COLUMN_IN, high * ROW_IN + HEAD_IN
-    drawn = figure.Figure(figsize=(width, height), dpi=DPI, facecolor="#f4f5f5")
+    drawn = figure.Figure(figsize=(width, height), dpi=DPI, facecolor=PAGE)
     since = _moment(told["since"])[:16]
     drawn.text(0.012, 1 - 0.28 / height, dashboard["title"], fontsize=15, weight="bold", color=INK, va="center")
     note = f"{since} to {_moment(at)[:16]} UTC; drawn by deploy/dashboards/draw.py, not by Grafana"
@@ -248,6 +252,21 @@ def _place(drawn: Any, panel: Mapping[str, Any], answer: Answer, *, width: float
     KINDS[panel["type"]](axes, panel, answer)
 
 
+def _palette() -> Any:  # noqa: ANN401  another environment's type
+    """Every colour that is drawn, and its way to white: a palette made of a picture would make two of a legend one."""
+    drawn = dict.fromkeys((PAGE, LINE, INK, SOFT, *NAMED.values(), *COLOURS))
+    steps = 256 // len(drawn)
+    shades = [
+        round(255 - (255 - int(colour[at : at + 2], 16)) * step / steps)
+        for colour in drawn
+        for step in range(1, steps + 1)
+        for at in (1, 3, 5)
+    ]
+    found = Image.new("P", (1, 1))
+    found.putpalette(shades + [255] * (768 - len(shades)))
+    return found
+
+
 def main(words: Sequence[str]) -> int:
     """0 when a picture of every dashboard stands in the folder."""
     folder, answers, out = (Path(word) for word in words)
@@ -259,7 +278,8 @@ def main(words: Sequence[str]) -> int:
         target = out / f"{path.stem}.png"
         picture(dashboard, told["dashboards"][dashboard["uid"]], at=told["at"]).savefig(target)
         with Image.open(target) as image:
-            image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+            small = image.convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
+        small.save(target, optimize=True)
         sys.stdout.write(f"{target}\n")
     return 0
 

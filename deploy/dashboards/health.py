@@ -45,6 +45,7 @@ HEALTH = Dashboard(
             kind="timeseries",
             width=24,
             shortest=QUARTER,
+            nothing="no quarter of an hour of this time is over",
         ),
         Panel(
             question="How long after it happened does an event arrive?",
