@@ -53,8 +53,9 @@ def judge(  # noqa: PLR0913  called in one place, by name
     expected = thresholds(limits, sums, began_us=truth.began_us, ended_us=truth.ended_us)
     found += checks.alert_checks(alerts, expected)
     found.append(_settled(lambda: _stored_alerts(world, alerts), settled_sec))
-    found += _again(world, concluded)
     found.append(_healthy(world))
+    world.rest()
+    found += _again(world, concluded)
     return truth, found
 
 

@@ -18,6 +18,8 @@ from tests.faults.ledger import LogRecord
 from tests.faults.papers import CHARGES, OUTCOMES, Logged
 
 _TIMEOUT_SEC = 60.0
+_GATHER_SEC = 0.02
+"""Each partition takes at least so long, however little it holds."""
 
 
 def read_partition(kafka: KafkaSettings, topic: str, partition: int, *, from_offset: int = 0) -> list[SourceRecord]:
@@ -43,7 +45,7 @@ def read_each(
     try:
         consumer.assign([TopicPartition(kafka.topic(topic), partition, from_offset)])
         while True:
-            for message in consumer.consume(1000, 0.2) or [consumer.poll(_TIMEOUT_SEC)]:
+            for message in consumer.consume(1000, _GATHER_SEC) or [consumer.poll(_TIMEOUT_SEC)]:
                 if message is None:
                     raise KafkaUnavailableError(f"{topic}/{partition} was not read within {_TIMEOUT_SEC:g} s")
                 error = message.error()

@@ -86,6 +86,13 @@ class World(Stack):
                 return
         self.run(*words, timeout_sec=_UP_SEC)
 
+    def rest(self) -> None:
+        """Its workers have ended and stay so: who reads Kafka for long has the machine to himself."""
+        supervisor = self.found().supervisor()
+        for part in COMMANDS:
+            with contextlib.suppress(FatalError):
+                supervisor.stop(part)
+
     def down(self) -> None:
         """No process of it lives."""
         self.run("down", "--state-dir", str(self.state_dir), "--now")
