@@ -224,10 +224,10 @@ def worlds(draw: st.DrawFn) -> tuple[list[Json], list[Json]]:
     calls = [
         {"cost_usd": draw(_COST), "operation_id": draw(st.sampled_from([None, "op-1"])), "use_case": draw(_NAME)}
         | {name: draw(_NAME) for name in _PLACES}
-        for _ in range(draw(st.integers(0, 6)))
+        for _ in range(draw(st.integers(3, 6)))
     ]
     said: dict[tuple[int, int], Json] = {}
-    for _ in range(draw(st.integers(0, 8))):
+    for _ in range(draw(st.integers(4, 8))):
         names = {
             **{name: draw(_NAME) for name in _PLACES},
             "call": draw(st.sampled_from([None, "op-1", "call-1"])),
