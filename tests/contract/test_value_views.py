@@ -33,8 +33,9 @@ from sinks.value_questions import WASTE_BY, unit_costs, waste
 from sinks.value_verdicts import Finding
 from streams.bridge.bridge import Cell, Sums, bridge
 from tests.goodhart_stories import Story, habits, performances, quadrants
+from tests.value_drawn import in_org, worlds
 from tests.value_stories import planted_likely, planted_waste, staged, wasteful
-from tests.value_world import START, call, events_of, in_org, made_up, stored_outcomes, truth_of, worlds
+from tests.value_world import START, call, events_of, made_up, stored_outcomes, truth_of
 
 pytestmark = pytest.mark.real
 HEADER = BatchHeaders(
