@@ -34,6 +34,12 @@ from schemas.directory import (
 from schemas.policies import Policies
 from streams.rating.groups import Ints
 
+STRANGER = "\0stranger"
+"""In the place of a user, an agent or a key of whom no entry speaks; they differ by their names alone.
+
+No name holds NUL. Where everybody is a stranger, most of what is asked is the same question.
+"""
+PEOPLE = ("user", "agent", "credential")
 _CACHED = 32_768
 LEVELS = ("team", "business_unit", "cost_center")
 _CLAIMED = ("user", "agent", *LEVELS)
@@ -143,6 +149,10 @@ class Directory:
             grouped[entry.org].append(entry)
         self._orgs = {org: _Org(some) for org, some in grouped.items()}
         self._changes = np.array(sorted({entry.since_us() for entry in self._entries}), np.int64)
+        # Whatever an entry says of anything: of another name it is not even asked whose it is.
+        self.mentioned = frozenset(
+            word for entry in self._entries for word in entry.__dict__.values() if isinstance(word, str)
+        )
         self.by_source = any(isinstance(entry, Identity) and entry.source is not None for entry in self._entries)
         self._known: dict[tuple[object, ...], Attributed] = {}  # by span of time and what an event says
 

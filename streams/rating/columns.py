@@ -14,7 +14,7 @@ import pyarrow as pa
 from schemas.aliases import NO_ALIASES, Aliases
 from schemas.internal import CODED_ROWS
 from schemas.usage import INPUT_LEAVES, OUTPUT_LEAVES
-from streams.rating.attribution import LEVELS, NO_DIRECTORY, Directory, Said
+from streams.rating.attribution import LEVELS, NO_DIRECTORY, PEOPLE, STRANGER, Directory, Said
 from streams.rating.cleaning import clean_agents, clean_credentials, clean_maps
 from streams.rating.decoding import Column, Decoded
 from streams.rating.groups import Codes, Ints, combine, first_rows, groups_of
@@ -79,6 +79,7 @@ class Columns:
     def _attribute(self, directory: Directory) -> None:
         """Events are whose the directory says; what they said otherwise stands in `asserted`, beside what else does."""
         told = {name: self.codes(name) for name in Said._fields if name != "source" or directory.by_source}
+        told |= {name: _known_apart(told[name], directory.mentioned) for name in PEOPLE}
         # Events that say the same at times between which the directory does not change are one question.
         span = directory.spans(self.event_us)
         keys = ((codes.codes + 1, len(codes.values) + 1) for codes in told.values())
@@ -87,13 +88,14 @@ class Columns:
         said = {name: words([*codes.values, None], codes.codes[rows]) for name, codes in told.items()}
         found = directory.all_attributed({"source": [""] * len(rows), **said}, self.event_us[rows])
         *who, named, claims = (list(column) for column in zip(*found, strict=True))
+        own = {name: self.text(name) for name in ("user", "agent")}
         if named != said["user"]:
-            self._set("named_user", spread(named, group))
+            self._set("named_user", spread(named, group, but=STRANGER, own=own["user"]))
         for name, now in zip(("user", "agent", *LEVELS), who, strict=True):
             if now != said[name]:
-                self._set(name, spread(now, group))
-        disputed = np.flatnonzero(np.array([bool(claim) for claim in claims], np.bool_)[group])
-        self._claim(disputed.tolist(), [claims[at] for at in group[disputed].tolist()])
+                self._set(name, spread(now, group, but=STRANGER, own=own.get(name)))
+        disputed = np.flatnonzero(np.array([bool(claim) for claim in claims], np.bool_)[group]).tolist()
+        self._claim(disputed, [_by_name(claims[group[row]], own, row) for row in disputed])
 
     def _set(self, name: str, text: Text) -> None:
         self._now[name] = text
@@ -160,6 +162,23 @@ class Columns:
     def output(self) -> Tokens:
         """The output side."""
         return complete_tokens(self.numbers("output_tokens"), [self.numbers(name) for name in OUTPUT_LEAVES])
+
+
+def _known_apart(codes: Codes, mentioned: frozenset[str]) -> Codes:
+    """The column with one word in the place of all that no entry of a directory mentions."""
+    known = [value in mentioned for value in codes.values]
+    if all(known):
+        return codes
+    place = np.cumsum([*known, False]) - 1
+    strangers = place[-1] + 1
+    table = np.where([*known, True], place, strangers)
+    table[-1] = -1
+    return Codes(table[codes.codes], [*(value for value in codes.values if value in mentioned), STRANGER])
+
+
+def _by_name(claim: Mapping[str, str], own: Mapping[str, Text], row: int) -> dict[str, str]:
+    """The claim of a row, with strangers as it called them."""
+    return {name: word if word != STRANGER else own[name].names[own[name].codes[row]] for name, word in claim.items()}
 
 
 def _whole(column: Column) -> Ints:

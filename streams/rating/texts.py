@@ -78,12 +78,16 @@ def nothing(rows: int) -> Text:
     return Text(np.full(rows, -1, np.int32), [])
 
 
-def spread(said: Sequence[str | None], group: Ints) -> Text:
-    """A column whose row i has the word of group `group[i]`."""
-    values = sorted({word for word in said if word is not None})
-    place = {word: at for at, word in enumerate(values)}
-    codes = np.array([-1 if word is None else place[word] for word in said], np.int32)
-    return Text(codes.take(group), values)
+def spread(said: Sequence[str | None], group: Ints, *, but: str = "", own: Text | None = None) -> Text:
+    """A column whose row i has the word of group `group[i]`; where that is `but`, the word of its `own`."""
+    keeps = own is not None and but in said
+    held = own.names if own is not None and keeps else []
+    values = sorted({word for word in said if word is not None and not (keeps and word == but)})
+    place = {word: at for at, word in enumerate(values, len(held))}
+    codes = np.array([-1 if word is None else place.get(word, -2) for word in said], np.int32).take(group)
+    if own is not None and keeps:
+        codes = np.where(codes == -2, own.codes, codes)
+    return Text(codes, [*held, *values])
 
 
 def sorted_codes(text: Text) -> Codes:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deploy.policy_files.changes import Author, change_between
@@ -28,7 +28,9 @@ from schemas.directory import (
 )
 from schemas.policies import fold, key_of
 from streams.rating.attribution import Attributed, Directory, Said
-from tests.laws.rating_events import Event, deltas_of, event, new_lane, raw, rfc3339, rows_of, step
+from streams.rating.columns import Columns
+from streams.rating.decoding import decode_all
+from tests.laws.rating_events import Event, deltas_of, event, new_lane, raw, records, rfc3339, rows_of, step
 
 _QUARTER_US = 900_000_000
 START_US = 1_795_338_000_000_000  # 2026-11-22T09:00:00Z
@@ -183,7 +185,7 @@ def test_what_holds_later_does_not_change_what_was_before(
         assert Directory([*entries, *later]).attributed(of, at_us) == Directory(entries).attributed(of, at_us)
 
 
-_maybe_said = st.none() | st.sampled_from(["a", "b", "c", "x", "y"])
+_maybe_said = st.none() | st.sampled_from(["a", "b", "c", "x", "y", "stranger", "passer-by"])
 
 
 @st.composite
@@ -199,6 +201,23 @@ def some_events(draw: Callable[[Any], Any]) -> list[Event]:
         )
         for at in range(draw(st.integers(1, 8)))
     ]
+
+
+@settings(max_examples=60)
+@given(directories, some_events())
+@example([Credential(org="acme", id="a", user="b", agent="c")], [event(credential="a", user="b", agent="c", team=None)])
+def test_events_together_are_whose_each_alone_is(entries: list[DirectoryEntry], some: list[Event]) -> None:
+    """In columns too, where all of whom no entry speaks are asked for at once, and keep their names."""
+    columns = Columns(decode_all(records(map(raw, some))), directory=Directory(entries))
+    who = [columns.text(name).words() for name in ("user", "agent", "team", "business_unit", "cost_center")]
+    named = columns.codes("named_user")
+    claims = columns.data.get("asserted", (None,) * len(some))
+    for at, one in enumerate(some):
+        said_of = [one["data"].get(name) for name in Said._fields[2:]]
+        alone = plainly(entries, Said(one["data"]["org"], one["source"], *said_of), int(columns.event_us[at]))
+        assert tuple(column[at] for column in who) == alone[:5]
+        assert (named.values[named.codes[at]] if named.codes[at] >= 0 else None) == alone.named_user
+        assert (claims[at] or None) == alone.asserted
 
 
 @given(directories, some_events())
