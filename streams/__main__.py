@@ -2,12 +2,15 @@
 
 import argparse
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from schemas.no_pandas import refuse_pandas
-from streams.app import MakeStage, run_stage
 from streams.ports import PolicyLog, StageLogic
 from streams.settings import read_settings
+from streams.unused import refuse_unused
+
+if TYPE_CHECKING:
+    from streams.app import MakeStage
 
 STAGES = {
     "rating": ("streams.rating.stage", "RatingStage"),
@@ -16,7 +19,7 @@ STAGES = {
 }
 
 
-def stage_maker(name: str) -> MakeStage:
+def stage_maker(name: str) -> "MakeStage":
     """What makes the stage's logic once there is a policy log. The stage is imported only then: others need not be."""
     module, attribute = STAGES[name]
 
@@ -38,6 +41,9 @@ def main() -> None:
     parser.add_argument("--instance", help="which of the stage's workers this is; each has its own (default 0)")
     arguments = parser.parse_args()
     refuse_pandas()
+    refuse_unused()
+    from streams.app import run_stage  # noqa: PLC0415  Faust is imported without what was refused
+
     run_stage(stage_maker(arguments.stage), name=arguments.stage, instance=arguments.instance)
 
 

@@ -28,3 +28,22 @@ def test_the_notifier_loads_neither_arrow_nor_the_driver_of_the_store() -> None:
     program = f"import sys, sinks.notifier.__main__; sys.exit(not {heavy}.isdisjoint(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False)
     assert done.returncode == 0
+
+
+def test_a_worker_loads_neither_a_web_client_nor_a_console() -> None:
+    """Faust names the one as a type, structlog tries the other; who would make a session is told."""
+    program = """
+import sys
+import streams.__main__ as worker
+worker.refuse_unused()
+import streams.app
+heavy = {"aiohttp.connector", "rich.console", "pygments"}
+from aiohttp.client import ClientSession
+from schemas.errors import FatalError
+try:
+    ClientSession()
+except FatalError:
+    sys.exit(not heavy.isdisjoint(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False)
+    assert done.returncode == 0
