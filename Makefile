@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 PYTHON_OF_SERVICE := env -u PYTHONPATH $(SERVICE_VENV)/bin/python
-.PHONY: help setup demo test test-all test-client test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint sbom licences audit manifests pictures schemas lock clean
+.PHONY: help setup demo test test-all test-client test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint sbom licences audit manifests pictures bench-table schemas lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -103,6 +103,9 @@ pictures: $(READY) ## draw the dashboards from what the running demo answers (ST
 		$(PICTURES_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/dashboards/pictures.lock; }
 	@$(BIN)/python -m deploy.dashboards.answers $(or $(STATE_DIR),.burnline/demo) $(SINCE) > $(PICTURES_VENV)/answers.json
 	@$(PICTURES_VENV)/bin/python deploy/dashboards/draw.py deploy/grafana/dashboards $(PICTURES_VENV)/answers.json docs/pictures
+
+bench-table: $(READY) ## write the last results of the benchmarks (bench/*.json) into the README
+	@$(BIN)/python -m deploy.bench.last_results
 
 schemas: $(READY) ## write the generated JSON Schemas and view DDL again
 	@$(BIN)/python -m schemas.generate

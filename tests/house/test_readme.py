@@ -5,6 +5,7 @@ from pathlib import Path
 
 from typer.main import get_command
 
+from deploy.bench.last_results import LINES, table_of
 from deploy.cli.app import app
 from deploy.settings_table import settings_table
 
@@ -15,6 +16,12 @@ README = (ROOT / "README.md").read_text()
 def test_settings_table_is_the_generated_one() -> None:
     """A setting that is added or renamed is in the README; `python -m deploy.settings_table` prints the table."""
     assert settings_table() in README
+
+
+def test_last_results_are_those_that_were_kept() -> None:
+    """Who saves a benchmark's result writes it into the README too: `make bench-table`; each kind has its line."""
+    assert table_of(ROOT / "bench") in README
+    assert {file.stem for file in (ROOT / "bench").glob("*.json")} <= LINES.keys()
 
 
 def test_every_burnline_command_in_the_readme_exists() -> None:

@@ -1,8 +1,11 @@
 """The bench of the whole stack: a lag that grows is seen and laid at the right door."""
 
+from dataclasses import asdict
+
 import pytest
 
 from deploy.bench.end_to_end import LAGS, Figures, Process, judged, lags
+from deploy.bench.last_results import BEGINS, ENDS, LINES, with_table
 from deploy.cli.bench_end_to_end import PROCESSES_HEAD, RATES_HEAD, process_lines, rate_lines
 from deploy.stack.position_rules import Said
 from schemas.errors import FatalError
@@ -63,3 +66,12 @@ def test_tables_have_a_line_per_rate_and_per_process() -> None:
     assert [len(row) for row in rate_lines(found)] == [len(RATES_HEAD)]
     assert process_lines(found) == [("burn", "4.0", "90", "120", "110")]
     assert len(PROCESSES_HEAD) == 5
+    assert LINES["end-to-end"](asdict(found)) == "10 events/s are borne; sink limits"
+
+
+def test_the_readme_takes_the_last_results_between_its_marks() -> None:
+    """What stands around them stays; a document without the marks is refused, not appended to."""
+    text = f"before\n{BEGINS}old\n{ENDS}after\n"
+    assert with_table(text, "new\n") == f"before\n{BEGINS}new\n{ENDS}after\n"
+    with pytest.raises(ValueError, match="no table goes there"):
+        with_table("before\n", "new\n")

@@ -1,10 +1,12 @@
 """The bench of rating: its load is what its docstring says, its steps are rating's own, its table names the whole."""
 
 import json
+from dataclasses import asdict
 
 import msgspec
 import pytest
 
+from deploy.bench.last_results import LINES
 from deploy.bench.rating_load import Load, World, world
 from deploy.bench.rating_pieces import DECODE, REST, WHOLE, measured, new_lane, spread_of
 from deploy.bench.rating_worker import Worked
@@ -63,6 +65,7 @@ def test_workers_are_a_line_each() -> None:
         per_cpu_sec=500_000, per_wall_sec=10, busiest_worker_share=0.5,
     )  # fmt: skip
     assert len(line_of(found)) == len(WORKED_HEAD)
+    assert LINES["rating"]({"runs": [asdict(found)]}).startswith("2 workers: 2.0 us")
 
 
 @pytest.mark.parametrize("text", ["", "0", "5", "1,,2", "two", "1,²"])
