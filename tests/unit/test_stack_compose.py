@@ -53,3 +53,10 @@ def test_no_container_of_kafka_lets_anybody_in() -> None:
     assert protocols == ["SASL_PLAINTEXT"] * 2
     assert re.findall(r'SUPER_USERS: "([^"]+)"', COMPOSE) == ["User:operator"]
     assert re.findall(r"\$\{[A-Z]+_PASSWORD:-[^}]", COMPOSE) == []
+
+
+def test_every_port_of_a_container_is_in_the_table() -> None:
+    """What a port is called, what it is unless chosen, and who may enter stand in docs/ports.md."""
+    table = (Path(__file__).parents[2] / "docs" / "ports.md").read_text().partition("\nWith `docker compose")[2]
+    told = set(re.findall(r"^\| [^|]+ \| (\d+) \| `(\w+_PORT)` \|", table, flags=re.MULTILINE))
+    assert told == {(port, name) for name, port in re.findall(r"\$\{(\w+_PORT):-(\d+)\}", COMPOSE)}
