@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 PYTHON_OF_SERVICE := env -u PYTHONPATH $(SERVICE_VENV)/bin/python
-.PHONY: help setup demo test test-all test-client test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint sbom licences audit manifests pictures bench-table schemas lock clean
+.PHONY: help setup demo test test-all test-client test-pure faults faults-points faults-hangs faults-mutants faults-recovery lint sbom licences audit manifests pictures bench bench-table schemas lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -103,6 +103,18 @@ pictures: $(READY) ## draw the dashboards from what the running demo answers (ST
 		$(PICTURES_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/dashboards/pictures.lock; }
 	@$(BIN)/python -m deploy.dashboards.answers $(or $(STATE_DIR),.burnline/demo) $(SINCE) > $(PICTURES_VENV)/answers.json
 	@$(PICTURES_VENV)/bin/python deploy/dashboards/draw.py deploy/grafana/dashboards $(PICTURES_VENV)/answers.json docs/pictures
+
+bench: $(READY) ## measure everything anew, each in minutes (leave the machine alone meanwhile), and write the table
+	./burnline bench rating --workers 1,2,4 --events 100000 --rounds 3 --save bench
+	./burnline bench rating --pieces --rounds 4 --warm-events 260000 --save bench
+	./burnline bench peers --events 50000 --rounds 2 --save bench
+	./burnline bench end-to-end --seconds 40 --save bench
+	./burnline bench latency --seconds 40 --save bench
+	./burnline bench memory --save bench
+	./burnline bench burn --save bench
+	./burnline bench sink --save bench
+	./burnline bench query --save bench
+	@$(MAKE) --no-print-directory bench-table
 
 bench-table: $(READY) ## write the last results of the benchmarks (bench/*.json) into the README
 	@$(BIN)/python -m deploy.bench.last_results
