@@ -7,6 +7,7 @@ from deploy.cli import (
     alerts,
     backtest,
     bench,
+    caches,
     collector,
     corrections,
     deadletters,
@@ -68,5 +69,6 @@ for module in (
     key_id,
     backtest,
     bench,
+    caches,
 ):
     module.register(app)

@@ -71,9 +71,7 @@ class Cells:
         """
         least = _least_input(self._steps, row["above"])
         product = tuple(str(row[name]) for name in PRODUCT)
-        slot = (row["slot"] - _EPOCH) // timedelta(microseconds=SLOT_US)
-        asked = _question(row["org"], product, slot)
-        rates = self._prices_of(row["price_book_version"]).quote(asked).effective
+        rates = rates_of(row, self._prices_of)
         step = 0 if rates is None else sum(least > start for start in rates.starts)
         cached = bool(row["from_gateway_cache"])
         sums = self._found[Cell(bool(row["is_retry"]), product, cached, step)]
@@ -109,6 +107,19 @@ class Cells:
             counts = {part: Fraction(count) for part, count in gathered.counts.items()} | gathered.units
             found[cell] = Sums(gathered.calls, counts, costs, rest)
         return found
+
+
+def rates_of(row: Json, prices_of: Callable[[str], Prices]) -> ModelRates | None:
+    """The rates of a row's calls, by the book and the rules of its time; None where they know none."""
+    product = tuple(str(row[name]) for name in PRODUCT)
+    slot = (row["slot"] - _EPOCH) // timedelta(microseconds=SLOT_US)
+    return prices_of(row["price_book_version"]).quote(_question(row["org"], product, slot)).effective
+
+
+def flat_rates(row: Json, steps: tuple[int, ...], prices_of: Callable[[str], Prices]) -> Flat:
+    """The rates of a row's calls in the order of PARTS, USD per million tokens, for inputs as long as theirs."""
+    rates = rates_of(row, prices_of)
+    return _NO_RATES if rates is None else rates.for_input(_least_input(steps, row["above"]))
 
 
 def rates_then(after: Side, prices: Prices, *, org: str, at: datetime) -> Rates:
