@@ -9,7 +9,7 @@ import typer
 from deploy.cli.output import AsJson, StateDir, examples, put, put_json, put_table
 
 _LEGEND = (
-    "saved: what the tokens that were read would have cost more uncached; paid: what those written cost more than that;\n"
+    "saved: what the tokens that were read would have cost more uncached; paid: what those written cost more;\n"
     "unknown: tokens without a known rate, in no sum. What would have been sent without a cache nobody knows."
 )
 
