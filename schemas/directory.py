@@ -97,6 +97,9 @@ class _Named(DirectoryEntry):
     owner: Name | None = Field(None, description="whom to ask about it")
 
 
+_COHORT = Field(None, description="whose work is like theirs, across teams: peers that their spend is held against")
+
+
 class _Level(_Named):
     @model_validator(mode="after")
     def _not_reserved(self) -> Self:
@@ -131,6 +134,7 @@ class User(_Named):
 
     kind: Literal["user"] = "user"
     team: Name | None = None
+    cohort: Name | None = _COHORT
 
 
 class Agent(_Named):
@@ -138,6 +142,7 @@ class Agent(_Named):
 
     kind: Literal["agent"] = "agent"
     team: Name | None = None
+    cohort: Name | None = _COHORT
 
 
 class Credential(_Named):

@@ -14,7 +14,7 @@ from schemas.directory import DIRECTORY_KINDS, DirectoryEntry
 from schemas.policies import Key, PolicyChange, key_of
 
 DIRECTORY_TABLE = "directory_store"
-_SAID = ("source", "name", "owner", "user", "agent", "team", "business_unit", "cost_center")
+_SAID = ("source", "name", "owner", "user", "agent", "team", "business_unit", "cost_center", "cohort")
 _SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("org", "entity_type", "policy_id", "entity_id", *_SAID)),

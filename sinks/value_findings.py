@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from schemas.money import plain
 from sinks.queries import Query
+from sinks.value_peers import PEERS, costs_enough, of_peers
 from sinks.value_verdicts import LOW_VALUE, Finding, Key
 
 LEAST_USD = Decimal(10)
@@ -78,10 +79,10 @@ UNION ALL
 SELECT e.org AS org, 'team' AS entity_type, e.entity_id AS entity_id, max(e.owner) AS owner
 FROM entities AS e WHERE e.entity_type = 'team' AND e.owner != '' AND e.valid_to IS NULL GROUP BY org, entity_id
 """
-Name = Literal["quadrants", "waste", "performing", "quality", "owners"]
+Name = Literal["quadrants", "waste", "performing", "quality", "peers", "owners"]
 _ASKED: tuple[tuple[Name, str], ...] = (
     ("quadrants", _QUADRANTS), ("waste", _WASTE), ("performing", _PERFORMING), ("quality", _QUALITY),
-    ("owners", _OWNERS),
+    ("peers", PEERS), ("owners", _OWNERS),
 )  # fmt: skip
 
 
@@ -107,12 +108,14 @@ class _Owners:
 def findings(rows: Mapping[Name, Iterable[Row]], *, held: Collection[Key]) -> list[Finding]:
     """What the rows say; `held` are the episodes that are open."""
     owners = _Owners({(row["org"], row["entity_type"], row["entity_id"]): row["owner"] for row in rows["owners"]})
+    peers = (of_peers(row, owner=owners.of(row["org"], "team", row["team"])) for row in rows["peers"])
     waste = (_of_waste(row, owners) for row in rows["waste"])
     return [
         *(_of_quadrant(row) for row in rows["quadrants"] if row["cost_usd"] >= LEAST_USD),
         *(one for one in waste if _wastes_enough(one, is_open=one.key in held)),
         *(_of_performing(row, owners) for row in rows["performing"]),
         *(_of_quality(row, owners) for row in rows["quality"]),
+        *(one for one in peers if costs_enough(one, is_open=one.key in held)),
     ]
 
 

@@ -31,12 +31,15 @@ Sent = tuple[str, bytes, bytes]
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a night has found; `value` of `unit` was held against `threshold`. `calls` are those of its spend."""
+    """What a night has found; `value` of `unit` was held against `threshold`. `calls` are those of its spend.
+
+    notify: somebody is to be told; else it only stands in the topic and the views.
+    """
 
     rule: str
     level: str
     org: str
-    entity_type: Literal["use_case", "team"]
+    entity_type: Literal["use_case", "team", "user", "agent"]
     entity_id: str
     severity: Literal["info", "warning"]
     value: Decimal
@@ -47,6 +50,7 @@ class Finding:
     evidence: Mapping[str, str] = field(default_factory=dict)
     period: tuple[datetime, datetime] | None = None
     calls: int = 0
+    notify: bool = True
 
     @property
     def key(self) -> Key:
@@ -111,7 +115,7 @@ def _opened(found: Finding, *, night: datetime) -> Alert:
         topic=ALERTS,
         mode="live",
         basis="actual",
-        notify=True,
+        notify=found.notify,
         rule=found.rule,
         kind="value",
         level=found.level,

@@ -22,6 +22,7 @@ from schemas.money import pico_usd
 from schemas.policies import Budget, PolicyChange
 from schemas.value_policies import Allowance, BusinessCase
 from sinks.audit_questions import audit_sections
+from sinks.directory_rows import DIRECTORY_TABLE, directory_rows
 from sinks.groups import RatedMessage
 from sinks.queries import Query
 from sinks.rows import store_rows
@@ -33,6 +34,7 @@ from sinks.value_questions import WASTE_BY, unit_costs, waste
 from sinks.value_verdicts import Finding
 from streams.bridge.bridge import Cell, Sums, bridge
 from tests.goodhart_stories import Story, habits, performances, quadrants
+from tests.peer_stories import JUDGED_ON, peers
 from tests.value_drawn import in_org, worlds
 from tests.value_stories import planted_likely, planted_waste, staged, wasteful
 from tests.value_world import START, call, events_of, made_up, stored_outcomes, truth_of
@@ -316,6 +318,27 @@ def test_quadrants_move_with_hysteresis_and_have_owners(store: Store) -> None:
     removed = changed(removes=(("business_case", "acme", "edge-2026"),))
     store.insert(VALUE_POLICIES_TABLE, value_policy_rows([(7, removed)]))
     assert store.rows("SELECT count() FROM business_cases") == [(0,)]
+
+
+def test_who_costs_four_times_as_much_as_peers_is_told_unless_it_is_worth_it(store: Store) -> None:
+    """Of six and more, beside what came of it; discovery within its allowance and whoever is new are left alone."""
+    made = peers()
+    value_of(store, made.story.words, made.story.calls)
+    store.insert(DIRECTORY_TABLE, directory_rows([(0, changed(*made.directory))]))
+    store.insert(VALUE_POLICIES_TABLE, value_policy_rows([(0, changed(*made.allowances))]))
+    found = found_at(store, "peers", day=JUDGED_ON)
+    assert {one.entity_id: one.level for one in found} == {
+        who: reason or "without_value" for who, reason in made.said.items()
+    }
+    assert {one.entity_id for one in found if one.notify} == {who for who, reason in made.said.items() if not reason}
+    [told] = [one for one in found if one.entity_id == "on call 0-0"]
+    assert (told.value, told.threshold, told.evidence["peers"]) == (Decimal(160), Decimal(160), "5")
+    [told] = [one for one in found if one.entity_id == "four times-0"]
+    assert told.message == (
+        "user four times-0 cost 160.00 USD in 28 days, 4.0 times the median of 5 others of team four times (40.00);"
+        " successes 1, theirs 5 for 200.00 USD, and less came of it: ask what it was for"
+    )
+    assert found_at(store, "peers", day=JUDGED_ON - 1) == []  # what came of it may still come
 
 
 ALLOWED: dict[str, Any] = {"org": "acme", "starts": date(2026, 11, 1)}
