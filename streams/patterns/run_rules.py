@@ -6,6 +6,8 @@ Laws
 2. Advice is said when it changes: stop for a loop, ask_owner for a dear run, continue when that is over; and, where
    enough runs of the template are known, once more at 4, 8, 16 ... calls with the predicted end.
 3. A run that nothing named for `IDLE_US` of log time is over, at the floor: its episodes close, its template learns.
+4. At most `MOST_TOLD` open episodes of a rule wake somebody of an organisation: whoever starts a thousand runs that go
+   round is told of twenty. The others stand in the topic, and every run is advised about.
 """
 
 from collections.abc import Iterable
@@ -24,6 +26,7 @@ from streams.ports import Output
 
 _NAMES = {"template": "task_template"}
 _WHO = ("team", "user", "agent", "credential", "template", "model")
+MOST_TOLD = 20
 _FIRST_SAID = 4
 _FAR = 0.95
 
@@ -99,7 +102,7 @@ def _loop(state: PatternsState, run: Run, loop: Loop | None, prediction: Predict
     cost = drafts.micro_usd(loop.cost_micro)
     if loop.lasts_us < rule.loop_least_sec * 1_000_000 or (cost < rule.loop_least_usd and not run.unpriced):
         return None
-    return state.episodes.fire(drafts.runaway(state, run, loop, rule.loop_least_usd, prediction))
+    return _fire(state, run, drafts.runaway(state, run, loop, rule.loop_least_usd, prediction))
 
 
 def _dear(state: PatternsState, run: Run, template: Template | None, prediction: Prediction | None) -> Alert | None:
@@ -112,7 +115,17 @@ def _dear(state: PatternsState, run: Run, template: Template | None, prediction:
         return None
     if template.rank(run.micro) < _FAR:
         return None
-    return state.episodes.fire(drafts.dear_run(state, run, median, rule.times_median, prediction))
+    return _fire(state, run, drafts.dear_run(state, run, median, rule.times_median, prediction))
+
+
+def _fire(state: PatternsState, run: Run, alert: Alert) -> Alert | None:
+    """The alert if it opens now; where enough of its like wake somebody already, it wakes nobody."""
+    if _held(state, run, alert.rule) is None:
+        told = sum(held.alert.notify for key, held in state.episodes.open.items() if key[:2] == (alert.rule, alert.org))
+        if told >= MOST_TOLD:
+            message = f"{alert.message} (notifies nobody: {told} such runs are told of already)"
+            alert = alert.model_copy(update={"notify": False, "message": message})
+    return state.episodes.fire(alert)
 
 
 def _advise(state: PatternsState, run: Run, loop: Loop | None, prediction: Prediction | None) -> list[Output]:

@@ -113,6 +113,25 @@ def test_made_up_names_flood_nobody() -> None:
     assert fired == [*(f"made-up-{n}" for n in range(20)), "made-up-999"]
 
 
+def test_a_thousand_runs_that_go_round_wake_somebody_twenty_times() -> None:
+    """The others are alerts that notify nobody; every run is advised to stop, and the alert of each is closed."""
+    log, number = StepLog(), 60
+    for at in range(0, 180, 10):
+        steps = [
+            call(AT + (at + second) * SEC, usd=0.05, run=f"r{n}", tool="search", tool_call_hash="h")
+            for n in range(number)
+            for second in (0, 5)
+        ]
+        log.say(AT + (at + 10) * SEC, steps)
+    log.say(AT + HOUR)
+    told = run(new_lane(policies()), log.records)
+    fired = [alert for alert in alerts(told) if alert.status == "firing"]
+    assert len({alert.entity_id for alert in fired}) == len(fired) == number
+    assert sum(alert.notify for alert in fired) == 20
+    assert {one.entity_id for one in advice(told) if one.advice == "stop"} == {alert.entity_id for alert in fired}
+    assert sum(alert.status == "resolved" for alert in alerts(told)) == number
+
+
 def test_costs_beyond_64_bits_are_kept() -> None:
     """Sums of a run stay exact however large, and survive a checkpoint."""
     steps: list[Step] = [call(AT + n * SEC, usd=999_999, run="r") for n in range(100)]
