@@ -195,7 +195,7 @@ def _of_performing(row: Row, owners: _Owners) -> Finding:
         owner=owners.of(row["org"], "team", row["team"]),
         evidence={"evidence": "possible", "cost_usd": plain(row["cost_usd"])},
         period=(_midnight(row["since"]), _midnight(row["until"])),
-        message=f"team {row['team']} used {int(now):,} tokens where {int(usual):,} are usual, {said}",
+        message=f"team {row['team']} used {_apart(now)} tokens where {_apart(usual)} are usual, {said}",
     )
 
 
@@ -219,8 +219,12 @@ def _of_quality(row: Row, owners: _Owners) -> Finding:
 
 
 def _cents(amount: Decimal | None) -> str:
-    return f"{(amount or Decimal(0)).quantize(_CENT):,}"
+    return f"{(amount or Decimal(0)).quantize(_CENT):,}".replace(",", " ")
 
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(0), UTC)
+
+
+def _apart(count: Decimal) -> str:
+    return f"{int(count):,}".replace(",", " ")
