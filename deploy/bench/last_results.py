@@ -74,6 +74,17 @@ def _latency(found: Figures) -> str:
     return f"at {half['sent_per_sec']:,.0f} events/s to the alert: p50 {p50} s, p99 {p99} s; to the row: p99 {row} s"
 
 
+def _anomalies(found: Figures) -> str:
+    told = [] if found["series"] is None else [f"NAB {found['series']['at_half']['nab_score']:.1f}"]
+    for one in found["measured"]:
+        if one["measure"] == "recall" and one["kind"] in {"spike", "loop", "leak"}:
+            told.append(f"{one['name']} {one['kind']} {one['in_time_ratio']:.0%}")
+        if one["measure"] == "cost":
+            told.append(f"{one['keys']:,} keys: {one['mean_ms']:.1f} ms a minute")
+    last = next((one for one in reversed(found["measured"]) if one["measure"] == "quiet"), None)
+    return ", ".join([*told, *([] if last is None else [f"{last['per_day']:.1f} false alerts a day ({last['name']})"])])
+
+
 LINES: Mapping[str, Callable[[Figures], str]] = {
     "rating": _rating,
     "rating-pieces": _pieces,
@@ -84,6 +95,7 @@ LINES: Mapping[str, Callable[[Figures], str]] = {
     "burn": _burn,
     "sink": _sink,
     "query": _query,
+    "anomalies": _anomalies,
 }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from deploy.cli.bench_burn import Save
 from deploy.cli.output import AsJson, examples, put, put_json, put_table, say
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def register(bench: typer.Typer) -> None:
         epilog=examples(
             "burnline bench anomalies --keys 10000 --days 3",
             "burnline bench anomalies --series data/nab --servegen data/servegen --json",
+            "burnline bench anomalies --series data/nab --servegen data/servegen --save bench",
         ),
     )(anomalies)
 
@@ -39,6 +41,7 @@ def anomalies(
     false_alerts_per_day: Annotated[
         float, typer.Option(min=0.001, help="What the tail of what is usual is fitted to, for each folder and company.")
     ] = 5.0,
+    save: Save = None,
     as_json: AsJson = False,
 ) -> None:
     """Score labelled series, plant anomalies in ServeGen's clients, and count false alerts of a made-up company.
@@ -48,8 +51,11 @@ def anomalies(
     from deploy.bench import anomalies as measures
     from deploy.bench.anomalies_series import measured
     from deploy.bench.anomalies_servegen import folders
+    from deploy.bench.anomalies_told import HEAD, lines
+    from deploy.bench.record import as_table, kept, result_of, this_machine
     from streams.anomalies.rules import Rules
 
+    machine = this_machine()
     rules = Rules(false_alerts_per_day=false_alerts_per_day)
     scored = measured(series) if series is not None else None
     found: list[Quiet | Recall | Cost] = []
@@ -59,8 +65,14 @@ def anomalies(
     if keys:
         say(f"a company of {keys:,} keys, {days} days")
         found.extend(measures.on_company(keys, rules, days=days))
+    figures = {"series": None if scored is None else asdict(scored), "measured": [_plain(one) for one in found]}
+    if save is not None:
+        folders_named = f"{' --series DIR' * (series is not None)}{' --servegen DIR' * (servegen is not None)}"
+        wanted = f"--keys {keys} --days {days} --false-alerts-per-day {false_alerts_per_day:g}"
+        result = result_of(f"burnline bench anomalies{folders_named} {wanted}", machine, figures)
+        kept(save, "anomalies", result, as_table(HEAD, lines(scored, found)))
     if as_json:
-        put_json({"series": None if scored is None else asdict(scored), "measured": [_plain(one) for one in found]})
+        put_json(figures)
         return
     if scored is not None:
         show_series(scored)

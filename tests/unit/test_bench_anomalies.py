@@ -12,6 +12,7 @@ from deploy.bench.anomalies_series import measured
 from deploy.bench.anomalies_servegen import Folder, folders, plants
 from deploy.bench.anomalies_strangers import thefts
 from deploy.bench.anomalies_vus import vus_pr
+from deploy.bench.last_results import LINES
 from deploy.cli import main
 from schemas.errors import InputError
 
@@ -119,12 +120,17 @@ def test_the_command_prints_tables_and_json(
     """Each measure has its table for a person, and the same numbers for a script."""
     (tmp_path / "chunk-0-trace.csv").write_text("".join(f"{at * 600},0.5,1,,0,0\n" for at in range(40)))
     for arguments in (["--keys", "50", "--days", "1"], ["--keys", "0", "--json"]):
-        words = ["--servegen", str(tmp_path), *arguments]
+        kept = tmp_path / "kept"
+        words = ["--servegen", str(tmp_path), *arguments, "--save", str(kept)]
         monkeypatch.setattr("sys.argv", ["burnline", "bench", "anomalies", *words])
         with pytest.raises(SystemExit) as ended:
             main()
         assert not ended.value.code
         out = capsys.readouterr().out
+        table, result = (kept / "anomalies.md").read_text(), json.loads((kept / "anomalies.json").read_text())
+        assert "| 95 % in 3 min |" in table
+        assert str(tmp_path) not in result["command"]
+        assert "spike" in LINES["anomalies"](result["figures"])
         if "--json" in arguments:
             told = json.loads(out)["measured"]
             assert [one["measure"] for one in told if one["measure"] != "recall"] == ["quiet", "quiet"]
