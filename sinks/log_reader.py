@@ -6,6 +6,7 @@ read is replaced by a new one that begins where the reader stands (`silence.py`)
 Long because every way to move the reader stands beside the position that a new connection begins at.
 """
 
+import contextlib
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -92,6 +93,7 @@ class LogReader:
             "reconnect.backoff.max.ms": 2000,
         }
         self._consumer = Consumer(self._config, logger=SILENT)
+        self._met: set[str] = set()
         self._questions = LogQuestions(settings)
         self._stands: dict[Place, int] = {}  # the next offset of each partition that is read
         self._look_sec = look_sec
@@ -137,10 +139,12 @@ class LogReader:
     def assign(self, positions: Mapping[Place, int]) -> None:
         """From now on these partitions are read from these offsets."""
         self._stands = dict(positions)
+        self._meet({topic for topic, _ in positions})
         self._consumer.assign([self._at(place, offset) for place, offset in positions.items()])
 
     def also(self, place: Place, offset: int) -> None:
         """The partition is read, too, from this offset on. Raises: KafkaUnavailableError."""
+        self._meet({place[0]})
         try:
             self._consumer.incremental_assign([self._at(place, offset)])
         except KafkaException as error:
@@ -204,6 +208,13 @@ class LogReader:
             if place in waiting and fact.offset + isinstance(fact, Record) >= ends[place]:
                 waiting.discard(place)
 
+    def _meet(self, topics: set[str]) -> None:
+        """The connection knows who leads these: a topic that it meets by reading takes it a second, each anew."""
+        with contextlib.suppress(KafkaException):  # who is not met so is met by reading
+            for topic in sorted(topics - self._met):
+                self._consumer.list_topics(self._prefix + topic, timeout=_POLL_SEC)
+                self._met.add(topic)
+
     def _at(self, place: Place, offset: int = OFFSET_INVALID) -> TopicPartition:
         return TopicPartition(self._prefix + place[0], place[1], offset)
 
@@ -246,6 +257,7 @@ class LogReader:
         """The same partitions are read from the same offsets, by a consumer that knows nothing of before."""
         self._consumer.close()
         self._consumer = Consumer(self._config, logger=SILENT)
+        self._met.clear()
         self.assign(self._stands)
 
     def _fact(self, message: Message) -> Record | End | Vanished:

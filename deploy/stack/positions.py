@@ -61,6 +61,7 @@ class Positions:
         small = {"fetch.wait.max.ms": _ANSWER_MS, "queued.max.messages.kbytes": _QUEUED_KB}
         self._reader = Consumer({**base, **reading, **group, **small})
         self._assigned = False
+        self._met: set[str] = set()
 
     def _close(self) -> None:
         self._progress.close()
@@ -104,12 +105,26 @@ class Positions:
             self._open()
             raise KafkaUnavailableError(f"cannot ask Kafka for its offsets: {error.args[0].str()}") from error
 
+    def _meet(self, consumer: Consumer, topics: Iterable[str]) -> None:
+        """The connection knows who leads these: a topic that it meets by reading takes it a second or three.
+
+        Raises: KafkaUnavailableError: no answer in time.
+        """
+        try:
+            for topic in topics:
+                consumer.list_topics(self._settings.topic(topic), timeout=self._timeout_sec)
+        except KafkaException as error:
+            self._close()
+            self._open()
+            raise KafkaUnavailableError(f"cannot ask Kafka for its topics: {error.args[0].str()}") from error
+
     def progress(self) -> dict[StagePlace, Said]:
         """The last word of each stage on each partition, up to now.
 
         Raises: KafkaUnavailableError: no answer in time.
         """
         if not self._assigned:
+            self._meet(self._progress, [PROGRESS])
             self._progress.assign([TopicPartition(self._settings.topic(PROGRESS), 0, self._read_up_to)])
             self._assigned = True
         committed = self._offsets([PROGRESS], OffsetSpec.latest(), IsolationLevel.READ_COMMITTED)[(PROGRESS, 0)]
@@ -140,7 +155,7 @@ class Positions:
         return self.append_times_us([(place, offset)])[place, offset]
 
     def append_times_us(self, asked: Iterable[tuple[Place, int]]) -> dict[tuple[Place, int], int | None]:
-        """The same for several; a partition that is new to a connection takes a second, however many there are.
+        """The same for several, asked at once.
 
         Raises: KafkaUnavailableError: no answer in time.
         """
@@ -153,6 +168,9 @@ class Positions:
 
     def _first_records(self, offsets: Mapping[Place, int]) -> dict[tuple[Place, int], int | None]:
         named = {(self._settings.topic(topic), partition): (topic, partition) for topic, partition in offsets}
+        new = {topic for topic, _ in offsets} - self._met
+        self._meet(self._reader, new)
+        self._met |= new
         self._reader.assign([TopicPartition(*name, offsets[place]) for name, place in named.items()])
         found: dict[tuple[Place, int], int | None] = {}
         while named:
