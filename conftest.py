@@ -25,9 +25,9 @@ settings.register_profile(
 settings.load_profile("laws")
 
 LONGEST = (
-    "test_short", "test_sink_rated", "test_whole_way", "test_stack_life", "test_sink_store", "test_kill_each_process",
-    "test_bad_input", "test_sink_adjustments", "test_stack_hang", "test_lanes_start", "test_sink_reconcile",
-    "test_sink_fencing",
+    "test_short", "test_stack_life", "test_whole_way", "test_sink_rated", "test_bad_input", "test_sink_adjustments",
+    "test_sink_openings", "test_stack_external", "test_lanes_faults", "test_lanes_start", "test_sink_fencing",
+    "test_sink_reconcile", "test_sink_store", "test_lanes_seat", "test_kafka_warm",
 )  # fmt: skip
 """Files that take most seconds, the longest first."""
 

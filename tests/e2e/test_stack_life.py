@@ -3,15 +3,19 @@
 Long because it is one story: a stack of its own for each part would cost more than all of them together.
 """
 
+import csv
 import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -22,10 +26,15 @@ from confluent_kafka.admin import AdminClient
 from deploy.stack.kafka_users import USERS
 from deploy.stack.processes import processes_of
 from deploy.stack.programs import PAGED
-from tests.cli_stack import ROOT, Stack, started
+from tests.cli_stack import ROOT, SET, TRACE, Stack, started
 from tests.open_ports import listening, public, shut
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+HANG_SEC = 25
+DEATHS = (("rating",), ("sink",), ("burn", "patterns"), ("clickhouse",), ("kafka",))
+"""Who dies together: burn and patterns read different logs of rating's, and neither waits for the other."""
+SERVERS = ("clickhouse", "kafka")
+SPEED = "90x"  # the hour of the trace takes 40 s, long enough to meet every death
 
 PARTS = ("kafka", "clickhouse", "rating", "burn", "patterns", "sink")
 BUDGET = '[[budget]]\nid = "code"\norg = "acme"\nscope = { team = "code" }\nlimit = 5\n'
@@ -33,8 +42,9 @@ BUDGET = '[[budget]]\nid = "code"\norg = "acme"\nscope = { team = "code" }\nlimi
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One stack for the story of this file."""
-    yield from started(tmp_path_factory.mktemp("life") / "state")
+    """One stack for the story of this file; its watchdog is impatient."""
+    impatient = {"BURNLINE_WATCHDOG_HANG_SEC": str(HANG_SEC), "BURNLINE_WATCHDOG_LOOK_SEC": "1"}
+    yield from started(tmp_path_factory.mktemp("life") / "state", impatient)
 
 
 def wait_until(condition: Callable[[], bool], *, what: str, timeout_sec: float = 60) -> None:
@@ -196,18 +206,99 @@ def test_drain_of_an_idle_stack_is_done(stack: Stack) -> None:
     assert "everything produced so far is stored" in stack.run("drain", "--timeout", "60").stdout
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_killed_process_comes_back(stack: Stack, part: str) -> None:
-    """After `kill -9` of a part the supervisor starts it anew, and the stack becomes healthy by itself."""
-    before = stack.status()["parts"][part]["pid"]
-    os.kill(before, signal.SIGKILL)
+def seen_alive(stack: Stack, pid: int) -> bool:
+    """Whether the watchdog has seen this process do something; before, it is given longer, as it may recover."""
+    lines = (stack.state_dir / "logs/watchdog.log").read_text().splitlines()
+    return any(one.get("pid") == pid and "first sign of life" in one["event"] for one in map(json.loads, lines))
+
+
+def test_frozen_stage_is_named_then_ended_then_back(stack: Stack) -> None:
+    """Frozen, burn makes the stack degraded and a drain fail with its name; then it is killed, and all is well."""
+    pid = stack.status()["parts"]["burn"]["pid"]
+    wait_until(lambda: seen_alive(stack, pid), what="the watchdog to see burn work", timeout_sec=60)
+    os.kill(pid, signal.SIGSTOP)
+    drained = stack.run("drain", "--timeout", "3", "--json", check=False)
+    assert drained.returncode == 1
+    assert {one["stage"] for one in json.loads(drained.stdout)["missing"]} == {"burn"}
+    wait_until(lambda: stack.status()["health"] == "degraded", what="burn to be called degraded", timeout_sec=HANG_SEC)
+    assert "has said nothing on internal.deltas" in stack.status()["parts"]["burn"]["why"]
 
     def back() -> bool:
         now = stack.status()
-        return now["parts"][part]["pid"] not in {before, None} and now["health"] == "ok"
+        return now["parts"]["burn"]["pid"] not in {pid, None} and now["health"] == "ok"
 
-    wait_until(back, what=f"{part} to come back", timeout_sec=90)
-    assert stack.status()["parts"][part]["restarts"] >= 1
+    wait_until(back, what="burn to be killed and started anew", timeout_sec=120)
+    stack.run("drain", "--timeout", "60")
+    assert "hung, killed" in (stack.state_dir / "logs/watchdog.log").read_text()
+
+
+def test_nobody_else_was_killed(stack: Stack) -> None:
+    """The watchdog leaves the living alone."""
+    parts = stack.status()["parts"]
+    assert {name: part["restarts"] for name, part in parts.items() if name != "burn"} == dict.fromkeys(
+        ("kafka", "clickhouse", "rating", "patterns", "sink", "notifier"), 0
+    )
+
+
+def kill_and_see_their_work_done(stack: Stack, *names: str) -> None:
+    """The processes die at once and others do their work: a stage has moved on, or all is done; a server answers."""
+    before = stack.status()["parts"]
+    for name in names:
+        os.kill(before[name]["pid"], signal.SIGKILL)
+
+    def works(name: str) -> bool:
+        now = stack.status()["parts"][name]
+        if now["pid"] in (None, before[name]["pid"]) or now["health"] == "down":
+            return False
+        moved = (now["position"] or 0) > (before[name]["position"] or 0)
+        return name in SERVERS or moved or now["lag"] == 0
+
+    wait_until(lambda: all(works(name) for name in names), what=f"{' and '.join(names)} to work again", timeout_sec=90)
+
+
+def revise(stack: Stack, folder: Path, *, revision: int) -> None:
+    """The charge of two days, all of them due, costs 100 USD more than in the revision before."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    file = folder / f"charge-{revision}.csv"
+    file.write_text(
+        "id,revision,kind,amount_usd,service_from,service_until,org,team\n"
+        f"desks,{revision},seat,{revision}00.000000000001,{yesterday},{yesterday + timedelta(days=2)},acme,code\n"
+    )
+    stack.run("replay", "charges", str(file))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not TRACE.exists(), reason="the Azure trace is not beside this checkout (shared/data)")
+def test_sums_are_exact_after_each_process_was_killed_during_a_replay(stack: Stack, tmp_path: Path) -> None:
+    """Requests, tokens and debits equal those of the files in events, rollup, budget, whatever died on the way."""
+    command = [sys.executable, "-m", "deploy", "replay", "azure-llm", str(TRACE), "--speed", SPEED, *SET]
+    with subprocess.Popen(
+        command, env=stack.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as replay:
+        for revision, names in enumerate(DEATHS, start=1):
+            revise(stack, tmp_path, revision=revision)
+            kill_and_see_their_work_done(stack, *names)
+        wait_until(lambda: healthy(stack), what="all of them to be healthy", timeout_sec=90)
+        _, said = replay.communicate(timeout=300)
+    assert replay.returncode == 0, said.decode()[-2000:]
+    stack.run("drain", "--timeout", "120")
+    with TRACE.open() as lines:
+        rows = list(csv.DictReader(lines))
+    expected = {
+        "requests": str(len(rows)),
+        "input_tokens": str(sum(int(row["ContextTokens"]) for row in rows)),
+        "output_tokens": str(sum(int(row["GeneratedTokens"]) for row in rows)),
+    }
+    tokens = "toString(sum(input_tokens)) AS input_tokens, toString(sum(output_tokens)) AS output_tokens"
+    for view, count in (("usage_events", "count()"), ("usage_15m", "sum(requests)"), ("usage_1h", "sum(requests)")):
+        assert stack.rows(f"SELECT toString({count}) AS requests, {tokens} FROM {view}") == [expected], view
+    now = "budget_id = 'code' AND period_start > '2026-01-01'"
+    debited = f"SELECT toString(sum(spent)) AS usd FROM budget_states WHERE {now}"
+    stands = "SELECT toString(sum(amount_usd)) AS usd FROM charges"
+    days = "SELECT toString(sum(amount_usd)) AS usd FROM charges_daily"
+    assert [stack.rows(query) for query in (debited, stands, days)] == [[{"usd": "500.000000000001"}]] * 3
+    restarts = {name: part["restarts"] for name, part in stack.status()["parts"].items() if name in PARTS}
+    assert [name for name, times in restarts.items() if not times] == []
 
 
 def test_killed_stack_starts_again_from_its_state(stack: Stack) -> None:
