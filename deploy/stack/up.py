@@ -53,7 +53,8 @@ def start_stack(
         record = read_record(layout)
         before = Stack(layout, record) if record is not None else None
         if before is not None and before.supervisor().answers():
-            idle = [name for name, state in before.supervisor().processes().items() if state.state != "RUNNING"]
+            states = before.supervisor().processes()
+            idle = [name for name, state in states.items() if state.state not in {"STARTING", "RUNNING"}]
             if wanted.collects is not None and wanted.collects != bool(before.record.collector_port):
                 now = "without" if wanted.collects else "with"
                 say(f"the stack runs {now} a collector; to change that: burnline down, then this again")
