@@ -99,6 +99,10 @@ LINES: Mapping[str, Callable[[Figures], str]] = {
 }
 
 
+TOLD_ELSEWHERE = frozenset(("anomalies", "waste"))
+"""Benchmarks of how well something is found, not of how fast; pages of their own tell them."""
+
+
 def table_of(folder: Path) -> str:
     """The last results in a folder as a table; of a benchmark without one nothing."""
     lines = []
