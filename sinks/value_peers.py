@@ -54,7 +54,11 @@ WITH
         FROM things AS t
         UNION ALL
         SELECT n.org AS org, n.who AS who, t.thing AS thing, t.value_usd AS value_usd
-        FROM (SELECT DISTINCT org, who, arrayJoin(names) AS named FROM calls WHERE who.2 != '') AS n
+        FROM
+        (
+          SELECT DISTINCT org, who, arrayJoin(names) AS named FROM calls
+          WHERE who.2 != '' AND (org, named.1, named.2) IN (SELECT y.org, y.kind, y.key FROM outcome_keys AS y)
+        ) AS n
         INNER JOIN outcome_keys AS k ON k.org = n.org AND k.kind = n.named.1 AND k.key = n.named.2
         INNER JOIN things AS t ON t.org = k.org AND t.outcome_id = k.outcome_id
       ) AS b
