@@ -287,7 +287,8 @@ def test_who_only_performs_is_found_and_who_works_is_not(store: Store) -> None:
     assert (rush["tokens"], rush["usual_tokens"]) == (11_000, 5_000)
     assert (rush["since"], rush["until"]) == (date(2026, 11, 28), date(2026, 12, 1))
     none: list[dict[str, Any]] = []
-    told = findings({"quadrants": none, "waste": none, "quality": none, "owners": none, "performing": rows}, held=())
+    silent: dict[Name, list[dict[str, Any]]] = dict.fromkeys(("quadrants", "waste", "quality", "owners", "peers"), none)
+    told = findings({**silent, "performing": rows}, held=())
     assert {(one.rule, one.entity_id, one.level) for one in told} == {("goodhart", *one) for one in expected}
 
 
