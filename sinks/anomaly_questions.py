@@ -40,7 +40,7 @@ def spent_by_minute(kinds: Sequence[str], *, since: datetime, until: datetime) -
     named = ", ".join(f"('{kind}', toString(v.{kind}))" for kind in kinds)
     sql = (
         "SELECT intDiv(toUnixTimestamp(v.ts), 60) * 60 AS t, v.org AS org, one.1 AS entity_type, one.2 AS entity_id,"
-        " count() AS requests, toInt64(sum(v.cost_usd) * 1000000) AS micro_usd"
+        " count() AS requests, toInt64(ifNull(sum(v.cost_usd), 0) * 1000000) AS micro_usd"
         f" FROM usage_events AS v ARRAY JOIN [{named}] AS one"
         f" WHERE one.2 != '' AND v.ts >= {{since:{_TIME}}} AND v.ts < {{until:{_TIME}}}"
         " GROUP BY t, org, entity_type, entity_id ORDER BY org, entity_type, entity_id, t"

@@ -36,11 +36,11 @@ def label(
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what an alert was. It stands in the policies, with who said it, and in the view `anomalies`.
+    r"""Say what an alert was. It stands in the policies, with who said it, and in the view `anomalies`.
 
     `burnline backtest` counts confirmed and dismissed ones. The last word counts; it may be said of what is over.
 
-    Spending that is yet to come is announced with [[planned]] in a policy file.
+    Spending that is yet to come is announced with \[\[planned]] in a policy file.
     """
     from deploy.labelling import label_of, say_label
     from deploy.stack.find import connections

@@ -17,6 +17,7 @@ import pytest
 
 from deploy.backfill.answer import Missed, missed, missed_by_import
 from deploy.backfill.rules import rules_now
+from deploy.backtest_past import of_ledger
 from deploy.bench.ledger import OwnStore
 from deploy.bench.query import measured
 from deploy.clickhouse.server_roles import to_sql
@@ -430,3 +431,13 @@ def test_the_bench_of_queries_fills_a_ledger_and_every_question_has_an_answer(cl
     assert found.bytes_per_row["usage_events_store"] > 10
     assert {column.name for column in found.columns} > {"id", "event_id"}  # small parts do not tell their sizes
     assert found.fill_cpu_us_per_row > 0
+
+
+def test_a_backtest_reads_what_each_minute_spent(settings: ClickHouseSettings) -> None:
+    """By team, to the micro-dollar; calls without a price count as calls, as in rating's deltas."""
+    minutes = of_ledger(settings, ("team",), since=DAY, until=DAY + timedelta(days=30))
+    found = [row for batch in minutes.values() for row in batch.to_pylist()]
+    kept = [(row["bucket_us"], row["entity_id"], row["requests"], row["cost_micro_usd"]) for row in found]
+    assert sorted(kept) == sorted(
+        (micros(row["ts"]), row["team"], 1, int((row["cost_usd"] or Decimal(0)) * 1_000_000)) for row in ROWS
+    )
