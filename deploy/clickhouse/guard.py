@@ -5,7 +5,9 @@ function `file()`, table functions outside a short list (`python()` looks into t
 tables that show what others do, KILL QUERY, INTO OUTFILE and whatever is not one reading statement.
 
 The text is what the engine's own `formatQuerySingleLine` prints: one statement, no comments, identifiers unescaped and
-quoted by backticks only where they must be, strings in single quotes. So one expression tells words from strings.
+quoted by backticks only where they must be, strings in single quotes. So one expression tells words from strings. But
+the type of a parameter is printed as it was sent, with its comments: behind a quote in one, words would be taken for a
+string. So whatever outside of strings is no plain token is refused; and APPLY with a prefix, which hides a call.
 """
 
 import re
@@ -36,7 +38,10 @@ _STATEMENTS = frozenset({"SELECT", "WITH", "FROM", "EXPLAIN", "DESCRIBE", "DESC"
 _DENIED_SHOW = frozenset(
     {"PROCESSLIST", "ACCESS", "GRANTS", "USERS", "ROLES", "PROFILES", "POLICIES", "QUOTAS", "QUOTA"}
 )
-_TOKEN = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"|[A-Za-z_$][\w$]*|\d[\w.]*|\S", re.DOTALL)
+_TOKEN = re.compile(
+    r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"|--|/\*|[A-Za-z_$][\w$]*|\d[\w.]*|\S",
+    re.DOTALL | re.ASCII,
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,10 @@ def refusal_of_class(query_class: str, statement_count: int) -> str | None:
 
 def refusal_of_text(canonical: str, known: KnownFunctions) -> str | None:
     """Why an analyst may not run this canonical text, or None."""
-    words = [_unquoted(token) for token in _TOKEN.findall(canonical)]
+    tokens: list[str] = _TOKEN.findall(canonical)
+    if any(_is_strange(token) for token in tokens):
+        return "outside of strings only plain words: no comments in types, no $ and no quotes of other alphabets"
+    words = [_unquoted(token) for token in tokens]
     first = next((word.upper() for word in words if word != "("), "")
     if first not in _STATEMENTS:
         return f"analysts only read: a statement that begins with {first or 'nothing'} is not a query"
@@ -81,6 +89,11 @@ def refusal_of_database(database: str) -> str | None:
     return "name system tables in full, as in system.tables" if database.lower() == "system" else None
 
 
+def _is_strange(token: str) -> bool:
+    """Whether the engine may read something else than we do from here on."""
+    return token in {"--", "/*", "#", "'", '"', "`"} or token[0] == "$" or (len(token) == 1 and not token.isascii())
+
+
 def _unquoted(token: str) -> str:
     return token[1:-1] if token[0] in '`"' else token
 
@@ -88,6 +101,8 @@ def _unquoted(token: str) -> str:
 def _refused_call(words: list[str], known: KnownFunctions) -> str | None:
     for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
         name = word.lower()
+        if name == "apply" and after == "(":
+            return "APPLY with a prefix is not for analysts; name the columns with AS"
         if name in known.denied_scalars and (after == "(" or before.upper() == "APPLY"):
             return f"the function {word}() is not for analysts"
         if name in known.table_functions and after == "(":

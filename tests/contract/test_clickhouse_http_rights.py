@@ -139,6 +139,10 @@ def test_storage_is_out_of_reach(analyst: Any, sql: str) -> None:
         "SELECT `f\\x69le`('{file}')",
         "SELECT * APPLY(file) FROM (SELECT '{file}')",
         "SELECT * APPLY file FROM (SELECT '{file}')",
+        "SELECT * APPLY(file, 'p_') FROM (SELECT '{file}')",
+        "SELECT * APPLY(x -> file(x), 'p_') FROM (SELECT '{file}')",
+        "SELECT {p:String /* ' */}, file('{file}'), 'x'",
+        "SELECT {p:String -- '\n}, file('{file}'), 'x'",
         "SELECT arrayMap(x -> file(x), ['{file}'])",
         "WITH x -> file(x) AS f SELECT f('{file}')",
         "EXPLAIN SELECT file('{file}')",
@@ -178,7 +182,7 @@ def test_files_and_this_process_are_out_of_reach(analyst: Any, secret_file: Path
     """No statement reads a file's content or writes a file."""
     text = sql.replace("{file}", str(secret_file))
     try:
-        answer = analyst.raw_query(text).decode("utf-8", "replace")
+        answer = analyst.raw_query(text, {"p": "x"} if "{p:" in sql else None).decode("utf-8", "replace")
     except ClickHouseError as error:
         answer = str(error)
     assert SECRET not in answer
