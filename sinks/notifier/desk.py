@@ -3,8 +3,9 @@
 Laws
 1. Every transition with `notify` reaches the queue of each matching route exactly once in the life of the log: what
    `settled` names is not delivered again unless somebody asks for it.
-2. No route waits for another.
-3. `position` never passes an alert that some route still waits for.
+2. No route waits for another. One that works, but slower than alerts come, is put aside: what is too much for it is
+   read again from the log, for it alone, when it has room. Nobody else notices.
+3. `position` never passes an alert that some route still waits for, or that was put aside.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,9 @@ from sinks.notifier.routing import RouteKey, Routes, routes_for
 GONE = "the route is no longer in force"
 MOST_REMEMBERED = 100_000
 
+Partition = tuple[str, int]
+"""(topic, partition)"""
+
 
 class Desk:
     """Takes alerts and requests, says what is to be sent; told what came of it, says what to record."""
@@ -41,6 +45,7 @@ class Desk:
         self._settled: dict[str, None] = {}
         self._routes: Routes = {}
         self._queues: dict[RouteKey, RouteQueue] = {}
+        self._aside: dict[RouteKey, dict[Partition, int]] = {}  # from which offset on it is to be read again
 
     @property
     def queues(self) -> Mapping[RouteKey, RouteQueue]:
@@ -50,11 +55,7 @@ class Desk:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits anywhere."""
-        return not any(queue.waiting for queue in self._queues.values())
-
-    def is_full(self, *, now: datetime) -> bool:
-        """Whether a route that works has enough to do, so that nothing more should be read for now."""
-        return any(is_full(queue, now=now, limits=self._limits) for queue in self._queues.values())
+        return not self._aside and not any(queue.waiting for queue in self._queues.values())
 
     @property
     def in_flight(self) -> int:
@@ -75,10 +76,48 @@ class Desk:
     def take(self, alert: Alert, *, place: tuple[str, int, int], now: datetime) -> None:
         """The transition waits at every route that it goes to and has not reached."""
         for route in routes_for(self._routes, alert):
-            name = delivery_id(alert.alert_id, alert.seq, route.id)
-            queue = self._queues.get((route.org, route.id), RouteQueue())
-            if name not in self._settled and all(one.delivery_id != name for one in queue.waiting):
-                self._add(_delivery(route, alert, place=place, now=now))
+            aside = self._aside.get((route.org, route.id), {})
+            # Behind what was put aside before, so that transitions of one alert stay in order.
+            if place[:2] not in aside and not self._took(route, alert, place=place, now=now):
+                self._aside.setdefault((route.org, route.id), {})[place[:2]] = place[2]
+
+    def _took(self, route: Route, alert: Alert, *, place: tuple[str, int, int], now: datetime) -> bool:
+        """Whether the transition has reached the route or waits there now; False: there is no room."""
+        name = delivery_id(alert.alert_id, alert.seq, route.id)
+        queue = self._queues.get((route.org, route.id), RouteQueue())
+        if name in self._settled or any(one.delivery_id == name for one in queue.waiting):
+            return True
+        if is_full(queue, now=now, limits=self._limits):
+            return False
+        self._add(_delivery(route, alert, place=place, now=now))
+        return True
+
+    def behind(self) -> list[tuple[RouteKey, Partition, int]]:
+        """Who has room again for what was put aside, and from where on that is to be read: `catch_up` takes it."""
+        found = []
+        for key, partitions in self._aside.items():
+            if 2 * len(self._queues.get(key, RouteQueue()).waiting) <= self._limits.most_waiting:
+                found += [(key, *one) for one in list(partitions.items())[:1]]
+        return found
+
+    def catch_up(
+        self, key: RouteKey, partition: Partition, alerts: Iterable[tuple[int, Alert]], *, until: int, now: datetime
+    ) -> int:
+        """Where the route stands now: these, all up to `until` by offset, wait there, or as many as it has room for."""
+        stands = until
+        for offset, alert in alerts:
+            routes = [route for route in routes_for(self._routes, alert) if (route.org, route.id) == key]
+            if not all(self._took(route, alert, place=(*partition, offset), now=now) for route in routes):
+                stands = offset
+                break
+        self._aside[key][partition] = stands
+        return stands
+
+    def caught_up(self, key: RouteKey, partition: Partition) -> None:
+        """The route stands in the partition where everybody does."""
+        del self._aside[key][partition]
+        if not self._aside[key]:
+            del self._aside[key]
 
     def ask(self, request: Resend, alert: Alert | None, *, now: datetime) -> list[DeliveryStatus]:
         """What was asked for waits at its route once more; where that cannot be, the status that says why."""
@@ -124,12 +163,15 @@ class Desk:
             said += [self._settle(one, now=now) for one in parked]
             if not left.waiting and key not in self._routes:
                 del self._queues[key]
+        self._aside = {key: partitions for key, partitions in self._aside.items() if key in self._routes}
         return said
 
     def position(self, topic: str, partition: int, *, read: int) -> int:
         """Up to where the partition is done with, read up to `read`."""
         places = [one.place for queue in self._queues.values() for one in queue.waiting if not one.request_id]
-        return min([read, *(offset for at, part, offset in places if (at, part) == (topic, partition))])
+        here = (topic, partition)
+        aside = [partitions[here] for partitions in self._aside.values() if here in partitions]
+        return min([read, *aside, *(offset for at, part, offset in places if (at, part) == here)])
 
     def forget(self) -> None:
         """The oldest of what is settled is forgotten, where it is much and nothing waits."""

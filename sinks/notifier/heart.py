@@ -94,7 +94,7 @@ class Heart:
             self._pulse = came(self._pulse, beat.lane, now=now)
 
     def look(self, *, now: datetime) -> Alert | None:
-        """The transition to publish, if any; a heartbeat that is due has left. Not called while nothing is read."""
+        """The transition to publish, if any; a heartbeat that is due has left."""
         if self._pulse is None:
             return None
         if is_due(self._pulse, now=now):

@@ -81,7 +81,7 @@ def is_failing(queue: RouteQueue, *, now: datetime, limits: Limits) -> bool:
 
 
 def is_full(queue: RouteQueue, *, now: datetime, limits: Limits) -> bool:
-    """Whether reading should wait for this route: it works, and has enough to do. A failing one is never waited for."""
+    """Whether what comes is put aside for a route: it works, and has enough to do. A failing one parks its oldest."""
     return len(queue.waiting) >= limits.most_waiting and not is_failing(queue, now=now, limits=limits)
 
 

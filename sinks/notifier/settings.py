@@ -36,7 +36,12 @@ class NotifierSettings(BaseSettings):
     give_up_sec: float = Field(
         14_400.0, ge=1, le=604_800, description="how long a delivery waits for a route that fails before it is parked"
     )
-    most_waiting: int = Field(1000, ge=1, le=100_000, description="how many deliveries may wait for a route that fails")
+    most_waiting: int = Field(
+        1000,
+        ge=1,
+        le=100_000,
+        description="how many may wait for a route; then one that fails parks the oldest, a slow one reads on later",
+    )
     start_back_sec: float = Field(
         3600.0, ge=0, le=604_800, description="how old alerts are told at the very first start, and not older ones"
     )

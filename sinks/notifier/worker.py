@@ -25,7 +25,7 @@ from schemas.progress import Progress
 from schemas.topics import TOPICS
 from sinks.group_log import GroupLog, stored_progress, word
 from sinks.log_reader import End, LogReader, Place, Record
-from sinks.notifier.alerts import alert_at, alert_in
+from sinks.notifier.alerts import alert_at, alert_in, alerts_from
 from sinks.notifier.desk import Desk
 from sinks.notifier.flights import Flights
 from sinks.notifier.heart import PLACE as HEARTBEATS
@@ -76,7 +76,6 @@ class NotifierWorker:
         self._read: dict[Place, int] = {}  # next offset to read
         self._said: dict[Place, Progress] = {}
         self._log_end = 0
-        self._full = False
         self._spoken_at = datetime.min.replace(tzinfo=UTC)
 
     def run(self) -> None:
@@ -86,13 +85,13 @@ class NotifierWorker:
         try:
             while True:
                 self._patience.check()
-                full = self._full = self._desk.is_full(now=self._doors.now())
-                statuses += self._gather() if not full else []
-                statuses += self._landed(wait_sec=_BUSY_SEC if full else 0.0)
+                statuses += self._gather()
+                statuses += self._landed(wait_sec=0.0)
                 self._record(statuses)
                 statuses = []
                 for route, delivery in self._desk.departures(now=self._doors.now()):
                     self._doors.flights.start(route, delivery)
+                self._catch_up()
         except StopRequested:
             self._land(statuses)
             raise
@@ -158,6 +157,15 @@ class NotifierWorker:
             self._patience.gone(error)
         return statuses
 
+    def _catch_up(self) -> None:
+        """Routes that were put aside and have room again had more of what they missed, one stretch at a time."""
+        for key, place, offset in self._desk.behind()[:1]:
+            end = self._read[place]
+            find = partial(alerts_from, self._doors.open_reader, place, offset, until=end, most=MOST_FACTS)
+            alerts, until = self._patience.until_done(find)
+            if self._desk.catch_up(key, place, alerts, until=until, now=self._doors.now()) >= end:
+                self._desk.caught_up(key, place)
+
     def _passed(self, place: Place, next_offset: int) -> None:
         if place == LOG:
             self._log_end = next_offset
@@ -220,7 +228,7 @@ class NotifierWorker:
         if LOG not in {(entry.topic, entry.partition) for entry in entries} and now - self._spoken_at >= SPEAKS:
             # A sign of life, also where a route that takes nothing holds every position; and being fenced is heard.
             entries.append(self._word(LOG, self._said[LOG].next_offset))
-        heart = None if self._full else self._doors.heart  # who does not read does not miss heartbeats
+        heart = self._doors.heart
         alert = heart.look(now=now) if heart is not None else None
         if not statuses and not entries and alert is None:
             return

@@ -122,7 +122,7 @@ def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
             first.wait(30)
         dead.requests.clear()
         dead.usual = 200
-        with notifier(settings, tmp_path / "log", **env) as second:
+        with notifier(settings, tmp_path / "log", **env, BURNLINE_NOTIFIER_MOST_WAITING="2") as second:
             wait_for(
                 lambda: (
                     {one.status for one in statuses(settings) if one.route == "dead"} >= {"delivered"}

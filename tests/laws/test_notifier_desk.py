@@ -60,10 +60,13 @@ def test_every_notify_transition_reaches_every_matching_route_once(
     now = NOW
     begun: dict[tuple[str, str], list[int]] = {}
     waiting = list(enumerate(alerts)) + list(enumerate(alerts))
+    read = 0
     while waiting or not desk.is_idle:
         for offset, alert in waiting[:3]:
             desk.take(alert, place=("alerts.budgets", 0, offset), now=now)
+            read = max(read, offset + 1)
         waiting = waiting[3:]
+        caught_up(desk, alerts, read=read, now=now)
         for route, delivery in desk.departures(now=now):
             if delivery.attempts == 0:
                 begun.setdefault((route.id, delivery.alert.alert_id), []).append(delivery.alert.seq)
@@ -80,19 +83,36 @@ def test_every_notify_transition_reaches_every_matching_route_once(
     assert desk.position("alerts.budgets", 0, read=len(alerts)) == len(alerts)
 
 
+def caught_up(desk: Desk, log: list[Alert], *, read: int, now: datetime) -> None:
+    """Who was put aside has read the next two of what it missed, of a log read up to `read`."""
+    for key, place, offset in desk.behind():
+        until = min(offset + 2, read)
+        missed = list(enumerate(log))[offset:until]
+        if desk.catch_up(key, place, missed, until=until, now=now) >= read:
+            desk.caught_up(key, place)
+
+
 def run(
-    dead: set[str], alerts: list[Alert], *, seconds: int, hangs: bool = False
+    dead: set[str], alerts: list[Alert], *, seconds: int, hangs: bool = False, takes_sec: int = 0
 ) -> dict[str, list[tuple[datetime, str]]]:
-    """When each route had which deliveries, where those in `dead` never answer anything good."""
+    """When each route had which deliveries, where those in `dead` never answer anything good, or after `takes_sec`."""
     desk = Desk(LIMITS)
     desk.use({("acme", name): a_route(name) for name in ("dead", "alive", "well")})
     had: dict[str, list[tuple[datetime, str]]] = {"dead": [], "alive": [], "well": []}
+    slow: dict[tuple[str, str], tuple[datetime, str]] = {}
     now = NOW
     for second in range(seconds):
-        if second < len(alerts) and not desk.is_full(now=now):
+        if second < len(alerts):
             desk.take(alerts[second], place=("alerts.budgets", 0, second), now=now)
+        caught_up(desk, alerts, read=min(second + 1, len(alerts)), now=now)
+        for key in [key for key, (until, _) in slow.items() if until <= now]:
+            desk.came(key, Outcome("done"), now=now)
+            had[key[1]].append((now, slow.pop(key)[1]))
         for route, delivery in desk.departures(now=now):
             bad = route.id in dead
+            if bad and takes_sec:
+                slow[route.org, route.id] = now + timedelta(seconds=takes_sec), delivery.delivery_id
+                continue
             if bad and hangs:
                 continue
             desk.came((route.org, route.id), Outcome("again" if bad else "done", "down"), now=now)
@@ -109,6 +129,30 @@ def test_a_dead_route_delays_no_other(count: int, hangs: bool) -> None:  # noqa:
     healthy, hurt = run(set(), alerts, seconds=120), run({"dead"}, alerts, seconds=120, hangs=hangs)
     assert (hurt["alive"], hurt["well"]) == (healthy["alive"], healthy["well"])
     assert len(healthy["alive"]) == count
+
+
+@given(st.integers(1, 40))
+def test_a_slow_route_delays_no_other_and_misses_nothing(count: int) -> None:
+    """An alert comes each second and it takes 2 s for one: the others have it at once, it in the end and in order."""
+    alerts = [an_alert(alert_id=f"a{number}") for number in range(count)]
+    healthy, hurt = run(set(), alerts, seconds=120), run({"dead"}, alerts, seconds=120, takes_sec=2)
+    assert (hurt["alive"], hurt["well"]) == (healthy["alive"], healthy["well"])
+    assert [name for _, name in hurt["dead"]] == [f"a{number}/1/dead" for number in range(count)]
+
+
+def test_what_is_put_aside_holds_the_position_until_it_is_settled() -> None:
+    """A crash loses nothing of it: one waits, one is aside, and reading begins again with the first of both."""
+    desk = Desk(Limits(most_waiting=1))
+    desk.use({("acme", "r"): a_route("r")})
+    for number in range(3):
+        desk.take(an_alert(alert_id=f"a{number}"), place=("alerts.budgets", 0, number), now=NOW)
+    stood = []
+    while not desk.is_idle:
+        desk.departures(now=NOW)
+        desk.came(("acme", "r"), Outcome("done"), now=NOW)
+        stood.append(desk.position("alerts.budgets", 0, read=3))
+        caught_up(desk, [an_alert(alert_id=f"a{number}") for number in range(3)], read=3, now=NOW)
+    assert stood == [1, 2, 3]
 
 
 @given(st.integers(1, 40), st.integers(0, 40))
