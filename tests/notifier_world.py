@@ -103,7 +103,7 @@ class _Mail(socketserver.StreamRequestHandler):
         while raw := self.rfile.readline():
             verb = raw.decode().strip()[:4].upper()
             if verb == "QUIT":
-                self._say("221 bye")
+                self._say(box.bye)
                 return
             if verb == "RCPT":
                 self._say(box.answer)
@@ -121,11 +121,12 @@ class _Mail(socketserver.StreamRequestHandler):
 
 @dataclass
 class MailBox:
-    """What a stub of a mail server was handed; `answer` is what it says to each address."""
+    """What a stub of a mail server was handed; `answer` is what it says to each address, `bye` to QUIT."""
 
     port: int = 0
     messages: list[bytes] = field(default_factory=list)
     answer: str = "250 yes"
+    bye: str = "221 bye"
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 1. A host's name is looked up once, and what was judged is what is asked: no second look-up, no proxy, no redirect.
 2. Reasons say a status or the kind of fault. They never quote an answer: a receiver may echo what we sent.
 3. A receiver that answers byte by byte is cut off; of an answer only status and headers are read.
+4. A mail is delivered when the server has said so behind its text, whatever it says or does not say to QUIT.
 """
 
 import http.client
@@ -11,7 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
@@ -21,6 +22,8 @@ from sinks.notifier.queues import Outcome
 from sinks.notifier.render import Post
 
 _LATER = frozenset({408, 425, 429})
+MAIL_TIMEOUTS = 3
+"""How many time-outs a mail may take in all: a session is many questions, and some servers take their time at each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +119,13 @@ class _Pinned(http.client.HTTPConnection):
 def mail(message: EmailMessage, *, server: MailServer, timeout_sec: float) -> Outcome:
     """What came of the mail: done when the server has taken it for every address."""
     try:
-        with _connected(server, timeout_sec) as smtp:
+        with ExitStack() as whole:
+            smtp = _connected(server, timeout_sec, whole)
             if server.username is not None:
                 smtp.login(server.username, server.password or "")
             refused = smtp.send_message(message)
+            with suppress(smtplib.SMTPException, OSError):
+                smtp.quit()
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         return _smtp_outcome(max(codes, default=550), "addresses")
@@ -140,21 +146,32 @@ def mail(message: EmailMessage, *, server: MailServer, timeout_sec: float) -> Ou
     return Outcome("done")
 
 
-def _connected(server: MailServer, timeout_sec: float) -> smtplib.SMTP:
+def _connected(server: MailServer, timeout_sec: float, whole: ExitStack) -> smtplib.SMTP:
     """Raises: SettingsError: a password would go in the clear; OSError, SMTPException: no such server."""
     if server.security == "none" and server.username is not None:
         raise SettingsError("BURNLINE_NOTIFIER_SMTP_SECURITY is none: a password is not sent in the clear")
-    context = ssl.create_default_context()
-    if server.security == "tls":
-        return smtplib.SMTP_SSL(server.host, server.port, timeout=timeout_sec, context=context)
-    smtp = smtplib.SMTP(server.host, server.port, timeout=timeout_sec)
-    try:
-        if server.security == "starttls":
-            smtp.starttls(context=context)
-    except BaseException:
-        smtp.close()
-        raise
+    smtp = _Smtp(server, timeout_sec, whole)
+    if server.security == "starttls":
+        smtp.starttls(context=ssl.create_default_context())
     return smtp
+
+
+class _Smtp(smtplib.SMTP):
+    """A session that is cut off after `MAIL_TIMEOUTS` time-outs, in the middle of a handshake, too."""
+
+    def __init__(self, server: MailServer, timeout_sec: float, whole: ExitStack) -> None:
+        self._tls = server.security == "tls"
+        self._whole = whole
+        whole.callback(self.close)
+        super().__init__(server.host, server.port, timeout=timeout_sec)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """The hook of SMTP_SSL, too. The duplicate stays what it is when TLS takes the socket over."""
+        sock = socket.create_connection((host, port), timeout)
+        self._whole.callback(sock.close)
+        line = self._whole.enter_context(sock.dup())
+        self._whole.enter_context(_cut_off(line, after_sec=MAIL_TIMEOUTS * timeout))
+        return ssl.create_default_context().wrap_socket(sock, server_hostname=host) if self._tls else sock
 
 
 def _smtp_outcome(code: int, what: str) -> Outcome:

@@ -84,9 +84,9 @@ def test_every_notify_transition_reaches_every_matching_route_once(
 
 
 def caught_up(desk: Desk, log: list[Alert], *, read: int, now: datetime) -> None:
-    """Who was put aside has read the next two of what it missed, of a log read up to `read`."""
+    """Who was put aside has read the next six of what it missed, of a log read up to `read`."""
     for key, place, offset in desk.behind():
-        until = min(offset + 2, read)
+        until = min(offset + 6, read)
         missed = list(enumerate(log))[offset:until]
         if desk.catch_up(key, place, missed, until=until, now=now) >= read:
             desk.caught_up(key, place)

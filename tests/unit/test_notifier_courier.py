@@ -113,7 +113,7 @@ def test_pagerduty_gets_one_incident_that_is_resolved() -> None:
 
 
 def test_mail_reaches_every_address_and_threads_by_episode() -> None:
-    """The second transition answers the first; a refused address is no delivery."""
+    """The second transition answers the first; a refused address is no delivery, what was taken is one."""
     with mail_box() as box:
         courier = a_courier("@example.com", smtp_host="127.0.0.1", smtp_port=box.port, smtp_security="none")
         route = a_route(destination="email", url=None, secret=None, to=["a@example.com", "b@example.com"])
@@ -122,7 +122,9 @@ def test_mail_reaches_every_address_and_threads_by_episode() -> None:
         assert courier.deliver(route, an_alert()).kind == "again"
         box.answer = "550 nobody"
         assert courier.deliver(route, an_alert()).kind == "refused"
-    first, second = (message_from_bytes(raw, policy=SMTP) for raw in box.messages)
+        box.answer, box.bye = "250 yes", "421 too busy to say good-bye"
+        assert courier.deliver(route, an_alert()) == Outcome("done")
+    first, second, _ = (message_from_bytes(raw, policy=SMTP) for raw in box.messages)
     assert first["To"] == "a@example.com, b@example.com"
     assert second["In-Reply-To"] == first["Message-ID"]
     assert an_alert().message in first.get_content().replace("=\n", "")
@@ -166,6 +168,15 @@ def test_a_receiver_that_is_down_or_says_nothing_is_asked_again() -> None:
     with dripping() as port:
         courier = a_courier(f"127.0.0.1:{port}", timeout_sec=0.3)
         assert courier.deliver(a_route(url=f"http://127.0.0.1:{port}"), an_alert()).kind == "again"
+    for security in ("none", "tls"):
+        with dripping() as port:
+            courier = a_courier(
+                "@example.com", smtp_host="127.0.0.1", smtp_port=port, smtp_security=security, timeout_sec=0.1
+            )
+            mailed = courier.deliver(
+                a_route(destination="email", url=None, secret=None, to=["a@example.com"]), an_alert()
+            )
+            assert mailed.kind == "again"
     courier = a_courier(f"127.0.0.1:{port}")
     down = courier.deliver(a_route(url=f"http://127.0.0.1:{port}"), an_alert())
     assert (down.kind, down.reason) == ("again", "ConnectionRefusedError: Connection refused")
