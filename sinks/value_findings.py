@@ -2,8 +2,11 @@
 
 Laws
 1. Weeks and days that are over are judged, never those that run: the 28 days to the end of the newest such week or day.
-2. Hysteresis: quadrants have theirs in the view; proven waste opens at 5 % of a team's spend and ends below 3 %.
-3. An organisation of which no outcome is known has no finding about value: missing is not low.
+   Quadrants of weeks that ended a week before: what came of them has had seven more days to come.
+2. Hysteresis: quadrants have theirs in the view, and in what a use case costs (10 USD, while open 7); proven waste
+   opens at 5 % of a team's spend and ends below 3 %.
+3. An organisation of which no outcome of the 28 days is known has no new finding about value, and what was open stays
+   so: missing is neither low nor good.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -19,6 +22,8 @@ from sinks.value_verdicts import LOW_VALUE, Finding, Key
 
 LEAST_USD = Decimal(10)
 """Of 28 days, below which nobody is disturbed."""
+LEAST_HELD_USD = Decimal(7)
+"""The same, of a use case about which an episode is open."""
 WASTE_FROM, WASTE_TO = Decimal("0.05"), Decimal("0.03")
 _WINDOW = timedelta(days=28)
 _CENT = Decimal("0.01")
@@ -27,17 +32,19 @@ Row = Mapping[str, Any]
 _QUADRANTS = """
 SELECT q.org AS org, q.use_case AS use_case, q.owner AS owner, q.cost_usd AS cost_usd, q.value_usd AS value_usd,
   q.cost_to_org_ratio AS cost_ratio, q.things AS things, q.valued AS valued, q.advice AS advice,
-  ifNull(u.requests, 0) AS requests
+  q.known AS known, ifNull(u.requests, 0) AS requests
 FROM
 (
-  SELECT *, sum(things) OVER (PARTITION BY org) AS known FROM value_quadrants WHERE week = {week:Date}
+  -- Of each organisation the newest week that is judged: one in which it did nothing at all ends nothing.
+  SELECT *, sum(things) OVER (PARTITION BY org, week) AS known, max(week) OVER (PARTITION BY org) AS newest
+  FROM value_quadrants WHERE week > {week:Date} - 35 AND week <= {week:Date} - 7
 ) AS q
 LEFT JOIN
 (
   SELECT d.org AS org, toString(d.use_case) AS use_case, toInt64(sum(d.requests)) AS requests
-  FROM usage_1d_utc AS d WHERE d.t >= {week:Date} - 21 AND d.t < {week:Date} + 7 GROUP BY org, use_case
+  FROM usage_1d_utc AS d WHERE d.t >= {week:Date} - 28 AND d.t < {week:Date} GROUP BY org, use_case
 ) AS u ON u.org = q.org AND u.use_case = q.use_case
-WHERE q.advice IN ('stop', 'intervene') AND q.known > 0
+WHERE q.week = q.newest AND (q.advice IN ('stop', 'intervene') OR q.known = 0)
 ORDER BY org, use_case
 """
 _WASTE = """
@@ -111,7 +118,7 @@ def findings(rows: Mapping[Name, Iterable[Row]], *, held: Collection[Key]) -> li
     peers = (of_peers(row, owner=owners.of(row["org"], "team", row["team"])) for row in rows["peers"])
     waste = (_of_waste(row, owners) for row in rows["waste"])
     return [
-        *(_of_quadrant(row) for row in rows["quadrants"] if row["cost_usd"] >= LEAST_USD),
+        *(one for row in rows["quadrants"] for one in _of_quadrants(row, held)),
         *(one for one in waste if _wastes_enough(one, is_open=one.key in held)),
         *(_of_performing(row, owners) for row in rows["performing"]),
         *(_of_quality(row, owners) for row in rows["quality"]),
@@ -119,18 +126,27 @@ def findings(rows: Mapping[Name, Iterable[Row]], *, held: Collection[Key]) -> li
     ]
 
 
-def _of_quadrant(row: Row) -> Finding:
+def _of_quadrants(row: Row, held: Collection[Key]) -> Iterator[Finding]:
+    """What the row says; where nothing is known, what is open already."""
+    for advice in (row["advice"],) if row["known"] else ("stop", "intervene"):
+        found = _of_quadrant(row, stop=advice == "stop")
+        is_open = found.key in held
+        if row["cost_usd"] >= (LEAST_HELD_USD if is_open else LEAST_USD) and (row["known"] or is_open):
+            yield found
+
+
+def _of_quadrant(row: Row, *, stop: bool) -> Finding:
     cost, share = row["cost_usd"], row["cost_ratio"] or 0
-    stop = row["advice"] == "stop"
-    brought = (
-        f"brought {_cents(row['value_usd'])} USD"
-        if stop
-        else f"of {row['things']} things that came of it {row['valued']} have a value"
-    )
+    if not row["known"]:
+        brought = "nobody has said what came of anything"
+    elif stop:
+        brought = f"brought {_cents(row['value_usd'])} USD"
+    else:
+        brought = f"of {row['things']} things that came of it {row['valued']} have a value"
     what = "stop it, or make it worth its money" if stop else "find out what it is worth"
     return Finding(
         rule=LOW_VALUE if stop else "intervention",
-        level=row["advice"],
+        level="stop" if stop else "intervene",
         org=row["org"],
         entity_type="use_case",
         entity_id=row["use_case"],

@@ -4,7 +4,8 @@ Laws
 1. Peers are of one cohort of the directory, else of one team; people and agents apart. Somebody is held against the
    median of the others, of at least five others; nobody is put in order, and tokens are not looked at.
 2. Value is a gate: whoever brings at least half as many successes per dollar as the others do, or what is worth its
-   money, is not accused, nor anybody where few of the others have outcomes: missing is not low. It is said why.
+   money, is not accused, nor anybody where few of the others have outcomes: missing is not low. It is said why; that
+   another reason holds begins no other episode, that none holds any more does.
 3. Discovery within an allowance of its team is no spend here; whoever begins within the 28 days is no peer of anybody,
    nor is anybody of whose calls more than a tenth have no known cost.
 4. The 28 days end a week before: what came of them has had seven more days to come.
@@ -161,7 +162,7 @@ def of_peers(row: Mapping[str, Any], *, owner: str | None) -> Finding:
     ending = f": not flagged, {_FINE[reason]}" if reason else ", and less came of it: ask what it was for"
     return Finding(
         rule="peer",
-        level=reason or "without_value",
+        level="explained" if reason else "without_value",
         org=row["org"],
         entity_type=row["entity_type"],
         entity_id=row["entity_id"],
@@ -178,6 +179,7 @@ def of_peers(row: Mapping[str, Any], *, owner: str | None) -> Finding:
             "successes": str(row["successes"]),
             "peers_successes": str(row["peers_successes"]),
             "peers_usd": plain(row["peers_usd"]),
+            **({"reason": reason} if reason else {}),
         },
         message=f"{who} cost {_cents(all_usd)} USD in 28 days{times} the median of {row['peers']} others of"
         f" {row['peer_group']} ({_cents(median)}); successes {row['successes']}, theirs {theirs}{ending}",

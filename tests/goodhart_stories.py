@@ -83,6 +83,8 @@ def performances() -> tuple[list[Json], list[Json], set[tuple[str, str]]]:
     story.use("small burst", 20, 2000, use_case=None)
     story.team("burst with a purpose", lambda _day: 1000)
     story.use("burst with a purpose", 20, 15_000, use_case=None, purpose="migration")
+    story.team("burst of the silent", lambda _day: 1000, successes=lambda _day: 0, org="silent")
+    story.use("burst of the silent", 20, 15_000, org="silent", use_case=None)
     story.team("promised", hurry)
     story.team("promised nothing", hurry)
     story.bring("later", 60)
@@ -95,22 +97,29 @@ def performances() -> tuple[list[Json], list[Json], set[tuple[str, str]]]:
     return story.words, story.calls, found
 
 
+WEEK_APART_DAYS = 30
 WEEKS: tuple[tuple[int, tuple[str | None, ...], str], ...] = (
-    (11, ("12.1",), "stop"),
-    (8, ("10",), "keep"),
-    (8, ("8.4",), "keep"),
+    (11, ("11.1",), "keep"),  # it brings what it costs
+    (8, ("7.6",), "keep"),
+    (11, ("9.8",), "stop"),
+    (8, ("7.6",), "stop"),
+    (8, ("8",), "keep"),
     (6, ("5",), "watch"),
     (9, ("50", None, None), "ask"),
+    (11, ("5",), "stop"),
 )
-"""What `edge` cost of 100 USD, what came of it, and the advice: five weeks, so far apart that none sees another."""
+"""What `edge` cost of 100 USD, what came of it, and the advice: weeks that are so far apart that none sees another."""
 
 
-def quadrants() -> tuple[list[Json], list[Json], list[tuple[str, str]]]:
-    """Outcomes, calls, and (use case, advice) week after week; values in between change nothing."""
+def quadrants() -> tuple[list[Json], list[Json], list[tuple[int, str, str]]]:
+    """Outcomes, calls, and (number of the week, use case, advice); values in between change nothing."""
     story = Story()
-    said: list[tuple[str, str]] = []
+    said: list[tuple[int, str, str]] = []
     for number, (cost, values, advice) in enumerate(WEEKS):
-        day = number * 35
+        day = number * WEEK_APART_DAYS
+        said += [
+            (number, use_case, what) for use_case, what in (("cheap", "feed"), ("edge", advice), ("rest", "intervene"))
+        ]
         for use_case, cost_usd in (("edge", cost), ("cheap", 1), ("rest", 99 - cost)):
             story.use("code", day, 100, use_case=use_case, cost_usd=str(cost_usd))
         for value in values:
@@ -118,7 +127,6 @@ def quadrants() -> tuple[list[Json], list[Json], list[tuple[str, str]]]:
         story.bring("code", day, use_case="cheap", value_usd="10")
         if advice == "watch":
             story.bring("code", day, use_case="edge", value_usd="999", accepted=False)  # failed: worth nothing
-        said += [("cheap", "feed"), ("edge", advice), ("rest", "intervene")]
     return story.words, story.calls, said
 
 
@@ -129,6 +137,8 @@ def habits() -> tuple[list[Json], list[Json]]:
         for number in range(successes):
             story.use("trend", week * 7, tokens or 0, use_case="search", task=f"t-{week}-{number}")
             story.bring("trend", week * 7, use_case="search", task=f"t-{week}-{number}")
+    story.use("trend", 21, 100, use_case="search", task="t-unpriced", cost_usd=None)
+    story.bring("trend", 21, use_case="search", task="t-unpriced")  # a success that nobody knows the cost of
     story.use("trend", 7, 80, use_case="search", task="t-failed")
     story.bring("trend", 7, use_case="search", task="t-failed", accepted=False)
     story.bring("trend", 7, use_case="search", task="t-unknown")
@@ -139,7 +149,13 @@ def habits() -> tuple[list[Json], list[Json]]:
                 model = "large" if alone else "small"
                 data: Json = {"model": model, "requested_model": "large", "use_case": "chat"}
                 story.use(team, 1, 10, person=person, task_class=f"class-{number % classes}", **data)
-    story.use("code", 1, 10, task_class="class-1", model="large-2026", requested_model="large", use_case="chat")
+    for model, wanted in (
+        ("large-2026", "openai/large"),
+        ("large-2026-08-06", "large-latest"),
+        ("large-mini", "large"),
+        ("large-1", "large"),
+    ):
+        story.use("code", 1, 10, task_class="class-1", model=model, requested_model=wanted, use_case="names")
     for use_case, before, after in (("worse", 20, 10), ("alike", 20, 18), ("few", 19, 0)):
         cases = 19 if use_case == "few" else 20
         for week, accepted in ((0, before), (5, after)):

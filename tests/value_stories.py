@@ -35,6 +35,10 @@ def planted_waste() -> tuple[list[Json], list[Json], dict[str, str]]:
         {"prompt_fingerprint": None},
         {"prompt_fingerprint": "k-other"},
         {"attempt": 2},
+        {"end_user": "dan"},
+        {"session": "s-other"},
+        {"run": "r-other"},
+        {"agent": "bot"},
     )
     for minute, change in enumerate(look_alikes):
         add(None, 24 + minute / 10, **same | change)
@@ -52,9 +56,8 @@ def planted_waste() -> tuple[list[Json], list[Json], dict[str, str]]:
     add("failed_attempt", 61, status="error", operation_id="op-1", attempt=2)
     add(None, 62, operation_id="op-1", attempt=3)
     add(None, 63, status="error", operation_id="op-1", attempt=4)  # nothing came of it, but the answer was there
-    add(None, 64, status="error", operation_id="op-2")  # never answered: an outage, no waste of the caller's
-    add(None, 65, status="error")
-    add(None, 66, operation_id=None)
+    for change in ({"status": "error", "operation_id": "op-2"}, {"status": "error"}, {"operation_id": None}):
+        add(None, 64, **change)  # never answered: an outage, no waste of the caller's
     first = add(None, 70)
     add(None, 71, request_kind="regenerate", parent_event_id=first)  # before it was accepted
     add("regenerated_after_acceptance", 80, request_kind="regenerate", parent_event_id=first)
@@ -67,13 +70,31 @@ def planted_waste() -> tuple[list[Json], list[Json], dict[str, str]]:
     add(None, 106, **prefix | {"input_cache_read_tokens": 4000})
     add(None, 107, **prefix | {"input_uncached_tokens": 400})
     add(None, 120, **prefix)
+    for minute, change in enumerate(({}, {}, {"session": "s-1", "run": "r-1"}, {"session": "s-1", "run": "r-2"}), 126):
+        nobody = same | {"prompt_fingerprint": "k-nobody", "user": None}  # many may ask with one key
+        add("duplicate" if minute == 129 else None, minute, **nobody | change)
+    disliked = [
+        add(
+            None,
+            134 + minute,
+            **same | {"prompt_fingerprint": f"k-disliked-{which}"},
+            operation_id=f"op-d{which}-{minute}",
+        )
+        for which in range(2)
+        for minute in range(2)
+    ]  # asked again because the first answer was refused
     for number in range(100):  # uses it all day, and never for nothing
         add(None, number, user="heavy", prompt_fingerprint=f"k-heavy-{number}", latency_ms=1000)
     for one in calls:
         one["input_tokens"] = one["input_uncached_tokens"] + one["input_cache_read_tokens"]
     said = [
         outcome("judged-1", at=START + timedelta(minutes=75), outcome_type="feedback", call=first, accepted=True),
-        outcome("judged-2", at=START + timedelta(minutes=85), outcome_type="feedback", call=refused, accepted=False),
+        *(
+            outcome(
+                f"judged-{at}", at=START + timedelta(minutes=at), outcome_type="feedback", call=call_, accepted=False
+            )
+            for at, call_ in ((85, refused), (134.5, disliked[0]), (134.6, "op-d1-0"))
+        ),
     ]
     return said, calls, waste
 

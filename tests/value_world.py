@@ -95,32 +95,58 @@ def truth_of(words: Iterable[Json], calls: Iterable[Json]) -> Truth:
         id_: data for id_, data in standing(words).items() if data["outcome_type"] not in {"metric", "security_finding"}
     }
     keys = _keys(made)
-    truth = Truth(costs={id_: Cost() for id_ in made})
+    stand = _last_words(words, made)
+    truth = Truth(costs={id_: Cost() for id_ in stand})
+    landed = {
+        data.get("artifact")
+        for data in made.values()
+        if data["outcome_type"] in {"merged", "released"} and data.get("accepted") is not False
+    }
     reverted = {data["artifact"] for data in made.values() if data["outcome_type"] == "reverted" and "artifact" in data}
-    for id_, data in made.items():
+    for id_, data in stand.items():
         gone = data.get("artifact") in reverted and data["outcome_type"] != "reverted"
-        if data.get("accepted") is False or gone:
+        overruled = data["outcome_type"] in {"suggested", "accepted"} and data.get("artifact", "") in landed
+        if (data.get("accepted") is False and not overruled) or gone:
             truth.failed.add(id_)
-    called = {key for pairs in keys.values() for kind, key in pairs if kind == "call"}
+    all_keys = {pair for pairs in keys.values() for pair in pairs}
     groups: dict[tuple[Any, ...], Cost] = defaultdict(Cost)
     for one in calls:
-        by_call = next((name for name in (one["id"], one["operation_id"]) if name in called), None)
-        place = (*(one[name] for name in _PLACES), by_call)
-        group = groups[(one["team"], one["use_case"], one["model"], *place)]
+        place = {(name, one[name]) for name in _PLACES if one[name]}
+        named = {("call", name) for name in (one["id"], one["operation_id"]) if name}
+        joined = (place | named) & all_keys
+        led_to = frozenset(id_ for id_ in stand if keys[id_] & joined)
+        alike = (*(one[name] for name in _PLACES), frozenset(named & all_keys))
+        group = groups[(one["team"], one["use_case"], one["model"], alike, led_to)]
         group.requests += 1
         group.unpriced += one["cost_usd"] is None
         group.pico += 0 if one["cost_usd"] is None else pico_usd(one["cost_usd"])
         cost = one["cost_usd"] or Decimal(0)
-        joined = _named(place) & {pair for pairs in keys.values() for pair in pairs}
         if joined:
             truth.with_outcome_usd += cost
-        elif any(place[:3]):
+        elif place:
             truth.without_outcome_usd += cost
         else:
             truth.unattributed_usd += cost
-    for group_key, group in groups.items():
-        _share(group, _named(group_key[3:]), made, keys, truth)
+    for (*_, led_to), group in groups.items():
+        _share(group, led_to, stand, truth)
     return truth
+
+
+def _last_words(words: Iterable[Json], made: Mapping[str, Json]) -> dict[str, Json]:
+    """Of outcomes of one type about one artifact the last that says a verdict, else the last."""
+    times: dict[str, tuple[int, str]] = {}
+    for word in words:
+        id_, revision = outcome_id(decode_outcome(msgspec.json.encode(word))), word["data"].get("revision", 1)
+        if id_ not in times or revision > times[id_][0]:
+            times[id_] = (revision, word["time"])
+    things: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for id_, data in made.items():
+        things[data["outcome_type"], f"of {data['artifact']}" if data.get("artifact") else id_].append(id_)
+    last = {
+        max(same, key=lambda id_: (made[id_].get("accepted") is not None, times[id_][1], id_))
+        for same in things.values()
+    }
+    return {id_: data for id_, data in made.items() if id_ in last}
 
 
 def _keys(made: Mapping[str, Json]) -> dict[str, set[tuple[str, str]]]:
@@ -142,20 +168,12 @@ def _keys(made: Mapping[str, Json]) -> dict[str, set[tuple[str, str]]]:
     }
 
 
-def _named(place: tuple[Any, ...]) -> set[tuple[str, str]]:
-    return {(kind, name) for kind, name in zip((*_PLACES, "call"), place, strict=True) if name}
-
-
-def _share(
-    group: Cost,
-    named: set[tuple[str, str]],
-    made: Mapping[str, Json],
-    keys: Mapping[str, set[tuple[str, str]]],
-    truth: Truth,
-) -> None:
-    """The group's spend goes to the outcomes of each type that it is joined by, evenly, the rest to the later ones."""
-    for kind in {data["outcome_type"] for data in made.values()}:
-        joined = sorted(id_ for id_, data in made.items() if data["outcome_type"] == kind and keys[id_] & named)
+def _share(group: Cost, led_to: Iterable[str], stand: Mapping[str, Json], truth: Truth) -> None:
+    """The spend of calls that led to the same goes to these, evenly within each type, the rest to the later ones."""
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for id_ in led_to:
+        by_type[stand[id_]["outcome_type"]].append(id_)
+    for joined in map(sorted, by_type.values()):
         for nth, id_ in enumerate(joined, start=1):
             cost = truth.costs[id_]
             cost.requests += _part(group.requests, nth, len(joined))

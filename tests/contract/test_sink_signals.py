@@ -50,13 +50,13 @@ def assert_value_is_judged_once(world: SinkWorld) -> None:
         now=lambda: night,
     )
     store = doors.open_store()
-    events = events_of([call(1, at=night - timedelta(days=5), cost_usd="40", use_case="mails")])
+    events = events_of([call(1, at=night - timedelta(days=12), cost_usd="40", use_case="mails")])
     header = BatchHeaders(
         source_topic="usage.events", source_partition=0, lanes=1, first_offset=0, next_offset=0, log_time_us=0,
         policy_offset=-1, tick=False,
     )  # fmt: skip
     store.insert("usage_events_store", store_rows([RatedMessage(2, 7, header, events)], group_id="g"), token="g")
-    for table, rows in stored_outcomes([outcome("1", at=night - timedelta(days=4), use_case="mails", value_usd="2")]):
+    for table, rows in stored_outcomes([outcome("1", at=night - timedelta(days=11), use_case="mails", value_usd="2")]):
         store.insert(table, rows)
     store.close()
     hung = GroupLog(world.kafka, stop=doors.stop, name=NAME)

@@ -14,7 +14,7 @@ EXAMPLE = Path(schemas.__file__).parent / "examples" / "alert.low_value.json"
 NIGHT = datetime(2026, 11, 23, 4, tzinfo=UTC)
 ROW: dict[str, Any] = {
     "org": "acme", "use_case": "refactoring", "owner": "dana", "cost_usd": Decimal("412.2"), "cost_ratio": 0.31,
-    "value_usd": Decimal(12), "things": 40, "valued": 38, "advice": "stop", "requests": 9120,
+    "value_usd": Decimal(12), "things": 40, "valued": 38, "advice": "stop", "known": 40, "requests": 9120,
 }  # fmt: skip
 
 

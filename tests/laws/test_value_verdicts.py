@@ -134,3 +134,28 @@ def test_weeks_that_are_over_are_judged() -> None:
         for night in (NIGHT - 2 * DAY, NIGHT - DAY, NIGHT)
     }
     assert weeks == {"Sun": "2026-11-09", "Mon": "2026-11-16", "Tue": "2026-11-16"}
+
+
+@pytest.mark.parametrize(
+    ("advice", "cost", "known", "held", "found"),
+    [
+        ("stop", "10", 1, (), "stop"), ("stop", "9.99", 1, (), None),
+        ("stop", "7", 1, ("stop",), "stop"), ("stop", "6.99", 1, ("stop",), None),
+        ("intervene", "10", 1, ("stop",), "intervene"),
+        ("intervene", "10", 0, (), None), ("intervene", "10", 0, ("stop",), "stop"),
+        ("watch", "7", 0, ("stop",), "stop"), ("intervene", "6.99", 0, ("stop",), None),
+    ],
+)  # fmt: skip
+def test_what_is_open_ends_by_what_is_known(
+    advice: str, cost: str, known: int, held: tuple[str, ...], found: str | None
+) -> None:
+    """A use case opens at 10 USD and ends below 7; where no outcome is known nothing opens, and nothing ends."""
+    row = {
+        "org": "acme", "use_case": "mails", "owner": "", "cost_usd": Decimal(cost), "cost_ratio": 0.5,
+        "value_usd": None, "things": known, "valued": known, "advice": advice, "known": known, "requests": 3,
+    }  # fmt: skip
+    rules = {"stop": LOW_VALUE, "intervene": "intervention"}
+    keys = {(rules[level], "acme", "use_case", "mails", level, "") for level in held}
+    told = findings(rows(quadrants=[row]), held=keys)
+    assert [(one.rule, one.level) for one in told] == ([] if found is None else [(rules[found], found)])
+    assert all(("brought" in one.message) == (known > 0 and found == "stop") for one in told)
