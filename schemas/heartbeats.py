@@ -32,7 +32,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
 
     lane: int  # the partition of usage.events
     beat_id: str
-    sent_us: int
+    sent_us: int  # never after received_us
     received_us: int  # appended to usage.events
     rated_us: int = 0  # appended to internal.deltas
 
@@ -70,7 +70,8 @@ def beat_of(headers: Iterable[tuple[str, bytes | None]], *, lane: int, append_ti
     sent_us = (sent_at - _EPOCH) // timedelta(microseconds=1)
     if abs(sent_us - append_time_us) > MOST_ASTRAY_US:
         return None
-    return Beat(lane=lane, beat_id=beat_id, sent_us=sent_us, received_us=append_time_us)
+    # A clock that is ahead, or a forger, would hide for as long that nothing comes any more.
+    return Beat(lane=lane, beat_id=beat_id, sent_us=min(sent_us, append_time_us), received_us=append_time_us)
 
 
 def beat_header(beat: Beat) -> tuple[str, bytes]:

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.heartbeats import OWN_ORG, Beat, beat_from_headers, beat_headers, heartbeat_bytes, heartbeat_from_bytes
+from schemas.heartbeats import (
+    OWN_ORG,
+    Beat,
+    beat_from_headers,
+    beat_headers,
+    beat_of,
+    heartbeat_bytes,
+    heartbeat_from_bytes,
+)
 from schemas.internal import batch_from_headers
 from schemas.signals import Alert
 from sinks.notifier.heart import alert_record
@@ -65,6 +73,15 @@ def test_heartbeats_among_events_count_as_nothing(values: list[bytes | None], da
     relayed = relayed_of(with_beats)
     assert [output.partition for output in relayed] == [0] * len(beats)
     assert {batch_from_headers(output.headers).clock for output in relayed} <= {False}
+
+
+def test_no_heartbeat_was_sent_after_it_came() -> None:
+    """Whose clock is ahead, or who says so, does not hide for as long that nothing comes any more."""
+    for ahead_sec in (1, 86_399):
+        headers = beat_headers("forged", sent_at=SENT_AT + timedelta(seconds=ahead_sec))
+        beat = beat_of(headers, lane=0, append_time_us=NOW_US)
+        assert beat is not None
+        assert beat.sent_us == NOW_US
 
 
 def test_a_heartbeat_keeps_its_times_on_the_whole_way() -> None:
