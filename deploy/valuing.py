@@ -56,10 +56,11 @@ def wasted(
 
 
 def per_year(amount_usd: Decimal | None, span: timedelta) -> Decimal | None:
-    """What an amount is in 365 days if every span is like this one, to the cent; None where there is no amount."""
-    if amount_usd is None:
+    """What an amount is in 365 days if every span is like this one, to the cent; None without an amount or a span."""
+    span_us = span // timedelta(microseconds=1)
+    if amount_usd is None or span_us <= 0:
         return None
-    return (amount_usd * 365 * 86_400 / Decimal(int(span.total_seconds()))).quantize(Decimal("0.01"))
+    return (amount_usd * 365 * 86_400 * 1_000_000 / span_us).quantize(Decimal("0.01"))
 
 
 def unit(row: Mapping[str, Any]) -> Json:

@@ -3,17 +3,20 @@
 Laws
 1. An outcome that says its id keeps it, whatever is set: a correction replaces it. Where time is moved, its id gets a
    suffix made of the shift, so that a shifted replay is other outcomes. One without gets an id of what it says.
-2. What is returned passes the contract, and holds nothing that looks like a secret.
+2. What says its id, but neither a time nor a revision, is as new as the time that is set: a later scan replaces it.
+3. What is returned passes the contract, and holds nothing that looks like a secret.
 """
 
 from hashlib import blake2b
+
+from msgspec.structs import replace
 
 from producers.dialect import Draft
 from producers.record_stamp import made_id, stamped
 from producers.shift import shift_text
 from producers.stamp import Event, Stamping, default_time
 from schemas.errors import InputError, InvalidMessage, Reason
-from schemas.outcomes import NOT_TEXT, OUTCOME_TYPE, OutcomeData, decode_outcome, outcome_key
+from schemas.outcomes import NOT_TEXT, OUTCOME_TYPE, OutcomeData, decode_outcome, in_order, outcome_key
 
 TOPIC = "usage.outcomes"
 _SETTABLE = tuple(name for name in OutcomeData.model_fields if name not in NOT_TEXT | {"import_id"})
@@ -39,6 +42,8 @@ def stamp_outcome(draft: Draft, stamping: Stamping, *, salt: bytes) -> Event:
         at = time + stamping.shift
     except OverflowError:
         raise InvalidMessage(Reason.OUT_OF_RANGE, "time", "the shift moves it out of the calendar") from None
+    if draft.time is None and draft.id is not None and "revision" not in draft.data:
+        draft = replace(draft, data={"revision": in_order(time), **draft.data})
     event_id = made_id(draft, stamping, salt) if draft.id is None else _own_id(draft.id, stamping)
     event, value = stamped(draft, stamping, event_type=OUTCOME_TYPE, at=at, event_id=event_id)
     key = outcome_key(decode_outcome(value).data.org)

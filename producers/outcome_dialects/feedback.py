@@ -1,7 +1,8 @@
 """Feedback on calls of a LiteLLM gateway: thumbs and scores by call or trace, as JSON. Pure.
 
 A document names the call (`litellm_call_id`), the trace (`trace_id`) or the session (`session_id`), and how it was
-(`value`, `score` or `rating`): true or false, 1 or 0 or -1, up or down, or a number from 0 to 1. A comment is not read.
+(`value`, `score` or `rating`): true or false, 1 or 0 or -1, up or down, or a number from 0 to 1. A `rating`
+of 1 to 5 is of five stars: 1 and 2 refuse, 4 and 5 accept, 3 says neither; 0 and -1 are thumbs. No comment is read.
 The gateway joins calls and traces to usage as `litellm` reads it: the trace is the run, the call the id of the event.
 """
 
@@ -27,7 +28,8 @@ def read(lines: Lines) -> Iterator[Row]:
 def _tell(value: Json) -> list[Told] | str:
     named = {key: name(value.get(field)) for field, key in _ABOUT.items()}
     kind, about = next(((key, found) for key, found in named.items() if found is not None), ("", None))
-    judged = _judged(next((value[key] for key in ("value", "score", "rating") if value.get(key) is not None), None))
+    how = next(((key, value[key]) for key in ("value", "score", "rating") if value.get(key) is not None), ("", None))
+    judged = _starred(how[1]) if how[0] == "rating" else _judged(how[1])
     if about is None or judged is None:
         return "no feedback: it names no call, trace or session, or does not say how it was"
     accepted, score = judged
@@ -42,6 +44,13 @@ def _tell(value: Json) -> list[Told] | str:
     }
     at = first_moment(value, ("timestamp", "created_at", "time"))
     return [Told("litellm/feedback", told_id, at, said)]
+
+
+def _starred(value: object) -> tuple[bool | None, float | None] | None:
+    """The same of a rating: of one to five stars, else as it says."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value not in {1, 2, 3, 4, 5}:
+        return _judged(value)
+    return None if value == 3 else value > 3, (value - 1) / 4
 
 
 def _judged(value: object) -> tuple[bool | None, float | None] | None:

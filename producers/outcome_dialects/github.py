@@ -14,6 +14,7 @@ from producers.dialects.values import Json, name, within
 from producers.outcome_dialects.telling import Told, as_number, at_time, labelled, read_documents, trailers
 
 _REVERTS = re.compile(r"^Reverts\s+(?:([\w.\-]+/[\w.\-]+))?#(\d{1,9})\b", re.MULTILINE)
+"""What GitHub writes into a change that it makes to revert another; its title begins with Revert."""
 _MENTION = r"(?:https://[^\s/]+/{repo}/pull/|(?<![\w/])#)(\d{{1,9}})\b"
 _MERGE_REF = re.compile(r"refs/pull/(\d{1,9})/(?:merge|head)")
 _STATES = {"open": "open", "fixed": "fixed", "dismissed": "dismissed", "closed": "fixed"}
@@ -66,9 +67,17 @@ def _changed(change: Json, action: str, repo: str) -> Iterator[Told]:
             at,
             {**of_it, "outcome_type": "merged", "accepted": merged, "commit": commit},
         )
-        for other, reverted in _REVERTS.findall(str(change.get("body") or "")) if merged else ():
-            artifact = {"artifact": f"github/{other or repo}/{reverted}", "outcome_type": "reverted"}
-            yield Told(f"github/{other or repo}", f"pull/{reverted}/reverted", at, artifact)
+        for reverted in _reverted(change, repo) if merged else ():
+            artifact = {"artifact": f"github/{repo}/{reverted}", "outcome_type": "reverted"}
+            yield Told(source, f"pull/{reverted}/reverted", at, artifact)
+
+
+def _reverted(change: Json, repo: str) -> list[str]:
+    """The numbers of the changes that this one takes back."""
+    if not str(change.get("title") or "").startswith("Revert"):
+        return []
+    found = _REVERTS.findall(str(change.get("body") or ""))
+    return [number for other, number in found if (other or repo).lower() == repo.lower()]
 
 
 def _of_change(change: Json, repo: str) -> dict[str, Any]:
@@ -85,13 +94,14 @@ def _of_change(change: Json, repo: str) -> dict[str, Any]:
 
 def _reviewed(change: Json, review: Json, repo: str, *, dismissed: bool) -> Iterator[Told]:
     state, at = str(review.get("state")).lower(), at_time(review.get("submitted_at"))
+    human = within(review, "user", "type") != "Bot"
     if at is None or (state not in {"approved", "changes_requested"} and not dismissed):
         return
     said = {
         **_of_change(change, repo),
         "outcome_type": "accepted",
         "accepted": state == "approved",
-        "reviewer": name(within(review, "user", "login")),
+        "reviewer": name(within(review, "user", "login")) if human else None,
     }
     told = Told(f"github/{repo}", f"review/{review.get('id')}", at, said, revision=1)
     yield told._replace(data={**said, "accepted": None, "void": True}, revision=2) if dismissed else told

@@ -57,12 +57,19 @@ def _changed(payload: Any, project: str) -> Iterator[Told]:  # noqa: ANN401  for
         commit = name(change.get("merge_commit_sha")) if merged else None
         ended = {**said, "outcome_type": "merged", "accepted": merged, "commit": commit}
         yield Told(source, f"merge_request/{number}/merged", at, ended)
-        for other, reverted in _REVERTS.findall(str(change.get("description") or "")) if merged else ():
-            where = f"gitlab/{other or project}"
-            undone = {"artifact": f"{where}/{reverted}", "outcome_type": "reverted"}
-            yield Told(where, f"merge_request/{reverted}/reverted", at, undone)
+        for reverted in _reverted(change, project) if merged else ():
+            undone = {"artifact": f"{source}/{reverted}", "outcome_type": "reverted"}
+            yield Told(source, f"merge_request/{reverted}/reverted", at, undone)
     elif action == "reopen":
         yield Told(source, f"merge_request/{number}/merged", at, {**said, "outcome_type": "merged", "void": True})
+
+
+def _reverted(change: Json, project: str) -> list[str]:
+    """The numbers of the changes that this one takes back, as GitLab writes it, of the same project."""
+    if not str(change.get("title") or "").startswith("Revert"):
+        return []
+    found = _REVERTS.findall(str(change.get("description") or ""))
+    return [number for other, number in found if other in {"", project}]
 
 
 def _released(payload: Any, project: str) -> Iterator[Told]:  # noqa: ANN401  foreign JSON

@@ -1,7 +1,9 @@
 """SARIF 2.1.0: each result of a scan is a security finding of the commit that was scanned. Pure.
 
-A finding is told from others by the scanner's own fingerprint, else by tool, rule and place; no message is kept. A scan
-that names no time needs `--set time=...`, one of a change `--set artifact=github/acme/shop/118`.
+A finding is told from others by its repository and the scanner's own fingerprint, else by repository, tool, rule and
+place; no message is kept. Results of another kind than `fail` (passed, not applicable, for information) are none. A
+scan that names no time needs `--set time=...`, one of a change `--set artifact=github/acme/shop/118`. Repositories are
+told apart where the scan names its own (`versionControlProvenance`).
 Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html (looked at 2026-11-22).
 """
 
@@ -34,9 +36,13 @@ def _of_runs(runs: list[Any]) -> Iterator[Told]:
     for run in runs:
         tool = name(within(run, "tool", "driver", "name")) or "scan"
         ended = [at_time(within(one, "endTimeUtc")) for one in listed(within(run, "invocations"))]
-        commits = [name(within(one, "revisionId")) for one in listed(within(run, "versionControlProvenance"))]
+        scanned = listed(within(run, "versionControlProvenance"))
+        commits = [name(within(one, "revisionId")) for one in scanned]
+        repositories = sorted({str(uri) for one in scanned if (uri := within(one, "repositoryUri"))})
         severities = _severities(run)
         for result in listed(within(run, "results")):
+            if within(result, "kind") not in {None, "fail"}:
+                continue
             rule = name(within(result, "ruleId") or within(result, "rule", "id"))
             said = {
                 "outcome_type": "security_finding",
@@ -45,7 +51,7 @@ def _of_runs(runs: list[Any]) -> Iterator[Told]:
                 "risk": severities.get(str(rule)) or _RISK_OF_LEVEL.get(str(within(result, "level") or "warning")),
                 "commit": next((commit for commit in commits if commit), None),
             }
-            yield Told(f"sarif/{tool}", _identity(result, str(rule)), next(iter(ended), None), said)
+            yield Told(f"sarif/{tool}", _identity(result, str(rule), repositories), next(iter(ended), None), said)
 
 
 def _severities(run: Json) -> dict[str, str]:
@@ -66,7 +72,7 @@ def _state(result: Json) -> str:
     return "fixed" if within(result, "baselineState") == "absent" else "open"
 
 
-def _identity(result: Json, rule: str) -> str:
+def _identity(result: Json, rule: str, repositories: list[str]) -> str:
     """An id that a later scan of the same weakness has, too, as far as the scanner says so."""
     prints = within(result, "partialFingerprints") or within(result, "fingerprints")
     places = [
@@ -76,7 +82,8 @@ def _identity(result: Json, rule: str) -> str:
         ]
         for place in listed(within(result, "locations"))
     ]
-    said = json.dumps([rule, sorted(prints.items()) if isinstance(prints, dict) and prints else places])
+    where = sorted(prints.items()) if isinstance(prints, dict) and prints else places
+    said = json.dumps([*repositories, rule, where])
     return blake2b(said.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

@@ -22,7 +22,7 @@ _LABEL = re.compile(r"(risk|use-case|team|project)\s*::?\s*(\S+)", re.IGNORECASE
 
 
 class Told(NamedTuple):
-    """An outcome that a document tells; `revision` 0: as its time says."""
+    """An outcome that a document tells; `revision` 0: as its time says, or the one that is set."""
 
     source: str
     id: str
@@ -42,9 +42,10 @@ def read_documents(lines: Lines, tell: Callable[[Json], Iterable[Told] | str]) -
             yield Skipped(found.row, Reason.NOT_AN_EVENT, told)
             continue
         for one in told:
-            revision = one.revision or (in_order(one.at) if one.at is not None else 1)
             data = {key: value for key, value in one.data.items() if value is not None}
-            yield Draft(found.row, found.content, one.at, {"revision": revision, **data}, one.source, one.id)
+            revision = one.revision or (0 if one.at is None else in_order(one.at))
+            said = {"revision": revision} if revision else {}
+            yield Draft(found.row, found.content, one.at, said | data, one.source, one.id)
 
 
 def trailers(text: object) -> dict[str, str]:

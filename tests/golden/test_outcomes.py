@@ -88,6 +88,20 @@ def test_rows_without_a_time_have_the_one_that_is_set(tmp_path: Path) -> None:
     assert not {item.id for item in found} & {item.id for item in other if isinstance(item, Event)}
 
 
+def test_a_later_scan_without_a_time_replaces_an_earlier(tmp_path: Path) -> None:
+    """What it has fixed is fixed: its revision is as late as the time that is set."""
+    path = tmp_path / "scan.sarif"
+    revisions = []
+    for day, state in ((20, "new"), (21, "absent")):
+        result = {"ruleId": "py/x", "baselineState": state}
+        path.write_text(json.dumps({"runs": [{"tool": {"driver": {"name": "x"}}, "results": [result]}]}))
+        [item] = items(path, "org=acme", f"time=2026-11-{day}T09:00:00Z", format_name="sarif")
+        assert isinstance(item, Event)
+        revisions.append((item.id, json.loads(item.value)["data"]["revision"]))
+    (first, before), (second, after) = revisions
+    assert (first == second, before < after) == (True, True)
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [

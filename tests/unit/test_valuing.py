@@ -52,6 +52,8 @@ def test_a_year_is_365_days_like_these() -> None:
     assert per_year(Decimal(300), timedelta(days=1)) == Decimal("109500.00")
     assert per_year(Decimal("0.01"), UNTIL - SINCE) == Decimal("0.12")
     assert per_year(None, timedelta(days=1)) is None
+    assert per_year(Decimal(1), timedelta(0)) is None
+    assert per_year(Decimal(1), timedelta(milliseconds=500)) == Decimal(63_072_000)
 
 
 def test_waste_names_its_share_of_the_spend(capsys: pytest.CaptureFixture[str]) -> None:
