@@ -6,6 +6,7 @@ Laws
 2. No route waits for another. One that works, but slower than alerts come, is put aside: what is too much for it is
    read again from the log, for it alone, when it has room. Nobody else notices.
 3. `position` never passes an alert that some route still waits for, or that was put aside.
+Long because every field of a status is spelled out here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from datetime import datetime
 from schemas.deliveries import DeliveryStatus, Resend, delivery_id
 from schemas.routes import Route
 from schemas.signals import Alert
+from sinks.notifier.episodes import Episodes
 from sinks.notifier.queues import (
     Delivery,
     Limits,
@@ -28,7 +30,7 @@ from sinks.notifier.queues import (
     is_full,
     sent,
 )
-from sinks.notifier.routing import RouteKey, Routes, routes_for
+from sinks.notifier.routing import RouteKey, Routes
 
 GONE = "the route is no longer in force"
 MOST_REMEMBERED = 100_000
@@ -44,6 +46,7 @@ class Desk:
         self._limits = limits
         self._settled: dict[str, None] = {}
         self._routes: Routes = {}
+        self._episodes = Episodes()
         self._queues: dict[RouteKey, RouteQueue] = {}
         self._aside: dict[RouteKey, dict[Partition, int]] = {}  # from which offset on it is to be read again
 
@@ -66,6 +69,10 @@ class Desk:
         """These deliveries were settled by an earlier life."""
         self._settled |= dict.fromkeys(settled)
 
+    def recall(self, alert: Alert) -> None:
+        """An earlier life has told this transition."""
+        self._episodes.take(alert)
+
     def use(self, routes: Routes) -> None:
         """From now on these routes are in force; one that was changed is tried at once."""
         for key, queue in self._queues.items():
@@ -75,7 +82,8 @@ class Desk:
 
     def take(self, alert: Alert, *, place: tuple[str, int, int], now: datetime) -> None:
         """The transition waits at every route that it goes to and has not reached."""
-        for route in routes_for(self._routes, alert):
+        self._episodes.take(alert)
+        for route in self._episodes.routes_for(self._routes, alert):
             aside = self._aside.get((route.org, route.id), {})
             # Behind what was put aside before, so that transitions of one alert stay in order.
             if place[:2] not in aside and not self._took(route, alert, place=place, now=now):
@@ -106,8 +114,9 @@ class Desk:
         """Where the route stands now: these, all up to `until` by offset, wait there, or as many as it has room for."""
         stands = until
         for offset, alert in alerts:
-            routes = [route for route in routes_for(self._routes, alert) if (route.org, route.id) == key]
-            if not all(self._took(route, alert, place=(*partition, offset), now=now) for route in routes):
+            routes = self._episodes.routes_for(self._routes, alert)
+            whose = [route for route in routes if (route.org, route.id) == key]
+            if not all(self._took(route, alert, place=(*partition, offset), now=now) for route in whose):
                 stands = offset
                 break
         self._aside[key][partition] = stands

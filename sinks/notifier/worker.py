@@ -8,7 +8,7 @@ Who opens the log fences the notifier before it, so that two never deliver side 
 Long because one loop joins what is read, sent and recorded.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -42,6 +42,8 @@ LOG: Place = (DELIVERIES, 0)
 MOST_FACTS = 500
 SPEAKS = timedelta(seconds=5)
 """It says its position in its own log at least that often."""
+RECALLS = timedelta(days=7)
+"""How far back a start looks for who was told of episodes that may still be open."""
 _IDLE_SEC = 0.1
 _BUSY_SEC = 0.02
 
@@ -109,6 +111,7 @@ class NotifierWorker:
         self._said = {place: self._word(place, at) for place, at in self._read.items()}
         # Said at once: an alert that comes while a first life is down is not taken for one from before the start.
         until_done(lambda: self._doors.log.commit(group=None, progress=list(self._said.values())))
+        self._recall({place for place in said if place in self._read and place != LOG})
         policies = until_done(lambda: list(reader.read_to_end({(POLICIES, 0): 0})))
         for record in policies:
             self._take_policy(record)
@@ -126,6 +129,18 @@ class NotifierWorker:
         beating = {} if first is None else {HEARTBEATS: first}
         here = {LOG: self._log_end, (POLICIES, 0): policies[-1].offset + 1 if policies else 0}
         reader.assign(beating | self._read | here)
+
+    def _recall(self, places: Iterable[Place]) -> None:
+        """Who was told of an episode by an earlier life is known, as far back as episodes are remembered."""
+        reader, until_done = self._doors.reader, self._patience.until_done
+        for place in sorted(places):
+            since = until_done(lambda place=place: reader.offset_at(place, self._doors.now() - RECALLS))  # type: ignore[misc]  # as above
+            if since >= self._read[place]:
+                continue
+            for record in until_done(lambda at=(place, since): list(reader.read_to_end(dict([at])))):  # type: ignore[misc]  # as above
+                alert = alert_in(record.value) if record.offset < self._read[place] else None
+                if alert is not None:
+                    self._desk.recall(alert)
 
     def _first(self, place: Place, entry: Progress | None) -> int:
         """Where reading begins: where the last life was; at the very first start, with alerts of the last hour."""
