@@ -61,6 +61,18 @@ class LogQuestions:
         client = self._client()  # held as above
         return _answers(_ask(client, self._named(places), IsolationLevel.READ_UNCOMMITTED, ANSWER_SEC))
 
+    def bounds(self, place: _Place) -> tuple[int, int]:
+        """The first offset that is kept, and up to where a `read_committed` reader can read.
+
+        Raises: KafkaUnavailableError.
+        Two questions, each with its own answer: a consumer's `get_watermark_offsets` asks both at once, and right after
+        a broker's death it has named the end as the beginning (records that lay there were taken for lost).
+        """
+        client, named = self._client(), self._named([place])
+        first = _answers(_ask(client, named, IsolationLevel.READ_COMMITTED, ANSWER_SEC, OffsetSpec.earliest()))
+        end = _answers(_ask(client, named, IsolationLevel.READ_COMMITTED, ANSWER_SEC))
+        return first[place], end[place]
+
     def readable_ends(self, places: Collection[_Place]) -> Mapping[_Place, int] | None:
         """Up to where a `read_committed` reader can read each; None, at once, while the answer is under way.
 
@@ -81,9 +93,13 @@ class LogQuestions:
 
 
 def _ask(
-    client: AdminClient, named: Mapping[TopicPartition, _Place], isolation: IsolationLevel, within_sec: float
+    client: AdminClient,
+    named: Mapping[TopicPartition, _Place],
+    isolation: IsolationLevel,
+    within_sec: float,
+    spec: OffsetSpec | None = None,
 ) -> dict[_Place, Future[Any]]:
-    wanted = dict.fromkeys(named, OffsetSpec.latest())
+    wanted = dict.fromkeys(named, spec or OffsetSpec.latest())
     asked = client.list_offsets(wanted, isolation_level=isolation, request_timeout=within_sec)
     return {named[place]: answer for place, answer in asked.items()}
 

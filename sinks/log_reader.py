@@ -112,14 +112,13 @@ class LogReader:
 
     def bounds(self, place: Place) -> tuple[int, int]:
         """The first offset that is kept, and the end. Raises: KafkaUnavailableError."""
-        topic, partition = place
         try:
-            low, high = self._consumer.get_watermark_offsets(self._at(place), timeout=TIMEOUT_SEC)
-        except KafkaException as error:
+            low, high = self._questions.bounds(place)
+        except KafkaUnavailableError:
             self._open_anew()
-            raise unavailable(error, f"{topic}/{partition}") from error
-        if OFFSET_INVALID in (low, high):
-            raise KafkaUnavailableError(f"{topic}/{partition}: its offsets are not known yet")
+            raise
+        if low < 0 or high < low:
+            raise KafkaUnavailableError(f"{place[0]}/{place[1]}: its offsets are not known yet")
         return low, high
 
     def offset_at(self, place: Place, at: datetime) -> int:

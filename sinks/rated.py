@@ -132,6 +132,8 @@ class RatedWorker:
             return low
         if entry.next_offset > high:
             raise LogChangedError(f"{RATED}/{partition} ends at {high}, but {entry.next_offset} was reached before")
+        if low > entry.next_offset:  # nobody is believed at once that records are gone
+            low, _ = self._doors.patience.until_done(lambda: self._doors.reader.bounds((RATED, partition)))
         start = self._after_loss(partition, reached=entry.next_offset, low=low)
         if start > entry.next_offset:  # it is said though nothing may ever come behind it
             self._advance((Span(partition=partition, first=entry.next_offset, next=start),), ())
