@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from schemas.connection import KafkaSettings
+from schemas.connection import ONE_IN_FLIGHT, KafkaSettings
 from schemas.errors import KafkaUnavailableError, SettingsError
 from schemas.requests import PRICES_HEADER, TOPIC, Request, request_bytes
 
@@ -19,7 +19,7 @@ class Asker:
         limits = {"acks": "all", "enable.idempotence": True, "message.timeout.ms": int(_SEND_SEC * 1000)}
         self._settings = settings
         self._topic = settings.topic(TOPIC)
-        self._producer = Producer({**settings.to_confluent(), **quiet, **limits})
+        self._producer = Producer({**settings.to_confluent(), **quiet, **limits, **ONE_IN_FLIGHT})
         self._answers: list[tuple[KafkaError | None, int]] = []
 
     def news(self, request_id: str, value: bytes) -> int:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from deploy.stack.position_rules import SPEAKS, not_in_force
 from deploy.stack.positions import Positions
-from schemas.connection import KafkaSettings
+from schemas.connection import ONE_IN_FLIGHT, KafkaSettings
 from schemas.errors import CorruptStateError, KafkaUnavailableError, SettingsError
 from schemas.policies import Policies, PolicyChange, fold
 from schemas.topics import BY_NAME
@@ -105,6 +105,7 @@ def send_change(settings: KafkaSettings, change: PolicyChange) -> int:
             **_QUIET,
             "acks": "all",
             "enable.idempotence": True,
+            **ONE_IN_FLIGHT,
             "message.timeout.ms": int(_TIMEOUT_SEC * 1000),
             "message.max.bytes": BY_NAME[TOPIC].max_message_bytes,
         }

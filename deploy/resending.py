@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from schemas.connection import KafkaSettings
+from schemas.connection import ONE_IN_FLIGHT, KafkaSettings
 from schemas.deliveries import TOPIC, Asked, Resend
 from schemas.errors import KafkaUnavailableError, SettingsError
 
@@ -37,7 +37,7 @@ def ask(settings: KafkaSettings, requests: Sequence[Resend]) -> None:
 
     quiet = {"log_level": 0, "error_cb": lambda _error: None}
     limits = {"acks": "all", "enable.idempotence": True, "message.timeout.ms": int(_SEND_SEC * 1000)}
-    producer = Producer({**settings.to_confluent(), **quiet, **limits})
+    producer = Producer({**settings.to_confluent(), **quiet, **limits, **ONE_IN_FLIGHT})
     topic = settings.topic(TOPIC)
     try:
         for request in requests:

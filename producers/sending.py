@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from schemas.connection import KafkaSettings
+from schemas.connection import ONE_IN_FLIGHT, KafkaSettings
 from schemas.errors import FatalError, KafkaUnavailableError, SettingsError
 from schemas.usage import MAX_EVENT_BYTES
 
@@ -33,6 +33,7 @@ def producer_config(kafka: KafkaSettings) -> dict[str, Any]:
         "client.id": "burnline-replay",
         "acks": "all",
         "enable.idempotence": True,
+        **ONE_IN_FLIGHT,
         "partitioner": "murmur2_random",
         "compression.type": "lz4",
         "linger.ms": 20,

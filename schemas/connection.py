@@ -23,6 +23,14 @@ def read_secret(path: Path | None, *, setting: str) -> str | None:
         raise SettingsError(f"{setting}: cannot read {path}: {error.strerror}") from error
 
 
+ONE_IN_FLIGHT: dict[str, Any] = {"max.in.flight.requests.per.connection": 1}
+"""Whoever may lose nothing waits for one request before it sends the next.
+
+With several on their way, the first may be refused ("not leader") and the next taken: a broker takes any first sequence
+of a producer that is new to a partition. The first is then refused as old, and counted as delivered: it is lost.
+"""
+
+
 class KafkaSettings(BaseSettings):
     """Where Kafka is, and under which names we work there."""
 

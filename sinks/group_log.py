@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from schemas.connection import KafkaSettings
+from schemas.connection import ONE_IN_FLIGHT, KafkaSettings
 from schemas.errors import FatalError, FencedError
 from schemas.progress import Progress, progress_bytes, progress_from_bytes
 from schemas.topics import BY_NAME
@@ -72,6 +72,7 @@ class GroupLog:
         """Every earlier sink is fenced, its open transaction is undone. Raises: KafkaUnavailableError: try again."""
         if self._producer is None:
             config = self._settings.to_confluent() | {
+                **ONE_IN_FLIGHT,
                 "transactional.id": self._settings.group_prefix + self._name,
                 "acks": "all",
                 "linger.ms": 0,

@@ -27,7 +27,7 @@ import pytest
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
-from schemas.connection import ClickHouseSettings, KafkaSettings
+from schemas.connection import ONE_IN_FLIGHT, ClickHouseSettings, KafkaSettings
 from schemas.errors import KafkaUnavailableError
 from schemas.internal import (
     ADJUSTMENT_HEADER,
@@ -195,6 +195,7 @@ class SinkWorld:
         producer = Producer(
             self.kafka.to_confluent()
             | {"transactional.id": f"{self.kafka.group_prefix}test-rating", "message.max.bytes": 16 * 2**20}
+            | ONE_IN_FLIGHT
         )
         producer.init_transactions(30)
         producer.begin_transaction()

@@ -167,7 +167,15 @@ def test_a_callback_that_raises_stops_nothing() -> None:
     assert error.value.count == 3
 
 
-@pytest.mark.parametrize("change", [{"acks": 1}, {"enable.idempotence": False}, {"partitioner": "random"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"acks": 1},
+        {"enable.idempotence": False},
+        {"max.in.flight.requests.per.connection": 5},
+        {"partitioner": "random"},
+    ],
+)
 def test_the_promises_cannot_be_configured_away(change: dict[str, object]) -> None:
     """What the emitter's laws rest on is refused in `config`."""
     with pytest.raises(ValueError, match="config may not change"):

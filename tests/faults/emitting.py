@@ -11,7 +11,7 @@ from zlib import crc32
 
 from confluent_kafka import Producer
 
-from schemas.connection import KafkaSettings
+from schemas.connection import ONE_IN_FLIGHT, KafkaSettings
 from schemas.errors import FatalError
 from tests.faults.ledger import Outcome
 from tests.faults.papers import EVERY, Paper, Papers
@@ -49,7 +49,7 @@ class Emitter:
             "log_level": 0,
             "error_cb": lambda _error: None,
         }
-        careful = Producer({**base, "enable.idempotence": True, "compression.type": "lz4"}, logger=_SILENT)
+        careful = Producer({**base, **ONE_IN_FLIGHT, "enable.idempotence": True, "compression.type": "lz4"}, logger=_SILENT)
         careless = Producer({**base, "max.in.flight.requests.per.connection": 5}, logger=_SILENT)
         self._producers = (careful, careless)
         self._stop = threading.Event()

@@ -17,7 +17,12 @@ from burnline_client.spool_frames import Record
 
 _log = logging.getLogger("burnline_client")
 _HEADERS = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
-_PROMISES: dict[str, Any] = {"acks": "all", "enable.idempotence": True, "partitioner": "murmur2_random"}
+_PROMISES: dict[str, Any] = {
+    "acks": "all",
+    "enable.idempotence": True,
+    "max.in.flight.requests.per.connection": 1,  # with more, a first batch that is refused may pass for delivered
+    "partitioner": "murmur2_random",
+}
 _DEFAULTS: dict[str, Any] = {
     "client.id": "burnline-client",
     "log_level": 2,  # what librdkafka says again and again, `note_trouble` says once
