@@ -372,10 +372,9 @@ def world(kafka: str, clickhouse: ClickHouse, tmp_path: Path) -> Iterator[SinkWo
 @contextmanager
 def new_world(bootstrap_servers: str, clickhouse: ClickHouse, directory: Path) -> Iterator[SinkWorld]:
     """Topics and a database that no other test uses."""
-    made = SinkWorld(new_topics(bootstrap_servers), clickhouse, f"sink_{os.getpid()}_{next(_names)}", directory)
-    yield made
-    with clickhouse.client() as client:
-        client.command(f"DROP DATABASE IF EXISTS {made.database}")
+    kafka = new_topics(bootstrap_servers)
+    with clickhouse.borrowed() as settings:
+        yield SinkWorld(kafka, clickhouse, settings.database, directory)
 
 
 def new_topics(bootstrap_servers: str) -> KafkaSettings:
