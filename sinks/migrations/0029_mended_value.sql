@@ -1,4 +1,4 @@
--- What an attack on the views of value found, mended; the views are otherwise those of 0017, 0021, 0022 and 0027. Laws:
+-- What was wrong in the views of value, mended (otherwise they are those of 0017, 0021, 0022 and 0023); trends. Laws:
 -- 1. A call is joined by its id and by its operation, by both at once: that somebody names the one takes nothing from who
 --    named the other.
 -- 2. Outcomes of one type about one artifact are one outcome: the last with a verdict stands (of the same time that with the
@@ -384,8 +384,10 @@ FROM
 ) AS w
 WINDOW before AS (PARTITION BY w.org, w.use_case, w.outcome_type ORDER BY w.week ROWS BETWEEN 1 PRECEDING AND CURRENT ROW);
 
--- As in 0027. A model is the one that was asked for with a date or version behind its name (-2024-08-06, -001), or where its
--- latest was asked for, whatever provider is named before it; gpt-4o-mini is not gpt-4o.
+-- Which models each kind of work is done with: its share of the money, how often another model answered than was asked for,
+-- and, where a cheaper one was measured to do as well (routing_advice), which. A model is the one that was asked for with a
+-- date or version behind its name (-2024-08-06, -001), or where its latest was asked for, whatever provider is named before
+-- it; gpt-4o-mini is not gpt-4o.
 CREATE OR REPLACE VIEW model_mix AS
 SELECT m.month AS month, m.org AS org, m.use_case AS use_case, m.task_class AS task_class, m.model AS model,
   m.requests AS requests, m.rerouted_requests AS rerouted_requests, m.cost_usd AS cost_usd,

@@ -49,7 +49,9 @@ class Emitter:
             "log_level": 0,
             "error_cb": lambda _error: None,
         }
-        careful = Producer({**base, **ONE_IN_FLIGHT, "enable.idempotence": True, "compression.type": "lz4"}, logger=_SILENT)
+        careful = Producer(
+            {**base, **ONE_IN_FLIGHT, "enable.idempotence": True, "compression.type": "lz4"}, logger=_SILENT
+        )
         careless = Producer({**base, "max.in.flight.requests.per.connection": 5}, logger=_SILENT)
         self._producers = (careful, careless)
         self._stop = threading.Event()
