@@ -41,6 +41,10 @@ class KeyUse(msgspec.Struct, array_like=True):
     last_min: int = 0
     strange_min: int = 0  # since when it is used for what it never was, minutes since 1970
     strange_micro: int = 0
+    strange_calls: int = 0
+    strange_unpriced: int = 0  # calls of those without a known price
+    new_models: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)  # on trial: minutes of use, the last
+    new_regions: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
 
 
 class Finding(msgspec.Struct, array_like=True):

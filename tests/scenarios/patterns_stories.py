@@ -78,6 +78,39 @@ def then_elsewhere(*, model: str = "gpt-4.5", region: str | None = "ap-south-1",
     yield from key_use(minutes=5, model=model, region=region, at_us=AT + 206 * MINUTE, usd=usd)
 
 
+def after_a_first_call(*first: Step, usd: float = 0.1) -> Iterator[Step]:
+    """A known key makes these calls, and then for five minutes uses a model and a region that it is not known for."""
+    yield from key_use()
+    yield from first
+    yield from key_use(minutes=5, model="gpt-4.5", region="ap-south-1", at_us=AT + 207 * MINUTE, usd=usd)
+
+
+def one_call(*, model: str, region: str | None) -> Step:
+    """A cheap call of the known key."""
+    return call(AT + 206 * MINUTE, usd=0.0001, credential="k1", model=model, region=region)
+
+
+def unpriced_elsewhere(*, calls: int) -> Iterator[Step]:
+    """A known key, then so many calls of a model without a price elsewhere."""
+    yield from key_use()
+    for number in range(calls):
+        yield call(AT + 206 * MINUTE + number * 20 * SEC, usd=0, unpriced=True, credential="k1", model="own-llm",
+                   region="ap-south-1")  # fmt: skip
+
+
+def migrated_then_moved() -> Iterator[Step]:
+    """A known key changes its model, an hour later its region."""
+    yield from key_use()
+    yield from key_use(minutes=60, model="gpt-4.5", at_us=AT + 206 * MINUTE, usd=0.1)
+    yield from key_use(minutes=60, model="gpt-4.5", region="ap-south-1", at_us=AT + 270 * MINUTE, usd=0.1)
+
+
+def without_regions() -> Iterator[Step]:
+    """A key whose calls never said a region, until its client does, with a new model."""
+    yield from key_use(region=None)
+    yield from key_use(minutes=5, model="gpt-4.5", at_us=AT + 206 * MINUTE, usd=1)
+
+
 def rotated() -> Iterator[Step]:
     """A key is replaced by a new one, which is used from another region with another model."""
     yield from key_use()
@@ -131,6 +164,16 @@ FOUND: dict[str, Story] = {
     "a run far dearer than its like": Story(steps=lambda: templated(last_usd=9), found=(("dear_run", "run", "last"),),
                                             every_us=MINUTE),
     "a stolen key": Story(steps=then_elsewhere, found=(("stolen_key", "credential", "k1"),), every_us=MINUTE),
+    "a stolen key and a model without a price": Story(
+        steps=lambda: unpriced_elsewhere(calls=12), found=(("stolen_key", "credential", "k1"),), every_us=MINUTE),
+    **{f"a stolen key after one cheap call: {named}": Story(
+        steps=lambda first=first: after_a_first_call(first),  # type: ignore[misc]  # mypy does not infer defaults
+        found=(("stolen_key", "credential", "k1"),), every_us=MINUTE)
+       for named, first in {
+           "its model": one_call(model="gpt-4.5", region="eu-west-1"),
+           "its region": one_call(model="gpt-4o", region="ap-south-1"),
+           "its model, no region": one_call(model="gpt-4.5", region=None),
+       }.items()},
     "refused calls": Story(steps=lambda: refused(minutes=6), found=(("throttled", "model", "gpt-4o"),)),
     "data abroad": Story(steps=lambda: classed("us-east-1"), policies=EU, found=(("sovereignty", "team", "code"),)),
     "data nobody knows where": Story(steps=lambda: classed(None), policies=EU,
@@ -168,6 +211,9 @@ LOOK_ALIKES: dict[str, Story] = {
     "a migration that policy announced": Story(
         steps=then_elsewhere, every_us=MINUTE,
         policies=({"kind": "governance_rule", "approved_models": ("gpt-4o", "gpt-4.5")},)),
+    "a migration and then a failover": Story(steps=migrated_then_moved, every_us=MINUTE),
+    "a key that never said a region": Story(steps=without_regions, every_us=MINUTE),
+    "a few calls without a price elsewhere": Story(steps=lambda: unpriced_elsewhere(calls=3), every_us=MINUTE),
     "a region that is not said": Story(steps=lambda: then_elsewhere(region=None), every_us=MINUTE),
     "a key rotation": Story(steps=rotated, every_us=MINUTE),
     "a new key": Story(steps=lambda: key_use(minutes=30, credential="new", model="gpt-4.5"), every_us=MINUTE),
