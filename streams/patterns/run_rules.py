@@ -4,13 +4,16 @@ Laws
 1. A run that goes round for long enough, at enough cost, opens one episode; one that is far dearer than others of its
    template another. Only what lives fires; old events teach and are silent.
 2. Advice is said when it changes: stop for a loop, ask_owner for a dear run, continue when that is over; and, where
-   enough runs of the template are known, once more at 4, 8, 16 ... calls with the predicted end.
+   enough runs of the template are known, once more at 4, 8, 16 ... calls with the predicted end. Stop and ask_owner
+   are said again when half of their time is over, as long as they hold: whoever stopped the run hears nothing of it,
+   so that the floor says it, until the run is over.
 3. A run that nothing named for `IDLE_US` of log time is over, at the floor: its episodes close, its template learns.
 4. At most `MOST_TOLD` open episodes of a rule wake somebody of an organisation: whoever starts a thousand runs that go
    round is told of twenty. The others stand in the topic, and every run is advised about.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Literal
 
 from schemas.money import usd
@@ -29,6 +32,7 @@ _WHO = ("team", "user", "agent", "credential", "template", "model")
 MOST_TOLD = 20
 _FIRST_SAID = 4
 _FAR = 0.95
+_AGAIN_US = drafts.VALID // timedelta(microseconds=2)
 
 
 def take(state: PatternsState, rows: Rows) -> list[Output]:
@@ -131,9 +135,11 @@ def _fire(state: PatternsState, run: Run, alert: Alert) -> Alert | None:
 def _advise(state: PatternsState, run: Run, loop: Loop | None, prediction: Prediction | None) -> list[Output]:
     what, rule, alert = _what(state, run, loop)
     doubled = prediction is not None and run.calls >= max(_FIRST_SAID, 2 * run.said_calls)
-    if what == (run.advice or "continue") and not doubled:
+    lapses = what != "continue" and state.clock.lead_us - run.said_us >= _AGAIN_US
+    if what == (run.advice or "continue") and not doubled and not lapses:
         return []
     run.advice, run.said_calls = what, run.calls if doubled else run.said_calls
+    run.said_us = state.clock.lead_us
     message = alert.message if alert is not None else _foresees(run, prediction)
     at = instant(state.clock.lead_us)
     return [drafts.advice(run, what=what, rule=rule, alert=alert, prediction=prediction, at=at, message=message)]
@@ -181,10 +187,11 @@ def resolve(state: PatternsState, *, floor_us: int) -> list[Output]:
             elif rule == "runaway" and found.loop() is None:
                 because = "it goes round no more"
             else:
-                continue
-            outputs.append(output_of(state.episodes.resolve(key, at=at, why="calmed_down", because=because)))
+                because = None
+            if because is not None:
+                outputs.append(output_of(state.episodes.resolve(key, at=at, why="calmed_down", because=because)))
             if found is not None:
-                outputs += _advise(state, found, None, predict(_template(state, found), found.micro))
+                outputs += _advise(state, found, found.loop(), predict(_template(state, found), found.micro))
     return outputs
 
 

@@ -98,6 +98,7 @@ class Run(msgspec.Struct, array_like=True):
     prompts: Ring = msgspec.field(default_factory=Ring)
     advice: str = ""  # what was last advised
     said_calls: int = 0  # at how many calls its end was last predicted
+    said_us: int = 0  # log time of what was last advised
 
     def add(self, call: Call, *, log_us: int) -> None:
         """One more event of the run."""

@@ -1,7 +1,11 @@
 """Stories of runs and governance: each finds what it must, those that look alike find nothing."""
 
+from itertools import pairwise
+
 import pytest
 
+from burnline_client.advice import AdviceBook
+from schemas.periods import instant
 from schemas.signals import Alert
 from tests.scenarios.burn_log import HOUR, MINUTE, SEC
 from tests.scenarios.patterns_stories import APPROVED, AT, FOUND, LOOK_ALIKES, Story, loop, templated
@@ -49,6 +53,35 @@ def test_a_loop_is_found_within_three_minutes_and_a_stop_advised() -> None:
     assert (alert.evidence["different"], alert.evidence["repeats"], alert.labels["agent"]) == (
         "1", "tool calls", "fixer",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("stopped_after_sec", [25 * 60, 4 * 60], ids=["it goes on", "the gateway refuses its calls"])
+def test_a_loop_is_stopped_for_as_long_as_it_lasts(stopped_after_sec: int) -> None:
+    """What the client's book hears of a loop is stop, each minute of 25, at one word in five minutes; then it ends."""
+    log, book = StepLog(), AdviceBook()
+    log.tell(loop(lasts_sec=stopped_after_sec), every_us=10 * SEC)
+    for at_us in range(log.records[-1].append_time_us + 10 * SEC, AT + 90 * MINUTE, 10 * SEC):
+        log.tick(at_us)
+    said = [output for output in run(new_lane(policies()), log.records) if output.topic == "control.advice"]
+    times = [one.at for one in advice(said)]
+    ends = AT + stopped_after_sec * SEC + 41 * MINUTE
+    heard = {}
+    for minute in range(90):
+        now = instant(AT + minute * MINUTE)
+        while times and times[0] <= now:
+            times.pop(0)
+            book.take(said.pop(0).value)
+        heard[minute] = book.about("acme", "r", now=now)
+    assert [minute for minute in range(3, 25) if (found := heard[minute]) is None or found.advice != "stop"] == []
+    assert all(heard[minute] is None for minute in heard if AT + minute * MINUTE >= ends)
+
+
+def test_advice_that_holds_is_said_once_in_five_minutes() -> None:
+    """However many events come: the volume is bounded by time."""
+    log = StepLog()
+    log.tell(loop(lasts_sec=25 * 60), every_us=SEC)
+    times = [one.at for one in advice(run(new_lane(policies()), log.records))]
+    assert {(later - earlier).total_seconds() // 10 for earlier, later in pairwise(times)} == {30}
 
 
 def test_a_run_that_goes_on_otherwise_may_continue() -> None:
