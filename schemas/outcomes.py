@@ -69,6 +69,10 @@ class OutcomeData(BaseModel):
         None, description="what was made (a change, a ticket): the same at each of its stages"
     )
     commit: Name | None = None
+    reverted_by: Name | None = Field(
+        None,
+        description="of a reverted: the artifact of the change that did it; where that is reverted, this stands again",
+    )
 
     outcome_type: TypeName = Field(
         description="suggested, accepted, merged, released, reverted, resolved_ticket, qualified_lead, viewed, metric,"
@@ -107,6 +111,9 @@ class OutcomeData(BaseModel):
             if getattr(self, name) is not None:
                 said = {"kind": self.outcome_type, "name": name}
                 raise PydanticCustomError("not_of_kind", "an outcome of type {kind} has no {name}", said)
+        if self.reverted_by is not None and self.outcome_type != STAGES[-1]:
+            said = {"kind": self.outcome_type, "name": "reverted_by"}
+            raise PydanticCustomError("not_of_kind", "an outcome of type {kind} has no {name}", said)
         if self.period_from and self.period_until and not self.period_from < self.period_until:
             raise PydanticCustomError("no_period", "period_until must be a day after period_from")
         return self

@@ -2,7 +2,7 @@
 
 Laws
 1. A value from outside is always a parameter; a name from outside must stand in one of the lists below.
-2. People are asked for within a named team only: no question ranks the users of a company.
+2. People are asked for within a named team only: no question ranks the users of a company, and none by tokens.
 3. Rates are asked of `burn_now`, a row for each entity. Events are asked of one hour, the beginning of their sort key.
 """
 # ruff: noqa: S608  names come from the lists of this file, values travel as server-side parameters
@@ -16,7 +16,7 @@ from schemas.policies import ENTITY_TYPES
 from sinks.queries import Query
 from sinks.rollups import DIMENSIONS
 
-Sort = Literal["usd", "tokens", "requests", "name"]
+Sort = Literal["usd", "requests", "name"]
 SHORT_SEC, LONG_SEC = 300, 3600
 SLOTS = LONG_SEC // SHORT_SEC
 """The last hour is shown as so many pieces, each as long as the short window."""
@@ -26,8 +26,7 @@ EVENT_TYPES = (*RATED_TYPES, "run")
 """The kinds of entity that the events of an hour can be summed by; `user` too, within a team."""
 _TIME = "DateTime64(6, 'UTC')"
 _ORDERS = {
-    "usd": "usd_per_hour DESC, cost_usd DESC, tokens_per_min DESC, tokens DESC",
-    "tokens": "tokens_per_min DESC, tokens DESC, usd_per_hour DESC, cost_usd DESC",
+    "usd": "usd_per_hour DESC, cost_usd DESC, requests DESC",
     "requests": "requests DESC, usd_per_hour DESC, cost_usd DESC",
     "name": "entity_id",
 }

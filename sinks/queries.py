@@ -249,7 +249,7 @@ def burning_now(*, window_sec: int = 3600, entity_type: str | None = None, limit
     sql = (
         "SELECT v.org, v.entity_type, v.entity_id, v.window_end, v.requests, v.tokens, v.cost_usd, v.usd_per_hour,"
         f" v.tokens_per_min FROM burn_now AS v{_where(conditions)}"
-        " ORDER BY v.usd_per_hour DESC, v.tokens_per_min DESC, v.org, v.entity_type, v.entity_id"
+        " ORDER BY v.usd_per_hour DESC, v.requests DESC, v.org, v.entity_type, v.entity_id"
     )
     return Query(_limited(sql, parameters, limit), parameters)
 

@@ -25,11 +25,13 @@ def worlds(draw: st.DrawFn) -> tuple[list[Json], list[Json]]:
         names = {
             **{name: draw(_NAME) for name in PLACES},
             "call": draw(st.sampled_from([None, "op-1", "call-1"])),
-            "artifact": draw(st.sampled_from([None, "a", "x"])),
+            "artifact": draw(st.sampled_from([None, "a", "x", "y"])),
             "accepted": draw(st.sampled_from([None, True, False])),
         }
         word: Json = {name: value for name, value in names.items() if value is not None}
         word |= {"outcome_type": draw(st.sampled_from(["merged", "reverted", "accepted"]))}
+        if word["outcome_type"] == "reverted" and (by := draw(st.sampled_from([None, "a", "x", "y"]))) is not None:
+            word["reverted_by"] = by
         word |= {"revision": draw(st.integers(1, 3)), "void": draw(st.integers(0, 9)) == 0}
         word |= {"id": draw(st.integers(0, 4)), "day": draw(st.integers(0, 24))}
         said.setdefault((word["id"], word["revision"]), word)

@@ -1,4 +1,4 @@
-"""Calls and outcomes that were thought up: what is waste and what only looks like it; changes at every stage."""
+"""Calls and outcomes that were thought up: what is waste and what only looks like it."""
 
 import random
 from datetime import timedelta
@@ -65,11 +65,14 @@ def planted_waste() -> tuple[list[Json], list[Json], dict[str, str]]:
     refused = add(None, 82)
     add(None, 90, request_kind="regenerate", parent_event_id=refused)
     prefix: Json = {"prefix_fingerprint": "k-prefix", "input_uncached_tokens": 5000, "input_cache_read_tokens": 0}
-    add(None, 100, **prefix)
+    for minute, change in (
+        (100, {}),
+        (106, {"input_cache_read_tokens": 4000}),
+        (107, {"input_uncached_tokens": 400}),
+        (120, {}),
+    ):
+        add(None, minute, **prefix | change)
     add("missed_prompt_cache", 104, **prefix)
-    add(None, 106, **prefix | {"input_cache_read_tokens": 4000})
-    add(None, 107, **prefix | {"input_uncached_tokens": 400})
-    add(None, 120, **prefix)
     for minute, change in enumerate(({}, {}, {"session": "s-1", "run": "r-1"}, {"session": "s-1", "run": "r-2"}), 126):
         nobody = same | {"prompt_fingerprint": "k-nobody", "user": None}  # many may ask with one key
         add("duplicate" if minute == 129 else None, minute, **nobody | change)
@@ -83,6 +86,11 @@ def planted_waste() -> tuple[list[Json], list[Json], dict[str, str]]:
         for which in range(2)
         for minute in range(2)
     ]  # asked again because the first answer was refused
+    cut = same | {"prompt_fingerprint": "k-cut"}
+    for minute, reason in enumerate(("max_tokens", "end_turn", None), 140):  # the first was cut off
+        add("duplicate" if reason is None else None, minute, **cut, finish_reason=reason)
+    doubted = add(None, 144)
+    add(None, 148, request_kind="regenerate", parent_event_id=doubted)  # accepted, and then refused
     for number in range(100):  # uses it all day, and never for nothing
         add(None, number, user="heavy", prompt_fingerprint=f"k-heavy-{number}", latency_ms=1000)
     for one in calls:
@@ -93,47 +101,11 @@ def planted_waste() -> tuple[list[Json], list[Json], dict[str, str]]:
             outcome(
                 f"judged-{at}", at=START + timedelta(minutes=at), outcome_type="feedback", call=call_, accepted=False
             )
-            for at, call_ in ((85, refused), (134.5, disliked[0]), (134.6, "op-d1-0"))
+            for at, call_ in ((85, refused), (134.5, disliked[0]), (134.6, "op-d1-0"), (146, doubted))
         ),
+        outcome("judged-2", at=START + timedelta(minutes=145), outcome_type="feedback", call=doubted, accepted=True),
     ]
     return said, calls, waste
-
-
-def staged() -> tuple[list[Json], list[Json]]:
-    """Four changes at different stages, what was found in them, metrics; and two calls of a dollar each."""
-    place: Json = {"team": "code", "use_case": "checkout"}
-
-    def stage(id_: str, artifact: str, kind: str, **data: Any) -> Json:
-        return outcome(id_, **place, artifact=artifact, outcome_type=kind, **data)
-
-    def finding(id_: str, **data: Any) -> Json:
-        return outcome(id_, outcome_type="security_finding", **{"finding_state": "open", **data})
-
-    words = [
-        stage("1", "a", "suggested", user="ana"),
-        stage("2", "a", "accepted", accepted=True, reviewer="ben", minutes_claimed="90.5"),
-        stage("3", "a", "merged", accepted=True, user="ana", intervention=True),
-        stage("4", "a", "released", value_usd="-3"),
-        stage("5", "a", "reverted"),
-        stage("6", "b", "suggested", user="ana"),
-        stage("7", "b", "accepted", accepted=True, reviewer="ana"),  # her own change
-        stage("8", "b", "merged", accepted=True, user="ana", commit="b0b", intervention=False, risk="high"),
-        stage("9", "c", "merged", accepted=False, user="eve"),
-        stage("10", "c", "accepted", accepted=False, reviewer="ben"),
-        stage("11", "d", "suggested", user="eve"),
-        finding("f1", artifact="a"),
-        finding("f1", revision=2, finding_state="fixed", commit="b0b"),  # fixed where another change stands
-        finding("f2", commit="b0b"),
-        finding("f3", artifact="a"),
-        finding("f3", revision=2, void=True, artifact="a"),
-        finding("f4", commit="nobody"),
-        outcome(
-            "m1", outcome_type="metric", use_case="checkout", metric="cycle_time", metric_value="3.5",
-            metric_unit="hours", period_from="2026-11-01", period_until="2026-12-01",
-        ),
-        outcome("m2", outcome_type="metric", use_case="checkout", metric="escalations", metric_value="4"),
-    ]  # fmt: skip
-    return words, [call(1), call(2, at=START + timedelta(days=1))]
 
 
 def planted_likely() -> tuple[list[Json], list[Json], dict[str, str]]:

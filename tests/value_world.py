@@ -102,11 +102,13 @@ def truth_of(words: Iterable[Json], calls: Iterable[Json]) -> Truth:
         for data in made.values()
         if data["outcome_type"] in {"merged", "released"} and data.get("accepted") is not False
     }
-    reverted = {data["artifact"] for data in made.values() if data["outcome_type"] == "reverted" and "artifact" in data}
+    last = [data for data in stand.values() if data["outcome_type"] == "reverted" and data.get("accepted") is not False]
+    by = {data["artifact"]: data.get("reverted_by") for data in last if "artifact" in data}
     for id_, data in stand.items():
-        gone = data.get("artifact") in reverted and data["outcome_type"] != "reverted"
-        overruled = data["outcome_type"] in {"suggested", "accepted"} and data.get("artifact", "") in landed
-        if (data.get("accepted") is False and not overruled) or gone:
+        reverts, artifact = data["outcome_type"] == "reverted", data.get("artifact")
+        gone = is_reverted(artifact, by) if artifact else reverts and data in last
+        overruled = data["outcome_type"] in {"suggested", "accepted"} and artifact in landed - {None}
+        if (data.get("accepted") is False and not overruled and not reverts) or gone:
             truth.failed.add(id_)
     all_keys = {pair for pairs in keys.values() for pair in pairs}
     groups: dict[tuple[Any, ...], Cost] = defaultdict(Cost)
@@ -130,6 +132,17 @@ def truth_of(words: Iterable[Json], calls: Iterable[Json]) -> Truth:
     for (*_, led_to), group in groups.items():
         _share(group, led_to, stand, truth)
     return truth
+
+
+def is_reverted(artifact: str, by: Mapping[str, str | None]) -> bool:
+    """Whether the artifact is taken back, where `by` names what each was reverted by; in a ring each is."""
+    seen: list[str] = []
+    while artifact in by:
+        if artifact in seen:
+            return True
+        seen.append(artifact)
+        artifact = by[artifact] or ""
+    return len(seen) % 2 == 1
 
 
 def _last_words(words: Iterable[Json], made: Mapping[str, Json]) -> dict[str, Json]:
@@ -220,6 +233,8 @@ def _made_up_words(r: random.Random, number: int, *, calls: int) -> list[Json]:
         data["call"] = r.choice([f"call-{r.randrange(calls)}", f"op-{r.randrange(calls // 2)}"])
     elif r.random() < 0.7:
         data["artifact"] = r.choice([f"change-{r.randrange(6)}", f"task-{r.randrange(9)}"])
+        if data["outcome_type"] == "reverted":
+            data["reverted_by"] = f"change-{r.randrange(6)}"
     if r.random() < 0.6:
         data["accepted"] = r.random() < 0.7
     said = [outcome(str(number), at=START + timedelta(days=r.randrange(24)), **data)]

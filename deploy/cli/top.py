@@ -39,7 +39,6 @@ class Sort(StrEnum):
     """What comes first."""
 
     USD = "usd"
-    TOKENS = "tokens"
     REQUESTS = "requests"
     NAME = "name"
 
@@ -48,7 +47,7 @@ def register(app: typer.Typer) -> None:
     """The command is part of the app."""
     lines = (
         "burnline top",
-        "burnline top --by agent --sort tokens",
+        "burnline top --by agent --sort requests",
         "burnline top --team code --once",
         "burnline top --once --json",
     )

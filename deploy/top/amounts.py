@@ -80,10 +80,10 @@ def unpriced(burner: Burner) -> str:
     return f"{count(burner.unpriced_requests)}{most}"
 
 
-def sparkline(past: Past, *, tokens: bool) -> str:
+def sparkline(past: Past) -> str:
     """The last hour as twelve bars, each to the highest; a blank where nothing is known, a dot where nothing burnt."""
     money = [None if piece is None else piece.usd_per_hour for piece in past]
-    shown = money if not tokens and any(money) else [None if piece is None else piece.tokens_per_min for piece in past]
+    shown = money if any(money) else [None if piece is None else piece.tokens_per_min for piece in past]
     return "".join(_bar(amount, max((each or Decimal(0) for each in shown), default=Decimal(0))) for amount in shown)
 
 

@@ -144,7 +144,7 @@ def _sections(picture: Picture, width: int) -> list[_Block]:
               for section, cells in zip(shown, names, strict=True)]  # fmt: skip
     found = []
     for section, cells, first in zip(shown, names, aligned(titled), strict=True):
-        rows = [(name, *_burning(burner, picture)) for name, burner in zip(cells, section.burners, strict=True)]
+        rows = [(name, *_burning(burner)) for name, burner in zip(cells, section.burners, strict=True)]
         head, text = table((first, *_BURNERS), rows, width=width)
         found.append(_Block(head, [Line(one) for one in text], None if section.more else 0))
     if picture.burns():
@@ -165,14 +165,14 @@ def _name(burner: Burner, *, with_org: bool) -> str:
     return label(f"{burner.org}/{burner.entity_id}" if with_org else burner.entity_id)
 
 
-def _burning(burner: Burner, picture: Picture) -> tuple[str, ...]:
+def _burning(burner: Burner) -> tuple[str, ...]:
     return (
         amounts.usd_per_hour(burner),
         amounts.usd_of_hour(burner),
         amounts.count(burner.tokens_per_min),
         amounts.count(burner.requests),
         amounts.unpriced(burner),
-        amounts.sparkline(burner.past, tokens=picture.sort == "tokens"),
+        amounts.sparkline(burner.past),
     )
 
 

@@ -35,7 +35,7 @@ _KEYS_SEC = 0.25
 _SHARE = 4
 """Looking takes at most one part in so many of the time: ClickHouse has other things to do."""
 _STYLES = {"": "", "title": "bold", "head": "dim", "warn": "yellow", "bad": "red"}
-_SORTS: tuple[Sort, ...] = ("usd", "tokens", "requests", "name")
+_SORTS: tuple[Sort, ...] = ("usd", "requests", "name")
 
 
 def watch(look: Look, wanted: Wanted, *, every_sec: float, console: Console | None = None) -> None:

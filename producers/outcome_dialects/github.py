@@ -14,7 +14,8 @@ from producers.dialects.values import Json, name, within
 from producers.outcome_dialects.telling import Told, as_number, at_time, labelled, read_documents, trailers
 
 _REVERTS = re.compile(r"^Reverts\s+(?:([\w.\-]+/[\w.\-]+))?#(\d{1,9})\b", re.MULTILINE)
-"""What GitHub writes into a change that it makes to revert another; its title begins with Revert."""
+"""What GitHub writes into a change that it makes to revert another; its title begins so."""
+_UNDOES = ("Revert", "Reapply")
 _MENTION = r"(?:https://[^\s/]+/{repo}/pull/|(?<![\w/])#)(\d{{1,9}})\b"
 _MERGE_REF = re.compile(r"refs/pull/(\d{1,9})/(?:merge|head)")
 _STATES = {"open": "open", "fixed": "fixed", "dismissed": "dismissed", "closed": "fixed"}
@@ -68,13 +69,13 @@ def _changed(change: Json, action: str, repo: str) -> Iterator[Told]:
             {**of_it, "outcome_type": "merged", "accepted": merged, "commit": commit},
         )
         for reverted in _reverted(change, repo) if merged else ():
-            artifact = {"artifact": f"github/{repo}/{reverted}", "outcome_type": "reverted"}
-            yield Told(source, f"pull/{reverted}/reverted", at, artifact)
+            undone = {"artifact": f"{source}/{reverted}", "outcome_type": "reverted", "reverted_by": of_it["artifact"]}
+            yield Told(source, f"pull/{reverted}/reverted", at, undone)
 
 
 def _reverted(change: Json, repo: str) -> list[str]:
     """The numbers of the changes that this one takes back."""
-    if not str(change.get("title") or "").startswith("Revert"):
+    if not str(change.get("title") or "").startswith(_UNDOES):
         return []
     found = _REVERTS.findall(str(change.get("body") or ""))
     return [number for other, number in found if (other or repo).lower() == repo.lower()]

@@ -58,7 +58,7 @@ def _changed(payload: Any, project: str) -> Iterator[Told]:  # noqa: ANN401  for
         ended = {**said, "outcome_type": "merged", "accepted": merged, "commit": commit}
         yield Told(source, f"merge_request/{number}/merged", at, ended)
         for reverted in _reverted(change, project) if merged else ():
-            undone = {"artifact": f"{source}/{reverted}", "outcome_type": "reverted"}
+            undone = {"artifact": f"{source}/{reverted}", "outcome_type": "reverted", "reverted_by": said["artifact"]}
             yield Told(source, f"merge_request/{reverted}/reverted", at, undone)
     elif action == "reopen":
         yield Told(source, f"merge_request/{number}/merged", at, {**said, "outcome_type": "merged", "void": True})
@@ -66,7 +66,7 @@ def _changed(payload: Any, project: str) -> Iterator[Told]:  # noqa: ANN401  for
 
 def _reverted(change: Json, project: str) -> list[str]:
     """The numbers of the changes that this one takes back, as GitLab writes it, of the same project."""
-    if not str(change.get("title") or "").startswith("Revert"):
+    if not str(change.get("title") or "").startswith(("Revert", "Reapply")):
         return []
     found = _REVERTS.findall(str(change.get("description") or ""))
     return [number for other, number in found if other in {"", project}]

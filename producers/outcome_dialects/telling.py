@@ -15,9 +15,7 @@ from producers.dialects.values import Json, moment, name, within
 from schemas.errors import Reason
 from schemas.outcomes import in_order
 
-_TRAILER = re.compile(
-    r"^Burnline-(Task|Run|Session|Use-Case|Team|Project):[ \t]*(\S.*?)\s*$", re.MULTILINE | re.IGNORECASE
-)
+_TRAILER = re.compile(r"^Burnline-(Task|Run|Session|Use-Case|Team|Project):[ \t]*(\S.*)", re.MULTILINE | re.IGNORECASE)
 _LABEL = re.compile(r"(risk|use-case|team|project)\s*::?\s*(\S+)", re.IGNORECASE)
 
 
@@ -52,7 +50,7 @@ def trailers(text: object) -> dict[str, str]:
     """Fields that lines like `Burnline-Task: SHOP-42` in a description say."""
     if not isinstance(text, str):
         return {}
-    found = ((field.lower().replace("-", "_"), name(value)) for field, value in _TRAILER.findall(text))
+    found = ((field.lower().replace("-", "_"), name(value.strip())) for field, value in _TRAILER.findall(text))
     return {field: value for field, value in found if value is not None}
 
 

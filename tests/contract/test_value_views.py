@@ -35,9 +35,10 @@ from sinks.value_questions import WASTE_BY, unit_costs, waste
 from sinks.value_verdicts import Finding, Key
 from streams.bridge.bridge import Cell, Sums, bridge
 from tests.goodhart_stories import WEEK_APART_DAYS, WEEKS, Story, habits, performances, quadrants
+from tests.judged_stories import chains, refused, staged
 from tests.peer_stories import JUDGED_ON, peers
 from tests.value_drawn import in_org, worlds
-from tests.value_stories import planted_likely, planted_waste, staged, wasteful
+from tests.value_stories import planted_likely, planted_waste, wasteful
 from tests.value_world import START, call, events_of, made_up, outcome, stored_outcomes, truth_of
 
 pytestmark = pytest.mark.real
@@ -78,7 +79,7 @@ def test_an_outcome_costs_all_that_led_to_it_late_corrected_or_reverted(store: S
     """Ten days later, with corrections and reversals, over shared work: as brute force over the ledger says."""
     words, calls = made_up(7)
     words, calls = (
-        words + reviewed(),
+        words + reviewed() + chains(),
         calls
         + [
             call(number, operation_id="op-twice" if number < 902 else None, task="reviewed" if number == 902 else None)
@@ -94,6 +95,14 @@ def test_an_outcome_costs_all_that_led_to_it_late_corrected_or_reverted(store: S
         ("merged", Decimal(1), False, Decimal(5)),
         ("resolved_ticket", Decimal(2), False, None),  # of both, though somebody names one of them
     ]
+    chained = "SELECT artifact, failed FROM outcome_costs WHERE team = 'chains' AND outcome_type = 'merged' ORDER BY 1"
+    assert store.rows(chained) == [
+        ("long-0", True),
+        *((f"of-{n}/0", n % 2 == 1) for n in range(6)),
+        ("refused/0", False),
+    ]
+    standing = "SELECT artifact, stands FROM reverts WHERE startsWith(artifact, 'ring') ORDER BY 1"
+    assert store.rows(standing) == [(f"ring/{n}", True) for n in range(3)]
     told = store.rows("SELECT outcome_id, requests, unpriced_requests, cost_usd, failed FROM outcome_costs")
     assert {id_: (requests, unpriced, cost) for id_, requests, unpriced, cost, _ in told} == {
         id_: (cost.requests, cost.unpriced, cost.known_usd) for id_, cost in truth.costs.items()
@@ -161,6 +170,7 @@ def test_costs_of_outcomes_are_brute_force_over_the_ledger(store: Store, made: l
 def test_waste_is_what_was_planted_and_nothing_beside_it(store: Store) -> None:
     """Every planted kind is found and no look-alike; dollars are claimed once, where proven, and to the last digit."""
     words, calls, planted = planted_waste()
+    words, calls = [mine + others for mine, others in zip((words, calls), refused(), strict=True)]
     value_of(store, words, calls)
     found = store.rows("SELECT id, kind, evidence, cost_usd, recoverable_usd FROM waste_findings")
     assert {id_: kind for id_, kind, *_ in found} == planted
@@ -176,7 +186,13 @@ def test_waste_is_what_was_planted_and_nothing_beside_it(store: Store) -> None:
     assert sum(line["recoverable_usd"] or 0 for line in told) == sum(proven.values())
     excluded = dict(store.rows("SELECT id, reasons FROM training_exclusions"))
     assert {id_ for id_, kind in planted.items() if kind != "missed_prompt_cache"} <= excluded.keys()
-    assert [reasons for reasons in excluded.values() if "rejected" in reasons] == [["rejected"]] * 2
+    rejected = [one for one in calls if "rejected" in excluded.get(one["id"], [])]
+    assert [(one["task"], one["run"], one["session"]) for one in rejected[-3:]] == [
+        ("refused", None, None), (None, "refused", None), (None, None, "refused"),
+    ]  # fmt: skip
+    judged = {word["data"].get("call") for word in words if word["data"].get("accepted") is False}
+    assert all(judged & {one["id"], one["operation_id"]} for one in rejected[:-3])
+    assert len(rejected) == 4 + 3
 
 
 def test_changes_go_through_their_stages(store: Store) -> None:
@@ -199,7 +215,12 @@ def test_changes_go_through_their_stages(store: Store) -> None:
         ("escalations", Decimal(4), "", None),
     ]
     assert store.rows("SELECT cost_usd, value_usd, minutes_claimed, minutes_captured FROM value_dashboard") == [
-        (Decimal(2), Decimal(-3), Decimal("90.5"), None)
+        (
+            Decimal(2),
+            Decimal(8 - 3),
+            Decimal("90.5") + 12,
+            None,
+        )  # each change once; what was reverted brings damage only
     ]
 
 

@@ -1,6 +1,7 @@
 """Laws of outcomes: whatever is read is an outcome of the contract or skipped for a reason; texts are never kept."""
 
 import json
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from producers.dialect import Draft
 from producers.formats import FORMATS
+from producers.outcome_dialects.telling import trailers
 from producers.outcome_stamp import TOPIC, stamp_outcome
 from producers.stamp import Stamping
 from schemas.errors import InvalidMessage
@@ -56,6 +58,13 @@ def test_no_json_makes_a_format_of_outcomes_raise(name: str, documents: list[Any
         else:
             assert row.reason
             assert row.message
+
+
+def test_a_description_of_blanks_is_read_at_once() -> None:
+    """A line of blanks costs no more than its length: whoever may write a description can keep nobody busy."""
+    began = time.process_time()
+    assert trailers("Burnline-Task: SHOP-42 \r\nBurnline-Run: a" + " " * 30_000 + "b") == {"task": "SHOP-42"}
+    assert time.process_time() - began < 1
 
 
 def event(**data: Any) -> OutcomeEvent:

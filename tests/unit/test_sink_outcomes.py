@@ -67,6 +67,7 @@ def test_an_outcome_is_read_in_binary_mode() -> None:
         (record(value_usd=12), Reason.WRONG_TYPE),
         (record(outcome_type="metric", metric="x"), Reason.MISSING_FIELD),
         (record(metric="x"), Reason.OUT_OF_RANGE),
+        (record(reverted_by="x"), Reason.OUT_OF_RANGE),
         (record(org=""), Reason.OUT_OF_RANGE),
         (record(at=CAME + timedelta(minutes=5, seconds=1)), Reason.IN_THE_FUTURE),
         (record(at=datetime(1999, 12, 31, tzinfo=UTC)), Reason.OUT_OF_RANGE),

@@ -91,7 +91,7 @@ def test_keys_sizes_and_a_store_that_hangs() -> None:
     with terminal() as shown:
         shown.until(TAKEN, b"USD/h 5m", b"trying again", b"sort: usd")
         os.write(shown.screen, b"s")
-        shown.until(b"sort: tokens")
+        shown.until(b"sort: requests")
         before = len(shown.written)
         shown.resized(40, 12)
         shown.until("UTC…".encode(), since=before)
