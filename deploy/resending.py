@@ -15,13 +15,13 @@ _SEND_SEC = 15.0
 
 
 def requests_for(rows: Iterable[Mapping[str, Any]], *, actor: str, now: datetime) -> list[Resend]:
-    """One request for each row of the view `deliveries`."""
+    """One request for each row of the view `deliveries`, in the order of the log: no end before its begin."""
     names = ("delivery_id", "org", "route", "topic", "partition", "offset")
     return [
         Resend.model_validate(
             {name: row[name] for name in names} | {"request_id": uuid4().hex, "actor": actor, "at": now}
         )
-        for row in rows
+        for row in sorted(rows, key=lambda row: (row["topic"], row["partition"], row["offset"], row["delivery_id"]))
     ]
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from deploy.stack.find import Stack
 from deploy.stack.health import clickhouse_check, collector_check, kafka_check, restart_counts
@@ -86,8 +87,9 @@ def _with_positions(stack: Stack, seen: Seen) -> Seen:
 
 
 def _dead_routes(positions: Positions, seen: Seen) -> list[DeadRoute]:
-    """The routes that take nothing; what the notifier said before its position is settled."""
+    """The routes that take nothing; what the notifier said before its position is no news."""
     word, end = (seen.said or {}).get((NOTIFIER, *LOG)), (seen.ends or {}).get(LOG, 0)
     if word is None or word.progress.next_offset >= end:
         return []
-    return dead_routes(positions.values(LOG, max(word.progress.next_offset, end - MOST_SAID), end))
+    values = positions.values(LOG, max(word.progress.next_offset, end - MOST_SAID), end)
+    return dead_routes(values, now=datetime.fromtimestamp(seen.now_us / 1e6, UTC))

@@ -9,6 +9,7 @@ from schemas.deliveries import TOPIC as DELIVERIES
 from schemas.deliveries import DeliveryStatus
 from schemas.topics import TOPICS
 from sinks.notifier.standing import said_in
+from sinks.notifier.unheard import is_attempt, is_old
 
 NOTIFIER = "notifier"
 LOG: Place = (DELIVERIES, 0)
@@ -20,11 +21,15 @@ MOST_SAID = 20_000
 
 @dataclass(frozen=True)
 class DeadRoute:
-    """A route whose last attempt failed: how many deliveries it was offered in vain, since when, why the last one."""
+    """A route whose last attempt failed: how many deliveries it was offered in vain, since when, why the last one.
+
+    `parked`: how many of those are no longer tried, so that somebody has to ask for them again.
+    """
 
     org: str
     route: str
     waiting: int
+    parked: int
     attempts: int
     since: datetime
     reason: str
@@ -32,24 +37,32 @@ class DeadRoute:
     def __str__(self) -> str:
         """As a person reads it."""
         several = f"{self.waiting:,} deliveries wait" if self.waiting > 1 else "a delivery waits"
-        return f"route {self.org}/{self.route} takes nothing ({self.reason}; {self.attempts} attempts), {several}"
+        said = [several] if self.waiting else []
+        said += [f"{self.parked:,} parked: burnline alerts resend --route {self.route}"] if self.parked else []
+        held = ", ".join(said)
+        return f"route {self.org}/{self.route} takes nothing ({self.reason}; {self.attempts} attempts), {held}"
 
 
-def dead_routes(values: Iterable[bytes]) -> list[DeadRoute]:
-    """The routes whose newest word is that an attempt failed, by name; from records of the log in order."""
+def dead_routes(values: Iterable[bytes], *, now: datetime) -> list[DeadRoute]:
+    """The routes whose newest word is that an attempt failed, by name; from records of the log in order.
+
+    One that refuses is told of for a day, or until it takes something.
+    """
     newest: dict[str, DeliveryStatus] = {}
     first: dict[str, datetime] = {}
     last_of: dict[tuple[str, str], DeliveryStatus] = {}
     for value in values:
         said = said_in(value)
-        if isinstance(said, DeliveryStatus):
+        if isinstance(said, DeliveryStatus) and is_attempt(said):
             newest[said.delivery_id] = last_of[said.org, said.route] = said
             first.setdefault(said.delivery_id, said.at)
     found = []
     for (org, route), last in sorted(last_of.items()):
-        waiting = [one for one in newest.values() if (one.org, one.route, one.status) == (org, route, "waiting")]
-        if last.status == "waiting":
-            since = min(first[one.delivery_id] for one in waiting)
-            attempts = sum(one.attempts for one in waiting)
-            found.append(DeadRoute(org, route, len(waiting), attempts, since, last.reason))
+        if last.status != "delivered" and not is_old(last, now=now):
+            mine = [one for one in newest.values() if (one.org, one.route) == (org, route)]
+            vain = [one for one in mine if one.status != "delivered"]
+            since = min(first[one.delivery_id] for one in vain)
+            waiting = sum(one.status == "waiting" for one in vain)
+            attempts = sum(one.attempts for one in vain)
+            found.append(DeadRoute(org, route, waiting, len(vain) - waiting, attempts, since, last.reason))
     return found

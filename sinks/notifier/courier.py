@@ -33,12 +33,12 @@ class Courier:
         self._environment = environment
         self._allowed: Allowed = allowed_from(settings.allowed_destinations)
 
-    def deliver(self, route: Route, alert: Alert) -> Outcome:
-        """What came of telling the route about the alert."""
+    def deliver(self, route: Route, alert: Alert, earlier: tuple[Alert, ...] = ()) -> Outcome:
+        """What came of telling the route about the alert; `earlier` was told of its episode before."""
         try:
             if route.destination == "email":
                 return self._mail(route, alert)
-            request = self._request(route, alert)
+            request = self._request(route, alert, earlier)
         except RefusedError as error:
             return Outcome("refused", str(error))
         except SettingsError as error:
@@ -46,14 +46,14 @@ class Courier:
             return Outcome("again", str(error))
         return post(request, allowed=self._allowed, timeout_sec=self._settings.timeout_sec)
 
-    def _request(self, route: Route, alert: Alert) -> Post:
+    def _request(self, route: Route, alert: Alert, earlier: tuple[Alert, ...]) -> Post:
         secret = self._secret(route.secret) if route.secret is not None else None
         if route.destination == "webhook":
             return webhook(alert, url=route.url or "", secret=secret or "", now=self._now())
         if route.destination == "slack":
             return slack_message(alert, url=secret or "")
         if route.destination == "alertmanager":
-            return alertmanager(alert, url=route.url or "", secret=secret)
+            return alertmanager(alert, earlier, url=route.url or "", secret=secret)
         return pagerduty(alert, url=route.url, secret=secret or "")
 
     def _mail(self, route: Route, alert: Alert) -> Outcome:

@@ -2,14 +2,16 @@
 
 Laws
 1. Every transition with `notify` reaches the queue of each matching route exactly once in the life of the log: what
-   `settled` names is not delivered again unless somebody asks for it.
+   an earlier life settled is not delivered again unless somebody asks for it. Within a life each is taken once.
 2. No route waits for another. One that works, but slower than alerts come, is put aside: what is too much for it is
    read again from the log, for it alone, when it has room. Nobody else notices.
 3. `position` never passes an alert that some route still waits for, or that was put aside.
+4. What is held does not grow with what was told: at most `most_waiting` and what came with one look for each route,
+   what earlier lives told behind the position, and of episodes what `episodes.py` keeps. The rest stands on topics.
 Long because every field of a status is spelled out here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -31,9 +33,10 @@ from sinks.notifier.queues import (
     sent,
 )
 from sinks.notifier.routing import RouteKey, Routes
+from sinks.notifier.unheard import GONE
 
-GONE = "the route is no longer in force"
-MOST_REMEMBERED = 100_000
+_KEEP_STATE = frozenset({"alertmanager", "pagerduty"})
+"""What was said last stands there: an earlier transition, told again behind its successor, would undo it."""
 
 Partition = tuple[str, int]
 """(topic, partition)"""
@@ -44,7 +47,7 @@ class Desk:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._settled: dict[str, None] = {}
+        self._settled: set[str] = set()  # by earlier lives, and not met again yet
         self._routes: Routes = {}
         self._episodes = Episodes()
         self._queues: dict[RouteKey, RouteQueue] = {}
@@ -56,9 +59,19 @@ class Desk:
         return self._queues
 
     @property
+    def routes(self) -> Collection[RouteKey]:
+        """What is in force."""
+        return self._routes.keys()
+
+    @property
     def is_idle(self) -> bool:
         """Whether nothing waits anywhere."""
         return not self._aside and not any(queue.waiting for queue in self._queues.values())
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether something waits because somebody asked for it again."""
+        return any(one.request_id for queue in self._queues.values() for one in queue.waiting)
 
     @property
     def in_flight(self) -> int:
@@ -67,7 +80,7 @@ class Desk:
 
     def remember(self, settled: Iterable[str]) -> None:
         """These deliveries were settled by an earlier life."""
-        self._settled |= dict.fromkeys(settled)
+        self._settled.update(settled)
 
     def recall(self, alert: Alert) -> None:
         """An earlier life has told this transition."""
@@ -92,13 +105,16 @@ class Desk:
     def _took(self, route: Route, alert: Alert, *, place: tuple[str, int, int], now: datetime) -> bool:
         """Whether the transition has reached the route or waits there now; False: there is no room."""
         name = delivery_id(alert.alert_id, alert.seq, route.id)
-        queue = self._queues.get((route.org, route.id), RouteQueue())
-        if name in self._settled or any(one.delivery_id == name for one in queue.waiting):
+        if name in self._settled:
+            self._settled.remove(name)
             return True
-        if is_full(queue, now=now, limits=self._limits):
+        if is_full(self._queue(route), now=now, limits=self._limits):
             return False
-        self._add(_delivery(route, alert, place=place, now=now))
+        self._add(self._delivery(route, alert, place=place, now=now))
         return True
+
+    def _queue(self, route: Route) -> RouteQueue:
+        return self._queues.get((route.org, route.id), RouteQueue())
 
     def behind(self) -> list[tuple[RouteKey, Partition, int]]:
         """Who has room again for what was put aside, and from where on that is to be read: `catch_up` takes it."""
@@ -136,8 +152,28 @@ class Desk:
             return [_unfound(request, "the alert is no longer where it stood", now=now)]
         if route is None or alert.org != request.org:
             return [_unfound(request, GONE, now=now)]
-        self._add(_delivery(route, alert, place=place, now=now, request_id=request.request_id))
+        newest = self._episodes.newest(alert.alert_id)
+        if route.destination in _KEEP_STATE and newest > alert.seq:
+            return [_unfound(request, f"its episode went on: transition {newest} says how it stands", now=now)]
+        waiting = len(self._queue(route).waiting)
+        if waiting >= 2 * self._limits.most_waiting:
+            return [_unfound(request, f"{waiting:,} wait for the route: ask again when they are told", now=now)]
+        self._add(self._delivery(route, alert, place=place, now=now, request_id=request.request_id))
         return []
+
+    def _delivery(
+        self, route: Route, alert: Alert, *, place: tuple[str, int, int], now: datetime, request_id: str = ""
+    ) -> Delivery:
+        return Delivery(
+            delivery_id=delivery_id(alert.alert_id, alert.seq, route.id),
+            route=(route.org, route.id),
+            destination=route.destination,
+            alert=alert,
+            place=place,
+            taken_at=now,
+            earlier=self._episodes.earlier(alert),
+            request_id=request_id,
+        )
 
     def _add(self, delivery: Delivery) -> None:
         self._queues[delivery.route] = added(self._queues.get(delivery.route, RouteQueue()), delivery)
@@ -157,7 +193,7 @@ class Desk:
         """What to record of the delivery that was on its way to the route."""
         self._queues[key], result = after(self._queues[key], outcome, now=now, limits=self._limits)
         if isinstance(result, Settled):
-            return self._settle(result, now=now)
+            return _settle(result, now=now)
         return _status(result, "waiting", outcome.reason, now=now)
 
     def overdue(self, *, now: datetime) -> list[DeliveryStatus]:
@@ -169,7 +205,7 @@ class Desk:
             else:
                 left, parked = given_up(queue, now=now, limits=self._limits)
             self._queues[key] = left
-            said += [self._settle(one, now=now) for one in parked]
+            said += [_settle(one, now=now) for one in parked]
             if not left.waiting and key not in self._routes:
                 del self._queues[key]
         self._aside = {key: partitions for key, partitions in self._aside.items() if key in self._routes}
@@ -182,15 +218,9 @@ class Desk:
         aside = [partitions[here] for partitions in self._aside.values() if here in partitions]
         return min([read, *aside, *(offset for at, part, offset in places if (at, part) == here)])
 
-    def forget(self) -> None:
-        """The oldest of what is settled is forgotten, where it is much and nothing waits."""
-        if self.is_idle:
-            for name in list(self._settled)[: max(len(self._settled) - MOST_REMEMBERED, 0)]:
-                del self._settled[name]
 
-    def _settle(self, one: Settled, *, now: datetime) -> DeliveryStatus:
-        self._settled[one.delivery.delivery_id] = None
-        return _status(one.delivery, one.status, one.reason, now=now)
+def _settle(one: Settled, *, now: datetime) -> DeliveryStatus:
+    return _status(one.delivery, one.status, one.reason, now=now)
 
 
 def _retired(queue: RouteQueue) -> tuple[RouteQueue, list[Settled]]:
@@ -198,20 +228,6 @@ def _retired(queue: RouteQueue) -> tuple[RouteQueue, list[Settled]]:
     gone = [one for one in queue.waiting if one is not queue.flying]
     kept = tuple(one for one in queue.waiting if one is queue.flying)
     return replace(queue, waiting=kept), [Settled(one, "parked", GONE) for one in gone]
-
-
-def _delivery(
-    route: Route, alert: Alert, *, place: tuple[str, int, int], now: datetime, request_id: str = ""
-) -> Delivery:
-    return Delivery(
-        delivery_id=delivery_id(alert.alert_id, alert.seq, route.id),
-        route=(route.org, route.id),
-        destination=route.destination,
-        alert=alert,
-        place=place,
-        taken_at=now,
-        request_id=request_id,
-    )
 
 
 def _status(one: Delivery, status: str, reason: str, *, now: datetime) -> DeliveryStatus:

@@ -13,7 +13,8 @@ from sinks.notifier.queues import Delivery, Outcome
 from sinks.notifier.routing import RouteKey
 from sinks.numbers import DELIVERIES, DELIVERY
 
-Deliver = Callable[[Route, Alert], Outcome]
+Deliver = Callable[[Route, Alert, tuple[Alert, ...]], Outcome]
+"""The route, the transition, and what was told of its episode before."""
 
 
 class Flights:
@@ -30,7 +31,7 @@ class Flights:
         def fly() -> None:
             began_sec = time.monotonic()
             try:
-                outcome = self._deliver(route, delivery.alert)
+                outcome = self._deliver(route, delivery.alert, delivery.earlier)
             except Exception as error:  # noqa: BLE001  a thread's end must not be silent: the delivery is parked
                 # The sentence of a foreign error may hold what was sent, and so a secret: its kind must do.
                 self._log.error("a delivery failed by a fault of ours", error=type(error).__name__)

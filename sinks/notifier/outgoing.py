@@ -1,6 +1,7 @@
 """The doors out: one http(s) request, one mail. A failure is an `Outcome`, never an exception; no answer is followed.
 
 1. A host's name is looked up once, and what was judged is what is asked: no second look-up, no proxy, no redirect.
+   Of several addresses the first that lets us in is asked.
 2. Reasons say a status or the kind of fault. They never quote an answer: a receiver may echo what we sent.
 3. A receiver that answers byte by byte is cut off; of an answer only status and headers are read.
 4. A mail is delivered when the server has said so behind its text, whatever it says or does not say to QUIT.
@@ -41,8 +42,8 @@ def post(request: Post, *, allowed: Allowed, timeout_sec: float) -> Outcome:
     """What came of the request: done on 2xx, again where the receiver or the way to it may mend, else refused."""
     try:
         target = target_of(request.url, allowed)
-        address = _address_of(target, secret=request.secret)
-        connection = _Pinned(target, address, timeout_sec=timeout_sec)
+        addresses = _addresses_of(target, secret=request.secret)
+        connection = _Pinned(target, addresses, timeout_sec=timeout_sec)
         try:
             connection.connect()
             with _cut_off(connection.sock, after_sec=2 * timeout_sec):
@@ -90,28 +91,33 @@ def _cut_off(sock: socket.socket, *, after_sec: float) -> Iterator[None]:
         timer.cancel()
 
 
-def _address_of(target: Target, *, secret: bool) -> str:
-    """The one address that is asked. Raises: RefusedError; OSError: no such name."""
+def _addresses_of(target: Target, *, secret: bool) -> list[str]:
+    """The addresses that may be asked. Raises: RefusedError: one of them may not; OSError: no such name."""
     found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     addresses = [str(one[4][0]) for one in found]
     for address in addresses:
         check_address(address, scheme=target.scheme, carries_secret=secret)
-    return addresses[0]
+    return addresses
 
 
 class _Pinned(http.client.HTTPConnection):
-    """Connects to the address that was judged, as the host that was named."""
+    """Connects to an address that was judged, as the host that was named."""
 
-    def __init__(self, target: Target, address: str, *, timeout_sec: float) -> None:
+    def __init__(self, target: Target, addresses: list[str], *, timeout_sec: float) -> None:
         super().__init__(target.host, target.port, timeout=timeout_sec)
-        self._address = address
+        self._addresses = addresses
         self._tls = target.scheme == "https"
         if self._tls:
             self.default_port = 443
 
     def connect(self) -> None:
         """The socket is open; over https the name is proven. Raises: OSError."""
-        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        for address in self._addresses[:-1]:
+            with suppress(OSError):
+                self.sock = socket.create_connection((address, self.port), self.timeout)
+                break
+        else:
+            self.sock = socket.create_connection((self._addresses[-1], self.port), self.timeout)
         if self._tls:
             self.sock = ssl.create_default_context().wrap_socket(self.sock, server_hostname=self.host)
 

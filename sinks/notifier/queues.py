@@ -28,7 +28,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One transition on its way to one route; `request_id` names who asked for it again."""
+    """One transition on its way to one route, and what was told of its episode before.
+
+    `request_id` names who asked for it again.
+    """
 
     delivery_id: str
     route: RouteKey
@@ -36,6 +39,7 @@ class Delivery:
     alert: Alert
     place: tuple[str, int, int]
     taken_at: datetime
+    earlier: tuple[Alert, ...] = ()
     attempts: int = 0
     request_id: str = ""
 

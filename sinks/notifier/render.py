@@ -7,6 +7,7 @@ https://developer.pagerduty.com/docs/events-api-v2-overview, RFC 5322.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -23,6 +24,8 @@ from sinks.notifier.text import link, slack, tame, title
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
 STANDS = timedelta(days=7)
 """How long an Alertmanager keeps an episode without an end that is said once: it would forget it after 5 minutes."""
+CLOCKS = timedelta(minutes=1)
+"""How far an Alertmanager's clock may be behind: an end in its future is passed over, and the old one stays (0.25)."""
 _LABEL = re.compile(r"[^a-zA-Z0-9_]")
 _JSON = {"content-type": "application/json"}
 
@@ -75,9 +78,35 @@ def _plain(text: str) -> dict[str, Any]:
     return {"type": "plain_text", "text": text or "-", "emoji": False}
 
 
-def alertmanager(alert: Alert, *, url: str, secret: str | None) -> Post:
-    """One alert of API v2: labels that do not change within an episode, so that it stays one alert there."""
+def alertmanager(alert: Alert, earlier: Sequence[Alert] = (), *, url: str, secret: str | None) -> Post:
+    """One alert of API v2, so that an episode is one there; `earlier`, told of it before, ends where its labels differ.
+
+    An Alertmanager knows an alert by all of its labels: with another severity it is another, and the first stands on.
+    """
     told = tame(alert)
+    labels = _labels(told)
+    notes = {"summary": title(told, most=300), "description": told.message, "owner": told.owner or ""}
+    notes |= {"value": plain(told.value), "threshold": plain(told.threshold)}
+    notes |= {"resolved_at": rfc3339(told.resolved_at) if told.resolved_at else ""}
+    notes |= {"unit": told.unit, "seq": str(told.seq), "runbook_url": told.runbook_url or ""}
+    notes = {key: value for key, value in notes.items() if value}
+    opened, changed = told.opened_at, max(told.at, told.opened_at)
+    over = max((told.resolved_at or told.at) - CLOCKS, opened)
+    past: list[dict[str, str]] = []
+    for one in map(_labels, map(tame, earlier)):
+        past += [one] if one != labels and one not in past else []
+    stands = [(labels, over if is_over(told) else changed + STANDS)]
+    stands += [(one, max(changed - CLOCKS, opened)) for one in past]
+    body = [
+        {"labels": one, "annotations": notes, "startsAt": rfc3339(opened), "endsAt": rfc3339(ends)}
+        for one, ends in stands
+    ]
+    headers = dict(_JSON) | ({"authorization": f"Bearer {secret}"} if secret else {})
+    return Post(url.rstrip("/") + "/api/v2/alerts", _dumped(body), headers, secret=bool(secret))
+
+
+def _labels(told: Alert) -> dict[str, str]:
+    """What an Alertmanager knows the alert by."""
     names = {
         "alertname": told.rule,
         "alert_id": told.alert_id,
@@ -88,22 +117,10 @@ def alertmanager(alert: Alert, *, url: str, secret: str | None) -> Post:
         "budget_id": told.budget_id,
         "member": told.member,
         "level": told.level,
+        "severity": told.severity,
     }
-    labels = {f"label_{_LABEL.sub('_', key)}": value for key, value in told.labels.items()}
-    labels |= {key: value for key, value in names.items() if value}
-    notes = {"summary": title(told, most=300), "description": told.message, "owner": told.owner or ""}
-    notes |= {"value": plain(told.value), "threshold": plain(told.threshold)}
-    notes |= {"unit": told.unit, "seq": str(told.seq), "runbook_url": told.runbook_url or ""}
-    labels["severity"] = told.severity
-    ends = max(told.resolved_at or told.at, told.opened_at) if is_over(told) else max(told.at, told.opened_at) + STANDS
-    one = {
-        "labels": {key: value for key, value in labels.items() if value},
-        "annotations": {key: value for key, value in notes.items() if value},
-        "startsAt": rfc3339(told.opened_at),
-        "endsAt": rfc3339(ends),
-    }
-    headers = dict(_JSON) | ({"authorization": f"Bearer {secret}"} if secret else {})
-    return Post(url.rstrip("/") + "/api/v2/alerts", _dumped([one]), headers, secret=bool(secret))
+    own = {f"label_{_LABEL.sub('_', key)}": value for key, value in told.labels.items()}
+    return {key: value for key, value in (own | names).items() if value}
 
 
 _PAGERDUTY = {"acknowledged": "acknowledge"}

@@ -1,6 +1,6 @@
 """What a start finds of earlier lives: which deliveries are settled, which requests are open. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -26,8 +26,11 @@ def said_in(raw: bytes) -> DeliveryStatus | Resend | None:
     return None
 
 
-def standing(records: Iterable[bytes]) -> Standing:
-    """The records folded, in the order of the log."""
+def standing(records: Iterable[bytes], since: Mapping[tuple[str, int], int]) -> Standing:
+    """The records folded, in the order of the log; of what is settled only what stands at `since` or behind it.
+
+    What is before is not read again.
+    """
     settled: set[str] = set()
     asked: dict[str, Resend] = {}
     for raw in records:
@@ -35,6 +38,7 @@ def standing(records: Iterable[bytes]) -> Standing:
         if isinstance(said, Resend):
             asked[said.request_id] = said
         elif said is not None and said.status != "waiting":
-            settled.add(said.delivery_id)
+            if said.offset >= since.get((said.topic, said.partition), 0):
+                settled.add(said.delivery_id)
             asked.pop(said.request_id, None)
     return Standing(frozenset(settled), tuple(asked.values()))

@@ -8,7 +8,7 @@ Who opens the log fences the notifier before it, so that two never deliver side 
 Long because one loop joins what is read, sent and recorded.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -25,14 +25,15 @@ from schemas.progress import Progress
 from schemas.topics import TOPICS
 from sinks.group_log import GroupLog, stored_progress, word
 from sinks.log_reader import End, LogReader, Place, Record
-from sinks.notifier.alerts import alert_at, alert_in, alerts_from
+from sinks.notifier.alerts import Again, alert_in
 from sinks.notifier.desk import Desk
 from sinks.notifier.flights import Flights
 from sinks.notifier.heart import PLACE as HEARTBEATS
 from sinks.notifier.heart import Heart, alert_record
 from sinks.notifier.queues import Limits
 from sinks.notifier.routing import routes_in
-from sinks.notifier.standing import said_in, standing
+from sinks.notifier.standing import Standing, said_in, standing
+from sinks.notifier.unheard import Unheard
 from sinks.patience import Patience, StopRequested
 
 STAGE = "notifier"
@@ -69,6 +70,8 @@ class NotifierWorker:
     ) -> None:
         self._doors = doors
         self._patience = doors.patience
+        self._again = Again(doors.open_reader)
+        self._unheard = Unheard()
         self._log = log
         self._start_back = timedelta(seconds=start_back_sec)
         self._land_sec = land_sec
@@ -78,6 +81,7 @@ class NotifierWorker:
         self._read: dict[Place, int] = {}  # next offset to read
         self._said: dict[Place, Progress] = {}
         self._log_end = 0
+        self._mark: tuple[int, dict[Place, int]] = (0, {})  # an end of the log, and how far alerts were read then
         self._spoken_at = datetime.min.replace(tzinfo=UTC)
 
     def run(self) -> None:
@@ -117,11 +121,9 @@ class NotifierWorker:
             self._take_policy(record)
         low, _ = until_done(lambda: reader.bounds(LOG))
         at = max(low, self._read[LOG])
-        past = until_done(lambda: list(reader.read_to_end({LOG: at})))
-        found = standing(record.value for record in past)
+        found, self._log_end = until_done(lambda: self._stood(at))
         self._desk.remember(found.settled)
         self._desk.use(routes_in(self._policies))
-        self._log_end = past[-1].offset + 1 if past else at
         asked = [status for request in found.open for status in self._ask(request)]
         self._record(asked)
         heart = self._doors.heart
@@ -137,10 +139,30 @@ class NotifierWorker:
             since = until_done(lambda place=place: reader.offset_at(place, self._doors.now() - RECALLS))  # type: ignore[misc]  # as above
             if since >= self._read[place]:
                 continue
-            for record in until_done(lambda at=(place, since): list(reader.read_to_end(dict([at])))):  # type: ignore[misc]  # as above
-                alert = alert_in(record.value) if record.offset < self._read[place] else None
-                if alert is not None:
-                    self._desk.recall(alert)
+            until_done(lambda at=(place, since): self._recall_from(*at))  # type: ignore[misc]  # as above
+
+    def _recall_from(self, place: Place, since: int) -> None:
+        for record in self._doors.reader.read_to_end({place: since}):
+            if record.offset >= self._read[place]:
+                break
+            alert = alert_in(record.value)
+            if alert is not None:
+                self._desk.recall(alert)
+
+    def _stood(self, at: int) -> tuple[Standing, int]:
+        """What earlier lives said, from this offset of the log on, and where its end is."""
+        end = at
+
+        def said() -> Iterator[bytes]:
+            nonlocal end
+            for record in self._doors.reader.read_to_end({LOG: at}):
+                end = record.offset + 1
+                said = said_in(record.value)
+                if isinstance(said, DeliveryStatus):
+                    self._unheard.take(said, offset=record.offset)
+                yield record.value
+
+        return standing(said(), self._read), end
 
     def _first(self, place: Place, entry: Progress | None) -> int:
         """Where reading begins: where the last life was; at the very first start, with alerts of the last hour."""
@@ -174,9 +196,12 @@ class NotifierWorker:
 
     def _catch_up(self) -> None:
         """Routes that were put aside and have room again had more of what they missed, one stretch at a time."""
-        for key, place, offset in self._desk.behind()[:1]:
+        behind = self._desk.behind()
+        if not behind:
+            self._again.rest()
+        for key, place, offset in behind[:1]:
             end = self._read[place]
-            find = partial(alerts_from, self._doors.open_reader, place, offset, until=end, most=MOST_FACTS)
+            find = partial(self._again.since, place, offset, until=end, most=MOST_FACTS)
             alerts, until = self._patience.until_done(find)
             if self._desk.catch_up(key, place, alerts, until=until, now=self._doors.now()) >= end:
                 self._desk.caught_up(key, place)
@@ -198,8 +223,7 @@ class NotifierWorker:
                 self._doors.heart.take(record, now=now)
             return []
         if record.topic == DELIVERIES:
-            said = said_in(record.value)
-            return self._ask(said) if isinstance(said, Resend) else []
+            return self._hear(said_in(record.value), record.offset)
         alert = alert_in(record.value)
         if alert is None:
             place = f"{record.topic}/{record.partition}@{record.offset}"
@@ -207,6 +231,11 @@ class NotifierWorker:
         else:
             self._desk.take(alert, place=(record.topic, record.partition, record.offset), now=now)
         return []
+
+    def _hear(self, said: DeliveryStatus | Resend | None, offset: int) -> list[DeliveryStatus]:
+        if isinstance(said, DeliveryStatus):
+            self._unheard.take(said, offset=offset)
+        return self._ask(said) if isinstance(said, Resend) else []
 
     def _take_policy(self, record: Record) -> None:
         try:
@@ -219,7 +248,7 @@ class NotifierWorker:
     def _ask(self, request: Resend) -> list[DeliveryStatus]:
         place = (request.topic, request.partition)
         known = place in self._read and place != LOG
-        find = partial(alert_at, self._doors.open_reader, place, request.offset)
+        find = partial(self._again.at, place, request.offset)
         alert = self._patience.until_done(find) if known else None
         return self._desk.ask(request, alert, now=self._doors.now())
 
@@ -255,7 +284,6 @@ class NotifierWorker:
         self._said |= {(entry.topic, entry.partition): entry for entry in entries}
         if any(entry.topic == DELIVERIES for entry in entries):
             self._spoken_at = now
-        self._desk.forget()
         for status in statuses:
             tell = self._log.info if status.status == "delivered" else self._log.warning
             tell(
@@ -269,10 +297,17 @@ class NotifierWorker:
             )
 
     def _entries(self) -> list[Progress]:
-        """The words to say: alerts as far as no route waits for them, the log itself only when nothing waits at all."""
-        free = {place: self._desk.position(*place, read=read) for place, read in self._read.items() if place != LOG}
+        """The words to say: alerts as far as no route waits for them; the log up to what is still news."""
+        read = {place: at for place, at in self._read.items() if place != LOG}
+        free = {place: self._desk.position(*place, read=at) for place, at in read.items()}
+        log_end, mark = self._mark
         if self._desk.is_idle:
-            free[LOG] = self._read[LOG] = self._log_end
+            free[LOG] = self._log_end
+        elif not self._desk.is_asked and all(free[place] >= at for place, at in mark.items()):
+            free[LOG], self._mark = log_end, (self._log_end, read)
+        unheard = self._unheard.first(self._desk.routes, now=self._doors.now())
+        if unheard is not None and LOG in free:
+            free[LOG] = min(free[LOG], unheard)
         return [self._word(place, at) for place, at in free.items() if at > self._said[place].next_offset]
 
     def _land(self, statuses: list[DeliveryStatus]) -> None:

@@ -15,12 +15,15 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from deploy.policy_log import send_change
 from deploy.resending import ask, requests_for
+from deploy.stack.telling import dead_routes
 from schemas.connection import KafkaSettings
 from schemas.deliveries import TOPIC as DELIVERIES
 from schemas.policies import PolicyChange
 from schemas.signals import ALERT_TYPE, Alert, CloudSignal
 from schemas.topics import BY_NAME
-from sinks.notifier.worker import ALERTS
+from sinks.group_log import stored_progress
+from sinks.log_reader import LogReader
+from sinks.notifier.worker import ALERTS, LOG, STAGE
 from tests.notifier_world import Receiver, a_route, an_alert, mail_box, receiver, statuses
 from tests.sink_world import wait_for
 
@@ -82,6 +85,14 @@ def ids(stub: Receiver) -> list[str]:
     return [headers["webhook-id"] for _, headers, _ in stub.requests]
 
 
+def refusing(settings: KafkaSettings) -> list[tuple[str, int]]:
+    """Who takes nothing though nothing waits, and how much is parked there, as who asks for the status reads it."""
+    with LogReader(settings, name="test") as reader:
+        word = stored_progress(reader, stage=STAGE)[LOG]
+        values = [record.value for record in reader.read_to_end({LOG: word.next_offset})]
+    return [(one.route, one.parked) for one in dead_routes(values, now=datetime.now(UTC))]
+
+
 def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
     settings: KafkaSettings, tmp_path: Path
 ) -> None:
@@ -99,6 +110,7 @@ def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
             a_route("pager", destination="pagerduty", url=others.url + "/pager"),
             a_route("prom", destination="alertmanager", url=others.url, secret=None),
             a_route("mail", destination="email", url=None, secret=None, to=["ops@example.com"]),
+            a_route("refused", url="http://127.0.0.1:1/not-allowed"),
         )
         allowed = ",".join(f"127.0.0.1:{stub.port}" for stub in (well, dead, others))
         env = {
@@ -108,7 +120,7 @@ def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
             "BURNLINE_NOTIFIER_SMTP_SECURITY": "none",
             "BURNLINE_SECRET_SLACK": f"{others.url}/CANARY-SECRET",
         }
-        everybody = (len(routes) - 1) * len(alerts)
+        everybody = (len(routes) - 2) * len(alerts)
         change = PolicyChange(change_id="1", actor="dana", at="2026-11-22T09:00:00Z", files=(), sets=routes)
         send_change(settings, change)
         publish(settings, alerts)
@@ -140,5 +152,6 @@ def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
             wait_for(lambda: ids(well).count("a0/1") == 2, what="told again")
             second.terminate()
             assert second.wait(30) == 0
-    assert statuses(settings)[-1].request_id
+    assert any(one.request_id for one in statuses(settings))
+    assert refusing(settings) == [("refused", len(alerts))]
     assert "CANARY-SECRET" not in (tmp_path / "log").read_text()

@@ -1,16 +1,18 @@
 """The desk's laws: each notify transition reaches each matching route once; a dead route delays nobody."""
 
+import pickle
 from datetime import datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.deliveries import DeliveryStatus, delivery_id
+from schemas.deliveries import DeliveryStatus, Said, delivery_id
 from schemas.routes import Route
 from schemas.signals import Alert
 from sinks.notifier.desk import Desk
 from sinks.notifier.queues import Limits, Outcome
 from sinks.notifier.routing import matches
+from sinks.notifier.standing import standing
 from tests.notifier_world import NOW, a_route, an_alert
 
 LIMITS = Limits(first_wait_sec=1, longest_wait_sec=8, give_up_sec=60, most_waiting=5, slow_sec=3)
@@ -52,20 +54,21 @@ def named(raw: list[dict[str, object]]) -> dict[tuple[str, str], Route]:
 def test_every_notify_transition_reaches_every_matching_route_once(
     raw: list[dict[str, object]], raw_routes: list[dict[str, object]], data: st.DataObject
 ) -> None:
-    """Whatever fails, and though the log is read again, each is settled once; of one alert, attempts begin in order."""
+    """Whatever fails, and whoever dies, each is settled once; of one alert, attempts begin in order within a life."""
     alerts, routes = numbered(raw), named(raw_routes)
-    desk = Desk(LIMITS)
-    desk.use(routes)
     settled: list[DeliveryStatus] = []
     now = NOW
     begun: dict[tuple[str, str], list[int]] = {}
-    waiting = list(enumerate(alerts)) + list(enumerate(alerts))
-    read = 0
-    while waiting or not desk.is_idle:
-        for offset, alert in waiting[:3]:
+    desk, read = next_life(routes, alerts, settled, since=0), 0
+    dies_after = data.draw(st.integers(0, 30))
+    while read < len(alerts) or not desk.is_idle:
+        if dies_after == 0:
+            read = desk.position("alerts.budgets", 0, read=read)
+            desk, begun = next_life(routes, alerts, settled, since=read), {}
+        dies_after -= 1
+        for offset, alert in list(enumerate(alerts))[read : read + 3]:
             desk.take(alert, place=("alerts.budgets", 0, offset), now=now)
-            read = max(read, offset + 1)
-        waiting = waiting[3:]
+            read = offset + 1
         caught_up(desk, alerts, read=read, now=now)
         for route, delivery in desk.departures(now=now):
             if delivery.attempts == 0:
@@ -84,6 +87,19 @@ def test_every_notify_transition_reaches_every_matching_route_once(
     assert sorted(one.delivery_id for one in settled) == sorted(wanted)
     assert all(seqs == sorted(seqs) for seqs in begun.values())
     assert desk.position("alerts.budgets", 0, read=len(alerts)) == len(alerts)
+
+
+def next_life(
+    routes: dict[tuple[str, str], Route], log: list[Alert], said: list[DeliveryStatus], *, since: int
+) -> Desk:
+    """A desk that knows what the log says of lives before it, and reads alerts from `since` on."""
+    desk = Desk(LIMITS)
+    for alert in log[:since]:
+        desk.recall(alert)
+    past = standing((Said(data=one).model_dump_json().encode() for one in said), {("alerts.budgets", 0): since})
+    desk.remember(past.settled)
+    desk.use(routes)
+    return desk
 
 
 def caught_up(desk: Desk, log: list[Alert], *, read: int, now: datetime) -> None:
@@ -145,7 +161,7 @@ def test_who_was_told_of_an_episode_hears_its_end() -> None:
         desk.use(routes)
         for alert in recalled:
             desk.recall(alert)
-        for offset, alert in [*enumerate(told), *enumerate(told)]:
+        for offset, alert in enumerate(told):
             desk.take(alert, place=("alerts.budgets", 0, offset), now=NOW)
         waits = {key[1]: [one.alert.seq for one in queue.waiting] for key, queue in desk.queues.items()}
         assert waits == {name: seqs[-len(told) :] for name, seqs in heard.items()}
@@ -187,3 +203,22 @@ def test_no_position_passes_what_waits(count: int, settled: int) -> None:
         desk.came(("acme", "r"), Outcome("done"), now=NOW)
     assert desk.position("alerts.budgets", 0, read=7 + count) == 7 + min(settled, count)
     assert desk.position("alerts.anomalies", 0, read=99) == 99
+
+
+def test_what_a_dead_route_missed_is_held_by_the_log_alone() -> None:
+    """However many transitions a dead route misses, the desk holds no more, and the other has each at once."""
+    desk, holds, alive, parked, now = Desk(LIMITS), set(), 0, 0, NOW
+    desk.use({("acme", name): a_route(name) for name in ("dead", "alive")})
+    for number in range(500):
+        desk.take(an_alert(alert_id=f"a{number % 7:05}", seq=number), place=("alerts.budgets", 0, number), now=now)
+        for route, _ in desk.departures(now=now):
+            outcome = Outcome("again", "down") if route.id == "dead" else Outcome("done")
+            alive += desk.came((route.org, route.id), outcome, now=now).status == "delivered"
+        assert alive == number + 1
+        parked += len(desk.overdue(now=now))
+        if number >= 100 and number % 20 == 0:
+            holds.add(len(pickle.dumps(desk)) // 1_000)
+            assert number + 1 - desk.position("alerts.budgets", 0, read=number + 1) == LIMITS.most_waiting
+        now += timedelta(seconds=1)
+    assert len(holds) <= 2
+    assert parked == 500 - LIMITS.most_waiting

@@ -14,11 +14,12 @@ from schemas.policies import PolicyChange, fold
 from schemas.signals import CloudSignal
 from sinks.deliveries import listed, named
 from sinks.notifier.alerts import alert_in
-from sinks.notifier.desk import GONE, Desk
+from sinks.notifier.desk import Desk
 from sinks.notifier.flights import Flights
 from sinks.notifier.queues import Limits, Outcome
 from sinks.notifier.routing import routes_in
-from sinks.notifier.standing import said_in, standing
+from sinks.notifier.standing import Standing, said_in, standing
+from sinks.notifier.unheard import GONE, Unheard
 from tests.notifier_world import EXAMPLE, NOW, a_route, an_alert
 
 PLACE = ("alerts.budgets", 0, 41)
@@ -46,15 +47,19 @@ def asked() -> Resend:
 
 
 def test_the_log_says_what_is_settled_and_what_is_open() -> None:
-    """Waiting settles nothing; a request is open until a status names it; nonsense is passed."""
+    """Waiting settles nothing; a request is open until a status names it; nonsense is passed.
+
+    What is settled before the position is not read again, and not remembered.
+    """
     status, request = parked(), asked()
     waiting = status.model_copy(update={"status": "waiting", "delivery_id": "b/1/r"})
     done = status.model_copy(update={"status": "delivered", "request_id": request.request_id})
     log = [Said(data=one).model_dump_json().encode() for one in (waiting, status)]
     log += [b"", b"{}", Asked(data=request).model_dump_json().encode()]
-    assert standing(log).settled == {status.delivery_id}
-    assert standing(log).open == (request,)
-    assert standing([*log, Said(data=done).model_dump_json().encode()]).open == ()
+    assert standing(log, {}) == Standing(frozenset({status.delivery_id}), (request,))
+    assert standing(log, {PLACE[:2]: 41}).settled == {status.delivery_id}
+    assert standing(log, {PLACE[:2]: 42}).settled == frozenset()
+    assert standing([*log, Said(data=done).model_dump_json().encode()], {}).open == ()
     assert said_in(b"\xff") is None
 
 
@@ -80,6 +85,50 @@ def test_a_request_that_cannot_be_is_answered() -> None:
         assert (status.status, status.request_id, why in status.reason) == ("parked", request.request_id, True)
     [status] = Desk(Limits()).ask(request, an_alert(), now=NOW)
     assert status.reason == GONE
+
+
+def test_an_older_transition_does_not_undo_what_stands_at_a_receiver() -> None:
+    """What keeps a state is not told that an episode fires which has ended; a webhook may hear it again."""
+    request = asked()
+    told: dict[str, list[str]] = {}
+    for destination, secret in (("pagerduty", "key"), ("alertmanager", None), ("webhook", "key")):
+        desk = Desk(Limits())
+        desk.use({KEY: a_route(destination=destination, secret=secret)})
+        for seq, status in ((1, "firing"), (2, "resolved")):
+            desk.recall(an_alert(seq=seq, status=status))
+        told[destination] = [one.reason for one in desk.ask(request, an_alert(), now=NOW)]
+    why = ["its episode went on: transition 2 says how it stands"]
+    assert told == {"pagerduty": why, "alertmanager": why, "webhook": []}
+
+
+def test_more_than_a_route_can_hold_is_not_asked_for() -> None:
+    """Who asks for too much at once is told so."""
+    desk = Desk(Limits(most_waiting=3))
+    desk.use({KEY: a_route()})
+    said = [desk.ask(asked(), an_alert(), now=NOW) for _ in range(7)]
+    assert [len(one) for one in said] == [0] * 6 + [1]
+    assert "ask again" in said[-1][0].reason
+
+
+def test_a_route_that_refuses_holds_the_log_until_it_takes_something() -> None:
+    """For a day at most, while it is in force; what nobody tried, or what only waits, says nothing new."""
+    refused, unheard = parked(), Unheard()
+    unheard.take(refused, offset=7)
+    unheard.take(refused.model_copy(update={"attempts": 0}), offset=8)
+    assert (unheard.first([KEY], now=NOW), unheard.first([], now=NOW)) == (7, None)
+    for word, expected in (("delivered", None), ("waiting", None), ("parked", 9)):
+        unheard.take(refused, offset=9)
+        unheard.take(refused.model_copy(update={"status": word}), offset=10)
+        assert unheard.first([KEY], now=NOW + timedelta(hours=23)) == expected
+    later = refused.model_copy(update={"at": NOW + timedelta(days=1)})
+    unheard.take(later, offset=11)  # a day of refusals is enough to be read
+    assert (unheard.first([KEY], now=later.at), unheard.first([KEY], now=later.at + timedelta(days=1))) == (11, None)
+
+
+def test_requests_go_in_the_order_of_the_log() -> None:
+    """The view shows the newest first; an end never goes before its begin."""
+    rows = [parked().model_copy(update={"seq": seq, "offset": seq}).model_dump() for seq in (10, 9, 2)]
+    assert [one.offset for one in requests_for(rows, actor="dana", now=NOW)] == [2, 9, 10]
 
 
 def test_a_route_that_is_taken_away_parks_what_waits_there() -> None:

@@ -1,11 +1,13 @@
 """How the notifier stands: what it is through with, which routes take nothing; and the collector where there is one."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from deploy.stack.status_rules import Component, Seen, status_of
 from deploy.stack.telling import ALERTS, LOG, dead_routes
 from deploy.stack.watchdog_rules import Look, Watched, step
 from schemas.deliveries import DeliveryStatus, Said
+from sinks.notifier.unheard import GONE
 from tests.notifier_world import NOW
 from tests.unit.test_stack_rules import healthy, said
 
@@ -22,23 +24,35 @@ def status(delivery: str, state: str, *, route: str = "pager", attempts: int = 1
     return Said(data=one).model_dump_json().encode()
 
 
+def gone() -> bytes:
+    """A route was taken away while it failed."""
+    return status("d", "parked", reason=GONE)
+
+
 def notifier(seen: Seen) -> Component:
     """The notifier's part of the status."""
     return next(one for one in status_of(seen).components if one.name == "notifier")
 
 
 def test_a_route_is_dead_while_its_newest_word_is_a_failure() -> None:
-    """Two deliveries offered in vain are told with the newest reason; one that is taken at last ends it."""
+    """Two deliveries offered in vain are told with the newest reason; only one that is taken ends it, or a day."""
     words = [
         status("a", "waiting", reason="HTTP 503"),
         status("b", "delivered", route="mail"),
         status("a", "waiting", attempts=2, reason="HTTP 502"),
         status("b", "waiting", attempts=1, reason="HTTP 502"),
     ]
-    [found] = dead_routes(words)
+    [found] = dead_routes(words, now=NOW)
     assert str(found) == "route acme/pager takes nothing (HTTP 502; 3 attempts), 2 deliveries wait"
-    assert dead_routes([*words, status("a", "delivered")]) == []
-    assert dead_routes([*words, status("b", "parked")]) == []
+    assert dead_routes([*words, status("a", "delivered")], now=NOW) == []
+    words += [status("b", "parked", attempts=2, reason="HTTP 403"), status("c", "parked", attempts=0), gone()]
+    [found] = dead_routes(words, now=NOW)
+    assert str(found) == (
+        "route acme/pager takes nothing (HTTP 403; 4 attempts), a delivery waits,"
+        " 1 parked: burnline alerts resend --route pager"
+    )
+    assert dead_routes(words, now=NOW + timedelta(days=1)) == []
+    assert dead_routes([gone()], now=NOW) == []
 
 
 def test_a_dead_route_degrades_the_notifier_alone() -> None:
@@ -46,7 +60,7 @@ def test_a_dead_route_degrades_the_notifier_alone() -> None:
     seen = healthy()
     place = ("notifier", *ALERTS[0])
     held = {**(seen.said or {}), place: said(place, 4, ago_sec=600)}
-    found = dead_routes([status("a", "waiting", reason="HTTP 503")])
+    found = dead_routes([status("a", "waiting", reason="HTTP 503")], now=NOW)
     now = replace(seen, said=held, dead_routes=found)
     assert (notifier(now).health, notifier(now).lag, notifier(now).dead_routes) == ("degraded", 6, 1)
     assert notifier(now).why == "route acme/pager takes nothing (HTTP 503; 1 attempts), a delivery waits"
