@@ -23,6 +23,12 @@ def _rating(found: Figures) -> str:
     return f"{', '.join(each)} CPU an event; {runs[0][0]['per_cpu_sec']:,} events per CPU s"
 
 
+def _rebalance(found: Figures) -> str:
+    return "a partition waits at most: " + ", ".join(
+        f"{one['most_sec']:.1f} s ({one['name']})" for one in found["phases"]
+    )
+
+
 def _pieces(found: Figures) -> str:
     us = {name: one["median"] for name, one in found["us_per_event"].items()}
     return (
@@ -88,6 +94,7 @@ def _anomalies(found: Figures) -> str:
 LINES: Mapping[str, Callable[[Figures], str]] = {
     "rating": _rating,
     "rating-pieces": _pieces,
+    "rebalance": _rebalance,
     "peers": _peers,
     "end-to-end": _end_to_end,
     "latency": _latency,

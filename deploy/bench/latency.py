@@ -1,7 +1,6 @@
 """`burnline bench latency`: how long after an event its alert stands on its topic, and its row can be asked for.
 
-1. A burst of events through the whole stack, four times as large until it shows a rate: that at which its middle was
-   stored is the highest load.
+1. The highest rate that the stack bears without a lag that grows is looked for (`borne`), from that of a burst on.
 2. At shares of that rate (or of a stated one) events come for a while; among them probes, each the first call of a user
    whose budget any call breaks.
 3. If asked for, probes follow a backlog, and the stack is catching up with it.
@@ -11,7 +10,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,20 +18,18 @@ from pathlib import Path
 from uuid import uuid4
 
 from deploy.apply import Request, apply_files
+from deploy.bench.borne import Say, Try, burst_per_sec, highest, next_rate, told, tried
 from deploy.bench.latency_load import Company, Sending, company, probe
-from deploy.bench.latency_rate import Look, next_burst, rate_of
 from deploy.bench.latency_watch import Watch
 from deploy.policy_log import in_force, read_log
 from deploy.stack.drain import drain
 from deploy.stack.find import Connections
-from deploy.store_client import rows
 from schemas.errors import FatalError
 
-Say = Callable[[str], None]
 SHARES = (0.01, 0.5, 0.9)
+MOST_TRIES = 8
 _APPLY_SEC = 120.0
 _WAIT_SEC = 60.0
-_BURST_SEC = 600.0
 _LOOK_SEC = 0.25
 
 
@@ -85,7 +82,7 @@ def measured(  # noqa: PLR0913  what the command line says
         run = _Run(where, sending, watch, load.org)
         try:
             run.first_alert()
-            rate, burst = (rate_per_sec, burst) if rate_per_sec is not None else run.highest_rate(burst, say)
+            rate = rate_per_sec if rate_per_sec is not None else run.highest_rate(burst, seconds, say)
             stages = []
             for share in SHARES:
                 say(f"{rate * share:,.0f} events/s ({share:.0%}) for {seconds:.0f} s")
@@ -132,32 +129,23 @@ class _Run:
         if not self._all_out():
             raise FatalError("the first probe came to nothing; see burnline status")
 
-    def highest_rate(self, burst: int, say: Say) -> tuple[float, int]:
-        """(events per second at which the middle of a burst was stored, of how many); larger until a rate shows.
+    def highest_rate(self, burst: int, seconds: float, say: Say) -> float:
+        """The highest rate that the stack bears for so many seconds, of `MOST_TRIES`.
 
-        Raises: FatalError: it was not stored, or no burst shows a rate.
+        Raises: FatalError: it bears none that was tried. KafkaUnavailableError.
         """
-        sent: int | None = burst
-        while sent is not None:
-            say(f"a burst of {sent:,} events, to find the highest rate")
-            found = rate_of(self._looks(sent), burst=sent)
-            if found is not None:
-                return found, sent
-            sent = next_burst(sent)
-        raise FatalError("no burst was stored in steps that show a rate: state one, --rate 5000")
-
-    def _looks(self, burst: int) -> list[Look]:
-        """How much of a burst was stored when, until all of it was. Raises: FatalError: not in time."""
-        before, looks = self._stored(), [(time.monotonic(), 0)]
-        self.sending.burst(burst)
-        deadline = time.monotonic() + _BURST_SEC
-        while looks[-1][1] < burst:
-            looks.append((time.monotonic(), self._stored() - before))
-            if time.monotonic() > deadline:
-                raise FatalError(f"{looks[-1][1]:,} of {burst:,} events were stored in {_BURST_SEC:.0f} s")
-            time.sleep(_LOOK_SEC)
-        drain(self.where.kafka, timeout_sec=_WAIT_SEC)
-        return looks
+        say(f"a burst of {burst:,} events, to find the highest rate")
+        per_sec: float | None = burst_per_sec(self.where.kafka, self.sending, burst, _nobody)
+        found: list[Try] = []
+        while per_sec is not None and len(found) < MOST_TRIES:
+            one, _ = tried(self.where.kafka, self.sending, per_sec, seconds=seconds, look=_nobody)
+            say(told(one))
+            found.append(one)
+            per_sec = next_rate(found)
+        best = highest(found)
+        if best is None:
+            raise FatalError("no rate that was tried is borne: state one, --rate 5000")
+        return best.sent_per_sec
 
     def stage(self, share: float, per_sec: float, *, seconds: float) -> Stage:
         """One load with its probes, about 300 of them; then all of it is through."""
@@ -199,10 +187,6 @@ class _Run:
         self.watch.sent(name)
         self.sending.send(*probe(self.org, name))
 
-    def _stored(self) -> int:
-        sql = "SELECT sum(v.requests) AS stored FROM usage_15m AS v WHERE v.org = {org:String}"
-        return int(rows(self.where.clickhouse, sql, {"org": self.org})[0]["stored"])
-
     def _all_out(self, wait_sec: float = _WAIT_SEC) -> bool:
         """Whether every probe has come out both ways in time. Raises: what ended the watch."""
         deadline = time.monotonic() + wait_sec
@@ -211,6 +195,10 @@ class _Run:
                 raise self.watch.failure
             time.sleep(_LOOK_SEC)
         return not self.watch.outstanding()
+
+
+def _nobody() -> None:
+    """Memory and CPU are not looked at."""
 
 
 def latency_of(found_sec: list[float], *, sent: int) -> Latency:

@@ -28,7 +28,7 @@ from deploy.bench.latency_load import Company, company
 from deploy.bench.peer_programs.job import KINDS
 from deploy.bench.peers_job import WINDOWS_SEC, Event, Rates, Truth, events, rates_of
 from deploy.bench.peers_run import Outcome, Peer, environment_at, run_peer, versions_in
-from deploy.bench.workers import Workers, fresh_broker, running_workers, send
+from deploy.bench.workers import Workers, running_workers, send
 from deploy.stack.positions import Positions
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError
@@ -72,27 +72,28 @@ class _Taken:
     keys: int = 0
 
 
-def measured(count: int, *, rounds: int, folder: Path, say: Say, peers: Sequence[Peer]) -> list[Line]:
+def measured(  # noqa: PLR0913  what the command line says
+    kafka: KafkaSettings, count: int, *, rounds: int, folder: Path, say: Say, peers: Sequence[Peer]
+) -> list[Line]:
     """The lines of Burnline and of each peer, whose results were all equal.
 
-    Raises: FatalError: a system came to another result, or to none. KafkaUnavailableError, SettingsError.
+    Raises: FatalError: a system came to another result, or to none. KafkaUnavailableError.
     """
     python = environment_at(folder, say) if peers else folder
     versions = versions_in(python) if peers else {}
-    with fresh_broker() as kafka:
-        trial = _Trial(kafka, python, company(f"bench-{uuid4().hex[:8]}"), say)
-        _budgets(kafka, trial.load)
-        with running_workers(kafka) as workers:
-            taken = {OURS: _Taken(count), **{peer.name: _Taken(_share(peer, count)) for peer in peers}}
-            trial.compare(workers, peers, taken)
-            some = trial.of_peers(count) if peers else []
-            for number in range(rounds):
-                say(f"round {number + 1} of {rounds}: {OURS}, {count:,} events")
-                trial.ours(workers, taken[OURS], run=f"r{number}")
-                for peer in peers:
-                    say(f"round {number + 1} of {rounds}: {peer.name}, {taken[peer.name].events:,} events")
-                    trial.theirs(peer, some[: taken[peer.name].events], taken[peer.name])
-            trial.ours_is_true(taken[OURS])
+    trial = _Trial(kafka, python, company(f"bench-{uuid4().hex[:8]}"), say)
+    _budgets(kafka, trial.load)
+    with running_workers(kafka) as workers:
+        taken = {OURS: _Taken(count), **{peer.name: _Taken(_share(peer, count)) for peer in peers}}
+        trial.compare(workers, peers, taken)
+        some = trial.of_peers(count) if peers else []
+        for number in range(rounds):
+            say(f"round {number + 1} of {rounds}: {OURS}, {count:,} events")
+            trial.ours(workers, taken[OURS], run=f"r{number}")
+            for peer in peers:
+                say(f"round {number + 1} of {rounds}: {peer.name}, {taken[peer.name].events:,} events")
+                trial.theirs(peer, some[: taken[peer.name].events], taken[peer.name])
+        trial.ours_is_true(taken[OURS])
     return [_line(name, one, versions, peers) for name, one in taken.items()]
 
 

@@ -15,7 +15,7 @@ from itertools import islice
 from deploy.bench.peers_job import Event
 from deploy.bench.rating_load import Load, World
 from deploy.bench.rating_pieces import Spread, spread_of
-from deploy.bench.workers import Workers, fresh_broker, running_workers, send
+from deploy.bench.workers import Workers, running_workers, send
 from deploy.policy_log import send_change
 from schemas.connection import KafkaSettings
 from schemas.policies import PolicyChange
@@ -45,16 +45,17 @@ class Worked:
 
 
 def measured(  # noqa: PLR0913  made in one place, by name
-    world: World, *, workers: int = 1, events: int, rounds: int, warm_events: int, say: Say = lambda _line: None
-) -> Worked:
-    """The figures of `rounds` loads of so many events.
+    kafka: KafkaSettings, world: World, *, workers: int = 1, events: int, rounds: int, warm_events: int,
+    say: Say = lambda _line: None,
+) -> Worked:  # fmt: skip
+    """The figures of `rounds` loads of so many events, on a broker with empty topics.
 
-    Raises: SettingsError: Kafka is not installed. KafkaUnavailableError. FatalError: a worker ended.
+    Raises: KafkaUnavailableError. FatalError: a worker ended.
     """
     names = ["rating", *(f"rating@{number}" for number in range(1, workers))]
     load = Load(world, began_us=int(time.time() * 1e6))
-    with fresh_broker() as kafka, running_workers(kafka, names) as running:
-        _in_force(kafka, world)
+    with running_workers(kafka, names) as running:
+        in_force(kafka, world)
         say(f"{warm_events:,} events before anything is measured")
         _round(running, kafka, load, warm_events)
         user, system, wall, shares = [], [], [], []
@@ -84,7 +85,7 @@ def measured(  # noqa: PLR0913  made in one place, by name
     )
 
 
-def _in_force(kafka: KafkaSettings, world: World) -> None:
+def in_force(kafka: KafkaSettings, world: World) -> None:
     """The company's policies stand in the log, where workers read them before their first batch."""
     at = rfc3339(datetime.now(UTC))
     send_change(kafka, PolicyChange(change_id="bench", actor="bench rating", at=at, files=(), sets=world.policies))

@@ -16,7 +16,7 @@ import pyarrow as pa
 from confluent_kafka import Producer
 
 from deploy.bench.ledger import OwnStore, fill, fresh_rows, rated_day
-from deploy.bench.workers import Workers, fresh_broker, running_workers
+from deploy.bench.workers import Workers, running_workers
 from schemas.connection import KafkaSettings
 from schemas.errors import FatalError, KafkaUnavailableError
 from schemas.internal import BatchHeaders, batch_header, to_arrow_bytes
@@ -52,7 +52,9 @@ class Figures:
     loads: list[Load]
 
 
-def measured(own: OwnStore, stored: int, *, rows: int, shares: Sequence[float] = SHARES, say: Say) -> Figures:
+def measured(  # noqa: PLR0913  what the command line says
+    own: OwnStore, kafka: KafkaSettings, stored: int, *, rows: int, shares: Sequence[float] = SHARES, say: Say
+) -> Figures:
     """The figures. Raises: FatalError: a process ended or was not through in time. KafkaUnavailableError."""
     if stored:
         stored = fill(own.store(), stored, say=say)
@@ -64,7 +66,7 @@ def measured(own: OwnStore, stored: int, *, rows: int, shares: Sequence[float] =
         "BURNLINE_CLICKHOUSE_PASSWORD_FILE": str(own.settings.password_file),
         "BURNLINE_CLICKHOUSE_DATABASE": own.settings.database,
     }
-    with fresh_broker() as kafka, running_workers(kafka, ("sink",), more=environment) as workers:
+    with running_workers(kafka, ("sink",), more=environment) as workers:
         sent = _MESSAGE_ROWS * _LANES
         _send(kafka, day, first=0, count=sent, looked_up=0)  # so that it has started and is warm
         workers.through(timeout_sec=_TIMEOUT_SEC)

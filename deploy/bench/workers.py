@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +61,28 @@ class Used:
 class Workers:
     """Workers on a broker, by name: `rating` is the only one of its stage, `rating@1` its second; `running_workers`."""
 
-    def __init__(self, kafka: KafkaSettings, processes: Mapping[str, subprocess.Popen[bytes]], folder: Path) -> None:
-        self._kafka, self._processes, self._folder = kafka, processes, folder
+    def __init__(self, kafka: KafkaSettings, environment: Mapping[str, str], folder: Path) -> None:
+        self._kafka, self._environment, self._folder = kafka, environment, folder
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._left: set[str] = set()
+
+    def begin(self, name: str) -> None:
+        """One more runs; its name is new."""
+        with self._log(name).open("wb") as log:
+            self._processes[name] = subprocess.Popen(
+                [sys.executable, "-m", *_command(name)],
+                cwd=self._folder, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+
+    def leaves(self, name: str) -> None:
+        """It is told to stop for good: its partitions go to the others at once."""
+        self._processes[name].send_signal(signal.SIGUSR1)
+        self._left.add(name)
+
+    def check(self) -> None:
+        """All of them live that were not told to leave. Raises: FatalError: one has ended."""
+        for name in self._processes.keys() - self._left:
+            self.times_sec(name)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -156,16 +176,11 @@ def running_workers(
         "PYTHONPATH": str(REPOSITORY),
         **(more or {}),
     }
-    with tempfile.TemporaryDirectory(prefix="burnline-bench-") as folder, ExitStack() as files:
-        processes = {}
-        for stage in stages:
-            log = files.enter_context(Path(folder, f"{stage}.log").open("wb"))
-            processes[stage] = subprocess.Popen(
-                [sys.executable, "-m", *_command(stage)],
-                cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        workers = Workers(kafka, processes, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="burnline-bench-") as folder:
+        workers = Workers(kafka, environment, Path(folder))
         try:
+            for stage in stages:
+                workers.begin(stage)
             yield workers
         finally:
             workers.end()

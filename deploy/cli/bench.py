@@ -18,6 +18,7 @@ from deploy.cli import (
     bench_overspend,
     bench_peers,
     bench_rating,
+    bench_rebalance,
     bench_waste,
 )
 from deploy.cli.output import AsJson, examples, put, put_json, put_table, say
@@ -61,6 +62,7 @@ def register(app: typer.Typer) -> None:
     bench_overspend.register(bench)
     bench_peers.register(bench)
     bench_rating.register(bench)
+    bench_rebalance.register(bench)
     bench_waste.register(bench)
     app.add_typer(bench, name="bench")
 

@@ -34,14 +34,14 @@ def register(bench: typer.Typer) -> None:
 def end_to_end(
     burst: Annotated[int, typer.Option(min=1000, help="How many events say where the search begins.")] = 100_000,
     seconds: Annotated[float, typer.Option(min=5, max=3600, help="How long each rate lasts.")] = 60,
-    tries: Annotated[int, typer.Option(min=1, max=20, help="How many rates are tried, each lower by a fifth.")] = 3,
+    tries: Annotated[int, typer.Option(min=1, max=20, help="How many rates are tried at most.")] = 8,
     save: Save = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the highest rate at which no stage's lag grows, with the whole stack on this machine; and who limits it.
 
-    On a stack of its own in a temporary directory, gone afterwards. Its processes' CPU seconds are those of the last
-    rate, the wait until all is stored included.
+    On a stack of its own in a temporary directory, gone afterwards. Its processes' CPU seconds are those of the
+    highest rate, the wait until all is stored included.
     """
     from deploy.bench.record import as_table
 

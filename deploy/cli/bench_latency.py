@@ -32,7 +32,7 @@ def latency(
         float | None, typer.Option(min=1, help="Events a second that are 100 %; else the highest is looked for.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=5, max=3600, help="How long each load lasts.")] = 60,
-    burst: Annotated[int, typer.Option(min=1000, help="How many events look for the highest rate.")] = 200_000,
+    burst: Annotated[int, typer.Option(min=1000, help="How many events begin the search for it.")] = 200_000,
     backlog: Annotated[
         int, typer.Option(min=0, max=10_000_000, help="Measure behind so many events too, while it catches up.")
     ] = 0,

@@ -41,10 +41,11 @@ def sink(
     from deploy.bench.ledger import fresh_store
     from deploy.bench.record import as_table, kept, result_of, this_machine
     from deploy.bench.sink import measured
+    from deploy.bench.workers import fresh_broker
 
     machine = this_machine()
-    with fresh_store() as own:
-        found = measured(own, stored, rows=rows, say=say)
+    with fresh_store() as own, fresh_broker() as kafka:
+        found = measured(own, kafka, stored, rows=rows, say=say)
     result = result_of(f"burnline bench sink --stored {stored} --rows {rows}", machine, asdict(found))
     table = sink_lines(found)
     if save is not None:

@@ -50,6 +50,7 @@ def peers(
     from deploy.bench.peers import measured
     from deploy.bench.peers_run import PEERS, default_folder
     from deploy.bench.record import as_table, kept, result_of, this_machine
+    from deploy.bench.workers import fresh_broker
     from schemas.errors import InputError
 
     unknown = set(only or ()) - {peer.package for peer in PEERS}
@@ -58,7 +59,9 @@ def peers(
         raise InputError(f"--only {', '.join(sorted(unknown))}: there are {names}")
     chosen = [peer for peer in PEERS if not only or peer.package in only]
     machine = this_machine()
-    found = measured(events, rounds=rounds, folder=environment or default_folder(), say=say, peers=chosen)
+    folder = environment or default_folder()
+    with fresh_broker() as kafka:
+        found = measured(kafka, events, rounds=rounds, folder=folder, say=say, peers=chosen)
     command = f"burnline bench peers --events {events} --rounds {rounds}"
     result = result_of(command, machine, {"lines": [asdict(line) for line in found]})
     table = lines(found)

@@ -59,6 +59,7 @@ def rating(
     from deploy.bench import rating_pieces, rating_worker
     from deploy.bench.rating_load import world
     from deploy.bench.record import as_table, kept, result_of, this_machine
+    from deploy.bench.workers import fresh_broker
 
     counts, machine, company = numbers(workers), this_machine(), world(fields)
     head: tuple[str, ...]
@@ -75,12 +76,13 @@ def rating(
         )
         figures, head, table = asdict(found), PIECES_HEAD, lines_of_pieces(found)
     else:
-        every = [
-            rating_worker.measured(
-                company, workers=count, events=events, rounds=rounds, warm_events=warm_events, say=say
-            )
-            for count in counts
-        ]
+        every = []
+        for count in counts:
+            with fresh_broker() as kafka:
+                one = rating_worker.measured(
+                    kafka, company, workers=count, events=events, rounds=rounds, warm_events=warm_events, say=say
+                )
+            every.append(one)
         command = (
             f"--fields {fields} --workers {workers} --events {events} --rounds {rounds} --warm-events {warm_events}"
         )

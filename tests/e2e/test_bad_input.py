@@ -19,6 +19,10 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from burnline_client import UsageEmitter
+from deploy.bench.end_to_end import measured
+from deploy.bench.latency import SHARES
+from deploy.policy_log import in_force, read_log
+from deploy.stack.find import find_stack
 from schemas.redaction import redacted
 from tests.cli_stack import Stack, started
 from tests.holdings import holdings, unpacked
@@ -295,3 +299,17 @@ def test_kafka_and_clickhouse_may_die_while_a_service_emits(stack: Stack) -> Non
     require_equal_in_every_view(stack, "team = 'steady'", requests=EMITTED, tokens=EMITTED * (EMITTED - 1) // 2)
     parts = stack.status()["parts"]
     assert {name: parts[name]["restarts"] for name in PARTS if parts[name]["restarts"]} == {"kafka": 1, "clickhouse": 1}
+
+
+def test_a_running_stack_can_be_measured(stack: Stack) -> None:
+    """`bench latency`: each probe comes out and no budget stays. `bench end-to-end`: what each process took is said."""
+    where = ("--state-dir", str(stack.state_dir))
+    stages = json.loads(stack.run("bench", "latency", *where, "--rate", "20", "--seconds", "5", "--json").stdout)
+    found = [(one["share"], one["alert"]["missing"], one["row"]["missing"]) for one in stages["figures"]["stages"]]
+    assert found == [(share, 0, 0) for share in SHARES]
+    running = find_stack(stack.state_dir, {})
+    assert running is not None
+    assert [key for key in in_force(read_log(running.kafka())) if key[1].startswith("bench-")] == []
+    figures = measured(running, burst=200, seconds=5, tries=1, say=lambda _line: None)
+    assert [one.per_sec for one in figures.tries] == [pytest.approx(figures.burst_per_sec, abs=1)]
+    assert {one.name for one in figures.processes} >= {*PARTS, "sending"}

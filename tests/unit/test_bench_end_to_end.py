@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 import pytest
 
-from deploy.bench.end_to_end import LAGS, Figures, Process, judged, lags
+from deploy.bench.borne import LAGS, Try, highest, judged, lags, next_rate
+from deploy.bench.end_to_end import Figures, Process
 from deploy.bench.last_results import BEGINS, ENDS, LINES, with_table
 from deploy.cli.bench_end_to_end import PROCESSES_HEAD, RATES_HEAD, process_lines, rate_lines
 from deploy.stack.position_rules import Said
@@ -39,6 +40,21 @@ def test_a_load_that_could_not_be_sent_is_not_borne() -> None:
     assert not judged(steady, per_sec=100, sent_per_sec=94.9).is_borne
     with pytest.raises(FatalError, match="--seconds 60"):
         judged(steady[:2], per_sec=100, sent_per_sec=100)
+
+
+@pytest.mark.parametrize("begin_per_sec", [1.0, 999.0, 1000.0, 1001.0, 40_000.0])
+def test_a_search_ends_at_the_highest_rate_that_is_borne(begin_per_sec: float) -> None:
+    """From wherever it begins: a rate is borne, and the next, a quarter above it, is not."""
+    tries: list[Try] = []
+    per_sec: float | None = begin_per_sec
+    while per_sec is not None:
+        grows = 0.0 if per_sec <= 1000 else 0.5
+        looks = [(float(at), dict.fromkeys(LAGS, grows * at)) for at in LOOKS]
+        tries.append(judged(looks, per_sec=per_sec, sent_per_sec=per_sec))
+        per_sec = next_rate(tries)
+    best = highest(tries)
+    assert best is not None
+    assert 800 < best.sent_per_sec <= 1000
 
 
 def test_the_lag_of_a_stage_is_that_of_its_slowest_partition() -> None:

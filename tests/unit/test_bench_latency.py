@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import tomllib
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +12,6 @@ from typer.core import TyperCommand
 
 from deploy.bench.latency import latency_of
 from deploy.bench.latency_load import PROBES, company, probe
-from deploy.bench.latency_rate import Look, next_burst, rate_of
 from deploy.cli.bench import ends_as_by_hand
 from schemas.signals import rfc3339
 from schemas.usage_codec import decode
@@ -41,29 +39,6 @@ def test_what_did_not_come_out_is_missing_and_not_quick() -> None:
     found = latency_of([0.1 * number for number in range(1, 101)], sent=103)
     assert (found.probes, found.missing, found.p50_sec, found.p99_sec, found.most_sec) == (103, 3, 5.1, 10.0, 10.0)
     assert (latency_of([], sent=2).missing, latency_of([], sent=2).p99_sec) == (2, None)
-
-
-STEPS = [(0.5 * at, 10_000 * (at // 4)) for at in range(41)]  # 10,000 more each 2 s, up to 100,000 after 20 s
-
-
-def test_a_rate_is_told_from_step_to_step() -> None:
-    """The sink stores in groups; looks between which nothing was stored say nothing of the rate."""
-    assert rate_of(STEPS, burst=100_000) == 5000.0
-
-
-@pytest.mark.parametrize(
-    "looks",
-    [
-        [(0.0, 0), (1.0, 60_000), (2.0, 60_000), (3.0, 60_000), (4.0, 100_000)],  # said 0/s once
-        [(at / 5, count) for at, (_, count) in enumerate(STEPS[::4])],  # steps enough, but in two seconds
-        [(0.0, 0), (5.0, 100_000)],
-    ],
-    ids=["one step", "too short", "nothing between"],
-)
-def test_a_burst_that_shows_no_rate_is_followed_by_a_larger_one(looks: Sequence[Look]) -> None:
-    """No rate is said, and least of all 0/s; up to five million events are sent then, and no more."""
-    assert rate_of(looks, burst=100_000) is None
-    assert [next_burst(100_000), next_burst(2_000_000), next_burst(5_000_000)] == [400_000, 5_000_000, None]
 
 
 def test_a_benchmark_that_is_ended_stops_what_it_started() -> None:
