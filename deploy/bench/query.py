@@ -92,6 +92,8 @@ QUESTIONS = (
         "usage_entities_1h, teams",
         "SELECT v.entity_id, sum(v.cost_usd) FROM usage_entities_1h AS v WHERE v.entity_type = 'team'"
         " GROUP BY v.entity_id",
+        100,
+        _ROWS,
     ),
     Question("entities, all of it", "SELECT count() FROM entities AS v", 100, _ROWS),
 )
