@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -11,8 +12,11 @@ from deploy.bench.latency_load import PROBES
 from deploy.store_client import client
 from schemas.connection import ClickHouseSettings, KafkaSettings
 from schemas.errors import BurnlineError
+from schemas.signals import rfc3339
 
 _ASKS_SEC = 0.1
+_REST = 5
+"""Times as long as a question took nothing is asked: over millions of rows it would be part of the load."""
 
 
 class Watch:
@@ -27,6 +31,7 @@ class Watch:
         self._judged_at: dict[str, float] = {}  # by the log's clock: when it stood in its log, with what came beside it
         self._alerted: dict[str, float] = {}
         self._stored: dict[str, float] = {}
+        self._began = datetime.now(UTC)
         self.failure: BurnlineError | None = None
         works: list[Callable[[], None]] = [self._follow, self._ask]
         self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in works]
@@ -52,6 +57,7 @@ class Watch:
         """Earlier probes do not count any more."""
         for held in (self._waiting, self._sent_at, self._judged_at, self._alerted, self._stored):
             held.clear()
+        self._began = datetime.now(UTC)
 
     def outstanding(self) -> int:
         """How many probes have not come out both ways."""
@@ -94,12 +100,15 @@ class Watch:
     def _ask(self) -> None:
         sql = (
             "SELECT v.user FROM usage_events AS v WHERE v.org = {org:String} AND v.project = {project:String}"
-            " AND v.ts >= now64(6) - INTERVAL 2 MINUTE"
+            " AND v.ts >= parseDateTime64BestEffort({since:String}, 6, 'UTC')"
         )
-        values = {"org": self._org, "project": PROBES}
         with client(self._clickhouse) as found:
-            while not self._over.wait(_ASKS_SEC):
+            wait_sec = _ASKS_SEC
+            while not self._over.wait(wait_sec):
+                values = {"org": self._org, "project": PROBES, "since": rfc3339(self._began)}
+                asked = time.monotonic()
                 rows = found.query(sql, parameters=values).result_rows
                 now = time.monotonic()
+                wait_sec = max(_ASKS_SEC, _REST * (now - asked))
                 for (name,) in rows:
                     self._stored.setdefault(name, now)
