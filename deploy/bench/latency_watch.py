@@ -31,7 +31,6 @@ class Watch:
         self._judged_at: dict[str, float] = {}  # by the log's clock: when it stood in its log, with what came beside it
         self._alerted: dict[str, float] = {}
         self._stored: dict[str, float] = {}
-        self._began = datetime.now(UTC)
         self.failure: BurnlineError | None = None
         works: list[Callable[[], None]] = [self._follow, self._ask]
         self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in works]
@@ -57,7 +56,6 @@ class Watch:
         """Earlier probes do not count any more."""
         for held in (self._waiting, self._sent_at, self._judged_at, self._alerted, self._stored):
             held.clear()
-        self._began = datetime.now(UTC)
 
     def outstanding(self) -> int:
         """How many probes have not come out both ways."""
@@ -105,10 +103,17 @@ class Watch:
         with client(self._clickhouse) as found:
             wait_sec = _ASKS_SEC
             while not self._over.wait(wait_sec):
-                values = {"org": self._org, "project": PROBES, "since": rfc3339(self._began)}
+                since_sec = self._oldest_unseen_sec()
+                if since_sec is None:
+                    continue
+                since = rfc3339(datetime.fromtimestamp(since_sec, UTC))
                 asked = time.monotonic()
-                rows = found.query(sql, parameters=values).result_rows
+                rows = found.query(sql, parameters={"org": self._org, "project": PROBES, "since": since}).result_rows
                 now = time.monotonic()
                 wait_sec = max(_ASKS_SEC, _REST * (now - asked))
                 for (name,) in rows:
                     self._stored.setdefault(name, now)
+
+    def _oldest_unseen_sec(self) -> float | None:
+        """When the oldest probe without a row was sent: what is older need not be read again."""
+        return min((at for name, at in dict(self._sent_at).items() if name not in self._stored), default=None)
