@@ -108,7 +108,7 @@ bench: $(READY) ## measure everything anew, each in minutes (leave the machine a
 	./burnline bench rating --workers 1,2,4 --events 100000 --rounds 3 --save bench
 	./burnline bench rebalance --save bench
 	./burnline bench rating --pieces --rounds 4 --warm-events 260000 --save bench
-	./burnline bench peers --events 50000 --rounds 2 --save bench
+	./burnline bench peers --events 200000 --rounds 3 --save bench
 	./burnline bench end-to-end --seconds 40 --save bench
 	./burnline bench latency --seconds 40 --save bench
 	./burnline bench memory --save bench

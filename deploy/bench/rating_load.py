@@ -5,6 +5,7 @@ Laws
    Both name eight kinds of entities: org, unit, team, project, user or agent, credential, model, use case.
 2. Of a hundred records two are copies of an earlier one, as after an emitter's retry.
 3. With `entities`, users, agents and credentials have so many names; with `models`, so have models that nobody priced.
+4. With `bad_share`, so many of them are no events, in turns: cut off, of an unknown version, a count below zero.
 """
 
 import tomllib
@@ -132,10 +133,18 @@ def _directory(org: str, events: Sequence[dict[str, Any]]) -> list[AnyPolicy]:
 class Load:
     """Batches of one partition, one after the other."""
 
-    def __init__(
-        self, company: World, *, entities: int = 0, models: int = 0, seed: int = 1, began_us: int = NOW_US
+    def __init__(  # noqa: PLR0913  made in one place, by name
+        self,
+        company: World,
+        *,
+        entities: int = 0,
+        models: int = 0,
+        bad_share: float = 0,
+        seed: int = 1,
+        began_us: int = NOW_US,
     ) -> None:
         self._company, self._entities, self._models, self._began_us = company, entities, models, began_us
+        self._bad_share = bad_share
         self._dice = Random(seed)  # noqa: S311  made-up load, the same each time
         self._offset = 0
         self._earlier: list[tuple[bytes, bytes]] = []
@@ -161,8 +170,21 @@ class Load:
             model = b"-%d" % dice.randrange(self._models) if self._models else b""
             at = _rfc3339(self._began_us + number * _US_PER_EVENT - dice.randrange(3_000_000))
             event = (template.key, template.filled(b"b-%010d" % number, at, who=who, model=model))
+            if self._bad_share and dice.random() < self._bad_share:
+                yield template.key, _broken(event[1], number)
+                continue
             self._earlier = [*self._earlier[-50:], event] if number % 100 == 0 else self._earlier
             yield event
+
+
+def _broken(event: bytes, number: int) -> bytes:
+    """The event as none: cut off, of a version that nobody knows, or with a count below zero."""
+    ways = (
+        event[: len(event) // 2],
+        event.replace(b'"specversion":"1.0"', b'"specversion":"9.9"'),
+        event.replace(b'"input_tokens":', b'"input_tokens":-'),
+    )
+    return ways[number % len(ways)]
 
 
 def _rfc3339(at_us: int) -> bytes:

@@ -93,10 +93,18 @@ def new_lane(world: World) -> RatingLane:
 
 
 def measured(  # noqa: PLR0913  made in one place, by name
-    world: World, *, batch: int, batches: int, entities: int = 0, models: int = 0, warm_events: int = 0
+    world: World,
+    *,
+    batch: int,
+    batches: int,
+    entities: int = 0,
+    models: int = 0,
+    bad_share: float = 0,
+    warm_events: int = 0,
 ) -> Pieces:
     """The figures of so many batches, after some more (`warm_events` at least) that are not measured."""
-    load, lane, taken = Load(world, entities=entities, models=models), new_lane(world), _Taken(world)
+    load = Load(world, entities=entities, models=models, bad_share=bad_share)
+    lane, taken = new_lane(world), _Taken(world)
     for number in range(max(_WARM, warm_events // batch)):
         lane.step(load.batch(batch))
         if number < _WARM:

@@ -48,6 +48,7 @@ def rating(
     models: Annotated[
         int, typer.Option(min=0, max=10_000_000, help="With --pieces: so many models by typo; 0: none.")
     ] = 0,
+    bad: Annotated[float, typer.Option(min=0, max=99, help="With --pieces: so many of a hundred are no events.")] = 0,
     save: Save = None,
     as_json: AsJson = False,
 ) -> None:
@@ -67,9 +68,15 @@ def rating(
     if pieces:
         say(f"{warm_events:,} events first, then {5 * rounds} batches of {batch:,}")
         found = rating_pieces.measured(
-            company, batch=batch, batches=5 * rounds, entities=entities, models=models, warm_events=warm_events
+            company,
+            batch=batch,
+            batches=5 * rounds,
+            entities=entities,
+            models=models,
+            warm_events=warm_events,
+            bad_share=bad / 100,
         )
-        more = f" --batch {batch} --entities {entities} --models {models}"
+        more = f" --batch {batch} --entities {entities} --models {models}" + (f" --bad {bad:g}" if bad else "")
         command, name = (
             f"--pieces --fields {fields} --rounds {rounds} --warm-events {warm_events}{more}",
             "rating-pieces",

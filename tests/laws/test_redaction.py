@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.redaction import redacted
+from schemas.secrets import SHORTEST, holds_secret
 from schemas.usage import UsageData, UsageEvent
 from tests.laws.rating_events import batch, dead_letters_of, deltas_of, event, new_lane, raw, record, rows_of, step
 
@@ -60,6 +61,17 @@ def test_no_secret_is_kept_in_a_known_field(field: str, secret: str) -> None:
     assert secret.encode() not in kept.value
     assert kept.values == 1
     assert json.loads(kept.value)["data"][field].startswith("my [redacted]")
+
+
+def test_the_shortest_secret_of_each_kind_is_seen() -> None:
+    """Alone, and a byte less is none; what is shorter than any of them need not be looked at."""
+    shortest = [
+        *(name + b"-" + b"a" * 16 for name in (b"sk", b"rk", b"pk", b"gsk", b"xai", b"hf", b"pplx")),
+        b"AKIA" + b"A" * 16, b"AIza" + b"a" * 30, b"ghp_" + b"a" * 30, b"github_pat_" + b"a" * 30, b"xoxb-" + b"a" * 10,
+        b"eyJ" + b"a" * 10 + b"." + b"a" * 10, b"Bearer " + b"a" * 8, b"-----BEGIN PRIVATE KEY-----",
+    ]  # fmt: skip
+    assert [one for one in shortest if not holds_secret(one) or holds_secret(one[:-1])] == []
+    assert min(map(len, shortest)) == SHORTEST
 
 
 @pytest.mark.parametrize("spaces", [None, 2])
