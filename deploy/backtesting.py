@@ -1,9 +1,10 @@
-"""What burn would have said of a past that is given minute by minute: its own code, in memory, under given rules. Pure.
+"""What burn and patterns would have said of a past, minute by minute: their own code, in memory, given rules. Pure.
 
 Laws
 1. The log's time is event time: whatever came late or was imported is taken as if it had come when it happened.
 2. Minutes follow each other; one in which nothing happened is a tick. After ten idle ones the rest are left out: for
    the watch that is a pause, and nobody's silence.
+   Patterns hears its pauses, each ten minutes of their first day, since runs and findings are over by themselves.
 3. Budgets are judged from nothing: what they had spent before the first minute is not known here
    (`burnline alerts would-have-fired` asks the ledger).
 """
@@ -28,7 +29,10 @@ from streams.burn.deltas import deltas_of
 from streams.burn.engine import advance
 from streams.burn.state import BurnState
 from streams.kept_lane import header_of
-from streams.ports import Output, SourceBatch, SourceRecord, Ticks
+from streams.patterns.engine import advance as advance_patterns
+from streams.patterns.rows import rows_of
+from streams.patterns.state import PatternsState
+from streams.ports import LaneLogic, Output, SourceBatch, SourceRecord, Ticks
 from streams.rating.adjusting import ADJUSTMENTS_TOPIC
 from streams.rating.stage import RatingStage
 
@@ -36,6 +40,9 @@ MINUTE_US = 60_000_000
 GRACE_US = 10_000_000
 """Minutes are cut 10 s after the full one, when burn judges the one before."""
 _MOST_IDLE = 10
+_PAUSE_US = 10 * MINUTE_US
+_LONGEST_US = 26 * 60 * MINUTE_US
+"""After a day without a word everything of patterns is over."""
 
 
 class RulesNow:
@@ -98,8 +105,28 @@ class Past:
         outputs = advance(
             self._state, header_of(record, "internal.deltas"), deltas_of(record), self._rules, silent=True
         )
-        said = (CloudSignal.model_validate_json(one.value).data for one in outputs if one.topic.startswith("alerts."))
-        return [one for one in said if isinstance(one, Alert)]
+        return _alerts(outputs)
+
+
+class StepsPast:
+    """A lane of patterns that is given what rating has sent it."""
+
+    def __init__(self, rules: RulesNow) -> None:
+        self._rules = rules
+        self._state = PatternsState()
+        self._offset = 0
+
+    def message(self, output: Output) -> list[Alert]:
+        """The alerts of a message of rating."""
+        record = SourceRecord(self._offset, 0, output.key, output.value, output.headers)
+        self._offset += 1
+        header = header_of(record, "internal.steps")
+        return _alerts(advance_patterns(self._state, header, rows_of(record), self._rules))
+
+
+def _alerts(outputs: Iterable[Output]) -> list[Alert]:
+    said = (CloudSignal.model_validate_json(one.value).data for one in outputs if one.topic.startswith("alerts."))
+    return [one for one in said if isinstance(one, Alert)]
 
 
 def of_rows(minutes: Mapping[int, pa.RecordBatch], rules: RulesNow) -> Iterator[Alert]:
@@ -116,10 +143,15 @@ def of_events(events: Iterable[tuple[int, bytes]], rules: RulesNow) -> Iterator[
         minutes.setdefault((at_us - GRACE_US) // MINUTE_US * MINUTE_US, []).append((at_us, value))
     rating = RatingStage(rules)
     lanes = [rating.lane("usage.events", partition) for partition in range(PARTITIONS)]
-    pasts = [Past(rules) for _ in range(PARTITIONS)]
+    pasts: dict[str, Sequence[Past] | Sequence[StepsPast]] = {
+        "internal.deltas": [Past(rules) for _ in range(PARTITIONS)],
+        "internal.steps": [StepsPast(rules) for _ in range(PARTITIONS)],
+    }
     _told(pasts, rating.lane(ADJUSTMENTS_TOPIC, 0).step(_empty_opening()).outputs)
-    offset = 0
+    offset, until_us = 0, None
     for start_us in _with_idle(minutes):
+        for at_us in _pause(until_us, start_us + GRACE_US):
+            yield from _told({"internal.steps": pasts["internal.steps"]}, _ticks(lanes, at_us))
         some = sorted(minutes.get(start_us, ()))
         if some:
             records = [
@@ -127,15 +159,28 @@ def of_events(events: Iterable[tuple[int, bytes]], rules: RulesNow) -> Iterator[
             ]
             offset += len(records)
             yield from _told(pasts, lanes[0].step(SourceBatch("usage.events", 0, records)).outputs)
-        for lane in lanes:
-            ticked = lane.tick(start_us + MINUTE_US + GRACE_US) if isinstance(lane, Ticks) else None
-            yield from _told(pasts, ticked.outputs if ticked is not None else ())
+        until_us = start_us + MINUTE_US + GRACE_US
+        yield from _told(pasts, _ticks(lanes, until_us))
 
 
-def _told(pasts: Sequence[Past], outputs: Iterable[Output]) -> list[Alert]:
-    """Each lane of burn has read what rating sent it."""
-    sums = [output for output in outputs if output.topic == "internal.deltas" and output.partition is not None]
-    return [alert for output in sums for alert in pasts[output.partition or 0].message(output)]
+def _pause(from_us: int | None, to_us: int) -> Iterator[int]:
+    """The times in (from, to] at which patterns is told that nothing came; none where nothing was left out."""
+    if from_us is not None and from_us < to_us:
+        yield from range(from_us + _PAUSE_US, min(to_us, from_us + _LONGEST_US), _PAUSE_US)
+        yield to_us
+
+
+def _ticks(lanes: Iterable[LaneLogic], at_us: int) -> Iterator[Output]:
+    """What each lane of rating sends where nothing came up to this time."""
+    for lane in lanes:
+        ticked = lane.tick(at_us) if isinstance(lane, Ticks) else None
+        yield from ticked.outputs if ticked is not None else ()
+
+
+def _told(pasts: Mapping[str, Sequence[Past] | Sequence[StepsPast]], outputs: Iterable[Output]) -> list[Alert]:
+    """Each lane of burn and patterns has read what rating sent it."""
+    sent = [output for output in outputs if output.topic in pasts and output.partition is not None]
+    return [alert for output in sent for alert in pasts[output.topic][output.partition or 0].message(output)]
 
 
 def _empty_opening() -> SourceBatch:

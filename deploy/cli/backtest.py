@@ -52,8 +52,8 @@ def backtest(
     """Say what rules would have fired, on what is stored or on a trace; or score a series.
 
     With --since or --trace: each alert, how many a week; beside labels (of --labels, else of `burnline alerts label`)
-    precision, recall, and minutes until it was told. What is stored is judged for anomalies only;
-    `burnline alerts would-have-fired` has budgets.
+    precision, recall, and minutes until it was told. What is stored is judged for amounts only, a trace call by call
+    for runs, keys and governance, too; `burnline alerts would-have-fired` has budgets.
 
     With --series: each row's score by what came before it, 0 to 1, an anomaly from 0.5 on. Writes
     timestamp,value,anomaly_score in the same rows. Times without a zone are UTC. A missing value scores 0.

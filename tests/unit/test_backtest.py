@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 
 from deploy.backtest_past import labels_in
 from deploy.backtest_told import Labelled, told
-from deploy.backtesting import GRACE_US, MINUTE_US, RulesNow, of_rows
+from deploy.backtesting import GRACE_US, MINUTE_US, RulesNow, of_events, of_rows
 from deploy.cli.app import app
 from deploy.cli.backtest import show
 from schemas.errors import InputError
+from schemas.governance import GovernanceRule
 from schemas.periods import micros
 from schemas.policies import SpikeRule
 from schemas.signals import Alert
@@ -89,6 +90,30 @@ def test_a_trace_is_rated_and_judged_without_a_stack(tmp_path: Path, capsys: pyt
     assert (found["labels"]["recall"], found["labels"]["lead_min"]) == (1.0, 2.2)
     show(found)
     assert "1 confirmed, 0 dismissed; precision 1.0" in capsys.readouterr().out
+
+
+def of_a_loop(run: str, *, begin_min: int, calls: int) -> list[tuple[int, bytes]]:
+    """A run that makes the same tool call each five seconds, for 0.02 USD."""
+    begin_us = micros(START) + begin_min * MINUTE_US
+    times = [begin_us + number * 5_000_000 for number in range(calls)]
+    return [
+        (at_us, raw(event(f"{run}-{begin_min}-{number}", org="acme", agent="bot", run=run, credential="k9",
+                          tool="search", tool_call_hash="same", model="gpt-4o", input_tokens=8_000,
+                          time=rfc3339(at_us))))
+        for number, at_us in enumerate(times)
+    ]  # fmt: skip
+
+
+def test_a_trace_is_looked_at_call_by_call() -> None:
+    """Runs that go round and keys in no directory are found; a run of the same name after a pause is another one."""
+    rule = GovernanceRule(org="acme", registered=("credential",))
+    events = [*of_a_loop("r", begin_min=0, calls=60), *of_a_loop("r", begin_min=60, calls=60)]
+    found = [one for one in of_events(events, RulesNow([rule])) if one.status == "firing"]
+    expected = [("unregistered", "k9"), ("runaway", "r"), ("runaway", "r")]
+    assert [(one.rule, one.entity_id) for one in found] == expected
+    assert [one.opened_at < START + timedelta(minutes=4) for one in found] == [True, True, False]
+    short = [*of_a_loop("r", begin_min=0, calls=15), *of_a_loop("r", begin_min=60, calls=15)]
+    assert list(of_events(short, RulesNow([]))) == []
 
 
 @pytest.mark.parametrize(
