@@ -57,7 +57,7 @@ def _delta(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def labels_in(path: Path) -> list[Labelled]:
-    """The labels of a CSV file with columns entity_type, entity_id, since, until, label (confirm or dismiss).
+    """The labels of a CSV file: entity_type, entity_id, since, until, label; org and rule where not for all.
 
     Raises: InputError: the file cannot be read so.
     """
@@ -76,7 +76,9 @@ def _labelled(where: str, line: Mapping[str, Any]) -> Labelled:
         raise InputError(f"{where}: label = {line['label']!r}; write one of {', '.join(_SAID)}")
     now = instant(0)  # relative times mean nothing in a file
     since, until = (moment(line[name], now=now, flag=f"{where}: {name}") for name in ("since", "until"))
-    return Labelled(line["entity_type"], line["entity_id"], since, until, confirmed=_SAID[line["label"]])
+    org, rule = (line.get(name) or None for name in ("org", "rule"))
+    entity = line["entity_type"], line["entity_id"]
+    return Labelled(*entity, since, until, confirmed=_SAID[line["label"]], org=org, rule=rule)
 
 
 def labels_kept(settings: ClickHouseSettings, *, since: datetime, until: datetime) -> list[Labelled]:
@@ -86,5 +88,7 @@ def labels_kept(settings: ClickHouseSettings, *, since: datetime, until: datetim
     for row in rows(settings, asked.sql, asked.parameters):
         began = in_utc(row["opened_at"])
         ended = in_utc(row["resolved_at"]) if row["resolved_at"] is not None else began + AROUND
-        found.append(Labelled(row["entity_type"], row["entity_id"], began, ended, confirmed=_SAID[row["label"]]))
+        entity = row["entity_type"], row["entity_id"]
+        said = _SAID[row["label"]]
+        found.append(Labelled(*entity, began, ended, confirmed=said, org=row["org"], rule=row["rule"]))
     return found

@@ -1,7 +1,8 @@
 """What a backtest comes to: the alerts, how many a week, and how they compare with what people said. Pure.
 
 Laws
-1. An alert belongs to a label of the same entity if it opened within the label's time or an hour around it.
+1. An alert belongs to a label of the same entity if it opened within the label's time or an hour around it; of the same
+   organisation and rule, too, where the label names them.
 2. precision: of the alerts that belong to a label, those that were right. What nobody labelled is counted apart: it may
    be right or wrong. recall: of what was confirmed, what was found. Both are null where nothing was labelled.
 3. lead_min: minutes from the beginning of what was confirmed to its first alert, the median; negative: before.
@@ -23,17 +24,23 @@ _WEEK = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """What somebody said of an entity in [since, until): it was right to tell of it (`confirmed`), or it was not."""
+    """What somebody said of an entity in [since, until): it was right to tell of it (`confirmed`), or it was not.
+
+    org, rule: None where the label holds for all of them.
+    """
 
     entity_type: str
     entity_id: str
     since: datetime
     until: datetime
     confirmed: bool
+    org: str | None = None
+    rule: str | None = None
 
     def holds(self, alert: Alert) -> bool:
         """Law 1."""
         same = (alert.entity_type, alert.entity_id) == (self.entity_type, self.entity_id)
+        same &= self.org in {None, alert.org} and self.rule in {None, alert.rule}
         return same and self.since - AROUND <= alert.opened_at < self.until + AROUND
 
 

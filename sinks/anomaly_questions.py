@@ -51,7 +51,8 @@ def spent_by_minute(kinds: Sequence[str], *, since: datetime, until: datetime) -
 def labelled_anomalies(*, since: datetime, until: datetime) -> Query:
     """The anomalies that opened in [since, until) of which somebody said what they were."""
     sql = (
-        "SELECT v.entity_type, v.entity_id, v.opened_at, v.resolved_at, v.label FROM anomalies AS v"
+        "SELECT v.org, v.detector AS rule, v.entity_type, v.entity_id, v.opened_at, v.resolved_at, v.label"
+        " FROM anomalies AS v"
         f" WHERE v.label != '' AND v.opened_at >= {{since:{_TIME}}} AND v.opened_at < {{until:{_TIME}}}"
         " ORDER BY v.opened_at"
     )

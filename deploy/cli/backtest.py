@@ -38,7 +38,7 @@ def backtest(
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv", help="What is known: entity_type, entity_id, since, until, confirm|dismiss."),
+        typer.Option(metavar="FILE.csv", help="What is known: entity_type, entity_id, since, until, label; org, rule."),
     ] = None,
     series: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Columns timestamp and value; any interval, gaps.")

@@ -71,6 +71,31 @@ def test_labels_are_held_against_the_alerts() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("named", "right"),
+    [({}, 1), ({"org": "acme", "rule": "spike"}, 1), ({"org": "other"}, 0), ({"org": "acme", "rule": "silence"}, 0)],
+    ids=str,
+)
+def test_a_label_of_another_organisation_or_rule_is_none_of_this_alert(named: dict[str, str], right: int) -> None:
+    """Two organisations have a bot each, and what a spike was says nothing of a silence."""
+    began = START + timedelta(minutes=USUAL_MIN)
+    label = Labelled("agent", "bot", began, began + timedelta(minutes=10), confirmed=True, **named)
+    judged = told(said_of_them(), [label], since=START, until=START + timedelta(days=7))["labels"]
+    assert (judged["right"], judged["recall"], judged["unlabelled"]) == (right, float(right), 1 - right)
+
+
+def test_labels_may_name_organisation_and_rule(tmp_path: Path) -> None:
+    """Both columns may be left out, and empty where they hold for all."""
+    path = tmp_path / "labels.csv"
+    path.write_text(
+        "org,rule,entity_type,entity_id,since,until,label\n"
+        "acme,spike,agent,bot,2026-11-16,2026-11-17,confirm\n,,agent,bot,2026-11-16,2026-11-17,dismiss\n"
+    )
+    assert [(one.org, one.rule, one.confirmed) for one in labels_in(path)] == [
+        ("acme", "spike", True), (None, None, False),
+    ]  # fmt: skip
+
+
 def test_a_trace_is_rated_and_judged_without_a_stack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Events in any order, with a rule and labels: the spike, told two minutes after it began."""
     calls = [(minute, 20_000 if minute < USUAL_MIN else 900_000) for minute in range(USUAL_MIN + HOT_MIN)]
