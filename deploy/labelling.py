@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from deploy.actors import is_verified
 from deploy.policy_files.changes import Author, change_between
+from deploy.policy_files.tables import sentence
 from deploy.policy_log import in_force, read_log, send_change
 from schemas.connection import KafkaSettings
 from schemas.errors import InputError
@@ -31,8 +32,7 @@ def label_of(
     try:
         return AlertLabel.model_validate(said)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise InputError(sentence("alert_label", said, error.errors(include_url=False)[0])) from error
 
 
 def say_label(kafka: KafkaSettings, said: AlertLabel, *, actor: str, now: datetime) -> int | None:

@@ -137,10 +137,10 @@ def show(found: Mapping[str, Any]) -> None:
     put(f"{found['since'][:19]}Z to {found['until'][:19]}Z: {len(alerts):,} alerts, {found['alerts_per_week']} a week "
         f"({found['notifying_per_week']} of them notify)")  # fmt: skip
     if judged["confirmed"] or judged["dismissed"]:
-        said = {name: "-" if judged[name] is None else judged[name] for name in ("precision", "recall", "lead_min")}
+        said = {name: "-" if judged[name] is None else judged[name] for name in ("precision", "recall")}
         put(f"labels: {judged['confirmed']} confirmed, {judged['dismissed']} dismissed; precision {said['precision']}, "
-            f"recall {said['recall']}, told after {said['lead_min']} min (median); {judged['unlabelled']} alerts have "
-            "no label")  # fmt: skip
+            f"recall {said['recall']}{_lead(judged['lead_min'])}; {judged['unlabelled']} alerts have no "
+            "label")  # fmt: skip
     if alerts:
         cells = [
             (one["at"][:19], one["rule"], "yes" if one["notify"] else "no", f"{one['entity_type']} {one['entity_id']}",
@@ -150,3 +150,10 @@ def show(found: Mapping[str, Any]) -> None:
         put_table(["at (UTC)", "rule", "notifies", "who", "message"], cells)
     if len(alerts) > _SHOWN:
         put(f"... and {len(alerts) - _SHOWN:,} more; --json has all")
+
+
+def _lead(minutes: float | None) -> str:
+    """When what was confirmed was told, in the middle; nothing where none was."""
+    if minutes is None:
+        return ""
+    return f", told {abs(minutes)} min {'before' if minutes < 0 else 'after'} it began (median)"

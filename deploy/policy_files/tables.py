@@ -137,7 +137,7 @@ def policy_of(kind: str, table: Mapping[str, object], org: str | None) -> tuple[
     try:
         policy = _ADAPTER.validate_python(values)
     except ValidationError as error:
-        return None, [_sentence(kind, table, found) for found in error.errors(include_url=False)]
+        return None, [sentence(kind, table, found) for found in error.errors(include_url=False)]
     return policy, never_meant(policy)
 
 
@@ -152,7 +152,7 @@ def _unknown_names(key: str, table: object, allowed: Iterable[str]) -> list[str]
     return [f'unknown key "{key}.{name}"; {meant(name, allowed)}' for name in table if name not in allowed]
 
 
-def _sentence(kind: str, table: Mapping[str, object], error: ErrorDetails) -> str:
+def sentence(kind: str, table: Mapping[str, object], error: ErrorDetails) -> str:
     """pydantic's verdict in our words. Bounds stand in its context."""
     path = [str(part) for part in error["loc"] if part != kind]
     field, context = (path[0] if path else ""), error.get("ctx", {})

@@ -29,7 +29,8 @@ def test_a_label_is_about_one_alert_and_may_come_after_it_is_over() -> None:
     [
         ([], None, "no alert has an id that begins with '1c2d6e'"),
         ([ROW, {**ROW, "alert_id": "1c2d6e" + "0" * 26}], None, "2 alerts have ids that begin with '1c2d6e'"),
-        ([ROW], "two\nlines", "note: "),
+        ([ROW], "two\nlines", r'^note = "two\\nlines": has a control character; names are plain text$'),
+        ([ROW], "", r'^note = "": must not be empty$'),
     ],
 )
 def test_what_cannot_be_labelled_is_a_sentence(

@@ -113,8 +113,14 @@ def test_a_trace_is_rated_and_judged_without_a_stack(tmp_path: Path, capsys: pyt
     found = json.loads(ended.stdout)
     assert found["by_rule"] == {"spike": 1}
     assert (found["labels"]["recall"], found["labels"]["lead_min"]) == (1.0, 2.2)
-    show(found)
-    assert "1 confirmed, 0 dismissed; precision 1.0" in capsys.readouterr().out
+    for lead_min, word in (
+        (2.2, ", told 2.2 min after it began (median)"),
+        (-48.0, ", told 48.0 min before"),
+        (None, ""),
+    ):
+        show(found | {"labels": found["labels"] | {"lead_min": lead_min}})
+        said = capsys.readouterr().out
+        assert f"1 confirmed, 0 dismissed; precision 1.0, recall 1.0{word}" in said
 
 
 def of_a_loop(run: str, *, begin_min: int, calls: int) -> list[tuple[int, bytes]]:
