@@ -16,7 +16,7 @@ from schemas.periods import instant
 from streams.burn.messages import output_of
 from streams.patterns import drafts
 from streams.patterns.rows import Rows
-from streams.patterns.state import MOST_FINDINGS, Finding, FindingKey, PatternsState, touched
+from streams.patterns.state import Finding, FindingKey, PatternsState
 from streams.ports import Output
 
 DAY_US = 86_400_000_000
@@ -42,7 +42,7 @@ def see(state: PatternsState, rows: Rows, places: list[int], seen: Seen) -> list
     if not living:
         return []
     key: FindingKey = (seen.rule, *seen.subject, seen.level)
-    found = touched(state.findings, key, Finding, most=MOST_FINDINGS)
+    found = state.findings.touched(key, Finding)
     found.calls += sum(int(rows.events[place]) for place in living)
     cost = found.micro * 1_000_000 + found.pico + sum(rows.cost_pico[place] for place in living)
     found.micro, found.pico = divmod(cost, 1_000_000)
@@ -78,14 +78,16 @@ def tell(state: PatternsState, found: Finding, seen: Seen, *, spent: Decimal) ->
 
 def resolve(state: PatternsState, *, floor_us: int) -> list[Output]:
     """Closing alerts of what was not seen for a day; such findings are forgotten."""
-    for key in [key for key, found in state.findings.items() if found.last_us <= floor_us - DAY_US]:
+    over = {key for key, found in state.findings.items() if found.last_us <= floor_us - DAY_US}
+    for key in over:
         del state.findings[key]
     at = instant(state.clock.lead_us)
     outputs = []
     for rule in RULES:
         for episode in state.episodes.of_rule(rule):
             kind, _, name = episode[2].partition("/")
-            if (rule, episode[1], kind, name, episode[5]) not in state.findings:
-                because = "not seen for a day"
+            key = (rule, episode[1], kind, name, episode[5])
+            if key not in state.findings:
+                because = "not seen for a day" if key in over else "more is found than can be remembered"
                 outputs.append(output_of(state.episodes.resolve(episode, at=at, why="calmed_down", because=because)))
     return outputs

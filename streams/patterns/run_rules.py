@@ -23,7 +23,7 @@ from streams.burn.messages import output_of
 from streams.patterns import drafts
 from streams.patterns.rows import Rows
 from streams.patterns.runs import IDLE_US, Call, Loop, Run, RunKey
-from streams.patterns.state import MOST_RUNS, MOST_TEMPLATES, PatternsState, touched
+from streams.patterns.state import PatternsState
 from streams.patterns.templates import Prediction, Template, predict
 from streams.ports import Output
 
@@ -43,11 +43,9 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
     keys: list[RunKey] = []
     for (org, name), places in rows.groups("run"):
         first = calls[places[0]]
-        run = touched(
-            state.runs,
+        run = state.runs.touched(
             (org, name),
             lambda org=org, name=name, at=first.ts_us: Run(org, name, at, at, state.clock.lead_us),  # type: ignore[misc]  # mypy does not infer defaults of lambdas
-            most=MOST_RUNS,
         )
         for place in places:
             run.add(calls[place], log_us=state.clock.lead_us)
@@ -171,19 +169,20 @@ def _foresees(run: Run, prediction: Prediction | None) -> str:
 
 def resolve(state: PatternsState, *, floor_us: int) -> list[Output]:
     """Closing alerts of runs that are over or go round no more; templates have learnt from those that are over."""
-    over = [name for name, run in state.runs.items() if run.heard_us <= floor_us - IDLE_US]
+    over = {name: None for name, run in state.runs.items() if run.heard_us <= floor_us - IDLE_US}
     for name in over:
         run = state.runs.pop(name)
         if run.template is not None:
-            template = touched(state.templates, (run.org, run.template), Template, most=MOST_TEMPLATES)
+            template = state.templates.touched((run.org, run.template), Template)
             template.finished(run.micro)
     outputs: list[Output] = []
     at = instant(state.clock.lead_us)
     for rule in ("runaway", "dear_run"):
         for key in state.episodes.of_rule(rule):
-            found = state.runs.get((key[1], key[2].partition("/")[2]))
+            name = (key[1], key[2].partition("/")[2])
+            found = state.runs.get(name)
             if found is None:
-                because = "the run is over"
+                because = "the run is over" if name in over else "too many runs go on at once to follow it further"
             elif rule == "runaway" and found.loop() is None:
                 because = "it goes round no more"
             else:

@@ -17,7 +17,7 @@ from schemas.signals import Alert
 from streams.burn.messages import output_of
 from streams.patterns import drafts
 from streams.patterns.rows import Rows
-from streams.patterns.state import MOST_ORGS, Day, PatternsState, touched
+from streams.patterns.state import Day, PatternsState
 from streams.ports import Output
 
 HOURS = 24
@@ -33,7 +33,7 @@ def take(state: PatternsState, rows: Rows) -> None:
     for (org,), places in rows.groups(within=rows.live):
         some = np.array(places)
         events, cost = rows.events[some], micro[some]
-        day = touched(state.days, org, Day, most=MOST_ORGS)
+        day = state.days.setdefault(org, Day())
         if not day.hours or day.hours[-1][0] < hour:
             day.hours.append((hour, 0, 0, 0, 0))
         at, calls, without, spent, nobodys = day.hours[-1]

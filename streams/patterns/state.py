@@ -1,11 +1,11 @@
 """Everything that patterns knows about one partition of `internal.steps`; a pure function of its log up to one offset.
 
-What is remembered of each kind is bounded: the one that was not heard of for the longest is forgotten first.
+What is remembered of each kind is bounded, fairly by organisation (remembered.py).
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -14,6 +14,7 @@ from streams.burn.episodes import EpisodeBytes, Episodes
 from streams.burn.table import Table
 from streams.kept import Kept
 from streams.patterns.in_force import InForceHere
+from streams.patterns.remembered import Remembered
 from streams.patterns.runs import Run, RunKey
 from streams.patterns.templates import Template
 
@@ -22,14 +23,15 @@ MOST_RUNS = 20_000
 MOST_TEMPLATES = 2_000
 MOST_KEYS = 20_000
 MOST_FINDINGS = 20_000
-MOST_ORGS = 10_000
 MOST_MODELS = 2_000
 TemplateKey = tuple[str, str]
 """org, task template."""
 FindingKey = tuple[str, str, str, str, str]
 """rule, org, kind, name, level."""
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
+KeyKey = tuple[str, str]
+"""org, credential."""
+ModelKey = tuple[str, str, str]
+"""org, provider, model."""
 
 
 class KeyUse(msgspec.Struct, array_like=True):
@@ -88,10 +90,10 @@ class Cross(msgspec.Struct):
     episodes: list[EpisodeBytes]
     runs: list[Run]
     templates: list[tuple[TemplateKey, Template]]
-    keys: list[tuple[tuple[str, str], KeyUse]]
+    keys: list[tuple[KeyKey, KeyUse]]
     findings: list[tuple[FindingKey, Finding]]
     days: list[tuple[str, Day]]
-    throttles: list[tuple[tuple[str, str, str], Throttle]]
+    throttles: list[tuple[ModelKey, Throttle]]
 
 
 @dataclass(slots=True)
@@ -103,12 +105,12 @@ class PatternsState:
     policies: InForceHere | None = None
     resolved_us: int = 0  # floor up to which what has calmed down was looked for
     episodes: Episodes = field(default_factory=Episodes)
-    runs: dict[RunKey, Run] = field(default_factory=dict)
-    templates: dict[TemplateKey, Template] = field(default_factory=dict)
-    keys: dict[tuple[str, str], KeyUse] = field(default_factory=dict)  # by org and credential
-    findings: dict[FindingKey, Finding] = field(default_factory=dict)
+    runs: Remembered[RunKey, Run] = field(default_factory=lambda: Remembered(most=MOST_RUNS))
+    templates: Remembered[TemplateKey, Template] = field(default_factory=lambda: Remembered(most=MOST_TEMPLATES))
+    keys: Remembered[KeyKey, KeyUse] = field(default_factory=lambda: Remembered(most=MOST_KEYS))
+    findings: Remembered[FindingKey, Finding] = field(default_factory=lambda: Remembered(most=MOST_FINDINGS, org_at=1))
     days: dict[str, Day] = field(default_factory=dict)  # by org
-    throttles: dict[tuple[str, str, str], Throttle] = field(default_factory=dict)  # by org, provider, model
+    throttles: Remembered[ModelKey, Throttle] = field(default_factory=lambda: Remembered(most=MOST_MODELS))
 
     def tables(self) -> Mapping[str, Table[Any]]:
         """None: what is remembered is small, and written whole."""
@@ -139,20 +141,13 @@ class PatternsState:
         found = msgspec.msgpack.decode(raw, type=Cross)
         self.clock, self.policy_offset, self.resolved_us = found.clock, found.policy_offset, found.resolved_us
         self.episodes.from_state(found.episodes)
-        self.runs = {(one.org, one.run): one for one in found.runs}
-        self.templates = dict(found.templates)
-        self.keys, self.findings = dict(found.keys), dict(found.findings)
-        self.days, self.throttles = dict(found.days), dict(found.throttles)
+        self.runs = Remembered((((one.org, one.run), one) for one in found.runs), most=MOST_RUNS)
+        self.templates = Remembered(found.templates, most=MOST_TEMPLATES)
+        self.keys = Remembered(found.keys, most=MOST_KEYS)
+        self.findings = Remembered(found.findings, most=MOST_FINDINGS, org_at=1)
+        self.days = dict(found.days)
+        self.throttles = Remembered(found.throttles, most=MOST_MODELS)
         self.policies = None
 
 
 KEPT = Kept(TOPIC, PatternsState)
-
-
-def touched(held: dict[K, V], key: K, fresh: Callable[[], V], *, most: int) -> V:
-    """What is remembered of the key, which is now the newest; the oldest is forgotten where there are too many."""
-    one = held.pop(key, None)
-    held[key] = one = fresh() if one is None else one
-    if len(held) > most:
-        del held[next(iter(held))]
-    return one

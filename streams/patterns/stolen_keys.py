@@ -19,7 +19,7 @@ from streams.patterns.drafts import micro_usd
 from streams.patterns.findings import Seen, tell
 from streams.patterns.in_force import matches
 from streams.patterns.rows import Rows
-from streams.patterns.state import MOST_FINDINGS, MOST_KEYS, Finding, KeyUse, PatternsState, touched
+from streams.patterns.state import Finding, KeyUse, PatternsState
 from streams.ports import Output
 
 MOST_NAMES = 24
@@ -40,7 +40,7 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
     unpriced, minutes = rows.truth("unpriced"), (rows.ints("ts_us") // _MINUTE_US).tolist()
     for (org, name), places in rows.groups("credential"):
         rule = policies.rule(org)
-        key = touched(state.keys, (org, name), KeyUse, most=MOST_KEYS)
+        key = state.keys.touched((org, name), KeyUse)
         by_use: dict[tuple[str | None, str | None], list[int]] = {}
         for place in places:
             by_use.setdefault((models[place], inferred[place] or regions[place]), []).append(place)
@@ -138,7 +138,7 @@ def _told(state: PatternsState, whose: tuple[str, str], key: KeyUse, model: str,
     org, name = whose
     spent = micro_usd(key.strange_micro)
     level = "stranger"
-    found = touched(state.findings, ("stolen_key", org, "credential", name, level), Finding, most=MOST_FINDINGS)
+    found = state.findings.touched(("stolen_key", org, "credential", name, level), Finding)
     found.calls += key.strange_calls
     found.micro, found.last_us, found.told = key.strange_micro, state.clock.lead_us, True
     free = f" and {key.strange_unpriced:,} calls without a known price" if key.strange_unpriced else ""

@@ -14,7 +14,7 @@ from schemas.steps import REFUSED
 from streams.burn.messages import output_of
 from streams.patterns import drafts
 from streams.patterns.rows import Rows
-from streams.patterns.state import MOST_MODELS, Generation, PatternsState, Throttle, touched
+from streams.patterns.state import Generation, ModelKey, PatternsState, Throttle
 from streams.ports import Output
 
 GENERATION_US = 300_000_000
@@ -22,8 +22,6 @@ LEAST_REFUSED = 30
 LEAST_MINUTES = 4
 MOST_KEYS = 32
 _MINUTE_US = 60_000_000
-Named = tuple[str, str, str]
-"""org, provider, model."""
 
 
 def take(state: PatternsState, rows: Rows) -> list[Output]:
@@ -39,7 +37,7 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
         refused = [place for place in places if status[place] == REFUSED]
         if not refused and name not in state.throttles:
             continue
-        held = touched(state.throttles, name, Throttle, most=MOST_MODELS)
+        held = state.throttles.touched(name, Throttle)
         now = _now(held, state.clock.lead_us)
         now.calls += int(rows.events[places].sum())
         now.refused += int(rows.events[refused].sum())
@@ -66,7 +64,7 @@ def _now(held: Throttle, lead_us: int) -> Generation:
     return held.generations[-1]
 
 
-def _judge(state: PatternsState, name: Named, held: Throttle) -> Alert | None:
+def _judge(state: PatternsState, name: ModelKey, held: Throttle) -> Alert | None:
     org, provider, model = name
     calls, refused = sum(one.calls for one in held.generations), sum(one.refused for one in held.generations)
     minutes = sum(len(one.minutes) for one in held.generations)
@@ -106,13 +104,15 @@ def _who(held: Throttle) -> tuple[str, str]:
 def resolve(state: PatternsState, *, floor_us: int) -> list[Output]:
     """Closing alerts of models that refuse no more; those without a refusal for two generations are forgotten."""
     oldest = floor_us // GENERATION_US - 1
-    for name in [name for name, held in state.throttles.items() if not _refuses(held, oldest)]:
+    over = {name for name, held in state.throttles.items() if not _refuses(held, oldest)}
+    for name in over:
         del state.throttles[name]
     at = instant(state.clock.lead_us)
     outputs = []
     for key in state.episodes.of_rule("throttled"):
-        if (key[1], key[5], key[2].partition("/")[2]) not in state.throttles:
-            because = "no call is refused any more"
+        name = (key[1], key[5], key[2].partition("/")[2])
+        if name not in state.throttles:
+            because = "no call is refused any more" if name in over else "too many models refuse calls"
             outputs.append(output_of(state.episodes.resolve(key, at=at, why="calmed_down", because=because)))
     return outputs
 

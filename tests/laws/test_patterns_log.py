@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from schemas.errors import CorruptStateError
 from streams.checkpoints import digest
-from streams.patterns import run_rules
+from streams.patterns import state as remembering
+from streams.patterns.remembered import Remembered
 from streams.patterns.stage import PatternsLane
-from streams.patterns.state import TOPIC, PatternsState, touched
+from streams.patterns.state import TOPIC, PatternsState
 from streams.ports import Output, SourceBatch, SourceRecord
 from tests.scenarios.burn_log import MINUTE, SEC, us
 from tests.scenarios.steps_log import Step, StepLog, call, kept, new_lane, policies, public, recovered, run
@@ -96,17 +97,26 @@ def test_cutting_the_log_into_batches_changes_nothing(per_batch: int) -> None:
     )
 
 
-def test_what_was_not_heard_of_for_the_longest_is_forgotten_first() -> None:
-    """Memory is bounded by count, oldest word first, and a name that is heard again is young again."""
-    held: dict[str, list[int]] = {}
-    for name in ("a", "b", "c", "a", "d"):
-        touched(held, name, list, most=3)
-    assert list(held) == ["c", "a", "d"]
+@given(st.lists(st.tuples(st.sampled_from("aaaab"), st.integers(0, 6)), max_size=60))
+def test_what_was_not_heard_of_for_the_longest_is_forgotten_first(words: list[tuple[str, int]]) -> None:
+    """Memory is bounded by count: who holds no more than a share keeps all, others their newest."""
+    held: Remembered[tuple[str, str], list[int]] = Remembered(most=4)
+    heard: dict[str, dict[tuple[str, str], None]] = {"a": {}, "b": {}}
+    for org, number in words:
+        held.touched((org, str(number)), list)
+        heard[org].pop((org, str(number)), None)
+        heard[org][org, str(number)] = None
+        assert len(list(held)) == len(held) <= 4
+        for name, mine in heard.items():
+            kept_of = [key for key in held if key[0] == name]
+            assert kept_of == list(mine)[len(mine) - len(kept_of) :]
+            assert len(kept_of) >= min(len(mine), 2)
+    assert list(Remembered(held.items(), most=4).items()) == list(held.items())
 
 
 def test_a_flood_of_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many runs there are, no more are remembered than agreed, and their state survives a checkpoint."""
-    monkeypatch.setattr(run_rules, "MOST_RUNS", 50)
+    monkeypatch.setattr(remembering, "MOST_RUNS", 50)
     log = StepLog()
     log.tell((call(AT + n * SEC // 20, run=f"r{n}") for n in range(500)), every_us=SEC)
     lane = new_lane(policies())
