@@ -144,6 +144,7 @@ def test_weeks_that_are_over_are_judged() -> None:
         ("intervene", "10", 1, ("stop",), "intervene"),
         ("intervene", "10", 0, (), None), ("intervene", "10", 0, ("stop",), "stop"),
         ("watch", "7", 0, ("stop",), "stop"), ("intervene", "6.99", 0, ("stop",), None),
+        ("watch", "7", 0, ("intervene",), "intervene"),
     ],
 )  # fmt: skip
 def test_what_is_open_ends_by_what_is_known(
@@ -159,3 +160,33 @@ def test_what_is_open_ends_by_what_is_known(
     told = findings(rows(quadrants=[row]), held=keys)
     assert [(one.rule, one.level) for one in told] == ([] if found is None else [(rules[found], found)])
     assert all(("brought" in one.message) == (known > 0 and found == "stop") for one in told)
+
+
+@pytest.mark.parametrize(
+    ("usd", "median", "reason", "held", "found"),
+    [
+        ("160", "40", "", "", "without_value"), ("159.99", "40", "", "", None),
+        ("120", "40", "", "without_value", "without_value"), ("119.99", "40", "", "without_value", None),
+        ("120", "40", "", "explained", None),
+        ("12", "2", "", "", "without_value"), ("11.99", "2", "", "", None), ("11.99", "2", "", "without_value", None),
+        ("160", "40", "outcomes_fine", "", "explained"), ("160", "40", "outcomes_unknown", "explained", "explained"),
+        ("120", "40", "allowance", "explained", "explained"), ("120", "40", "allowance", "without_value", None),
+    ],
+)  # fmt: skip
+def test_who_costs_four_times_is_told_and_who_is_explained_is_not(
+    usd: str, median: str, reason: str, held: str, found: str | None
+) -> None:
+    """Four times and 10 USD more, three while it is open; with a reason it is kept and notifies nobody."""
+    row = {
+        "org": "acme", "entity_type": "user", "entity_id": "eve", "team": "code", "peer_group": "team code", "peers": 5,
+        "usd": Decimal(usd) - 1, "free_usd": Decimal(1), "median_usd": Decimal(median), "successes": 1,
+        "peers_successes": 5, "peers_usd": Decimal(200), "reason": reason,
+    }  # fmt: skip
+    owners = [{"org": "acme", "entity_type": "team", "entity_id": "code", "owner": "dana"}]
+    keys = {("peer", "acme", "user", "eve", held, "")} if held else set()
+    told = findings(rows(peers=[row], owners=owners), held=keys)
+    assert [(one.level, one.owner, one.value) for one in told] == ([(found, "dana", Decimal(usd))] if found else [])
+    for one in told:
+        assert (one.notify, one.severity) == ((False, "info") if reason else (True, "warning"))
+        assert one.evidence.get("reason", "") == reason
+        assert ("not flagged" in one.message) == bool(reason)
