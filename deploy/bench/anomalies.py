@@ -129,7 +129,7 @@ def _as_it_is(folder: Folder, rules: Rules | None) -> _Natural:
     flags: list[Flag] = []
     margins, opened = [], np.zeros(folder.usd.shape, np.bool_)
     for place, usd in enumerate(np.ascontiguousarray(folder.usd.T)):
-        margins.append(detector.margin)
+        margins.append(detector.thresholds[0].margin)
         flags += detector.minute(usd, at_min=place + 1)
         opened[:, place] = detector.page.opened_min > 0
     return _Natural(flags, margins, opened)
@@ -146,7 +146,7 @@ def _told(folder: Folder, planted: Sequence[Plant], margins: Sequence[float]) ->
     detector = new_detector(np.arange(len(planted)) if own_parents else np.zeros(len(planted), np.int64))
     found: dict[int, int] = {}
     for minute, (spent, margin) in enumerate(zip(usd, margins, strict=True)):
-        detector.margin = margin
+        detector.thresholds[0].margin = margin
         for flag in detector.minute(spent, at_min=minute + 1):
             one = planted[flag.row]
             if minute >= one.start_min and (one.kind == "silence") == (flag.kind == "silence"):

@@ -1,9 +1,10 @@
 """All detectors over one page: each minute goes in, flags come out. Nothing else is needed to judge a stream.
 
 Steps of a minute: 1. silences; 2. spikes judged, told, learnt; 3. at the end of an hour: leaks, what is usual at this
-hour, the greatest margins of its block; 4. at the end of a day: the tail anew, and with it the margin that fires.
+hour, the greatest margins of its block; 4. at the end of a day: the tails anew, and with them the margins that fire.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,20 +14,22 @@ from streams.anomalies.flags import Flag
 from streams.anomalies.page import F32, WINDOW_MIN, Page, Rows, new_page
 from streams.anomalies.rules import MINUTES_A_DAY, Rules
 from streams.anomalies.spikes import PER_HOUR, Spending
-from streams.anomalies.tail import BLOCK_MIN, PRIOR, Pool, Tail
+from streams.anomalies.tail import BLOCK_MIN
+from streams.anomalies.thresholds import Threshold, new_threshold
 
 
 @dataclass(slots=True)
 class Detector:
-    """A page of spenders, the parent of each, and what is known of all of them together."""
+    """A page of spenders, the parent of each, and what is known of all of an organisation together.
+
+    thresholds: by parent; parents of one organisation have the same.
+    """
 
     page: Page
     parents: Rows
     shapes: hours.Shapes
+    thresholds: Sequence[Threshold]
     rules: Rules = field(default_factory=Rules)
-    pool: Pool = field(default_factory=Pool)
-    tail: Tail = PRIOR
-    margin: float = 0.0
 
     def minute(self, usd: F32, *, at_min: int) -> list[Flag]:
         """The flags of a minute in which each row spent so many USD; minutes come one after the other.
@@ -44,9 +47,10 @@ class Detector:
             flags += leaks.end_hour(page, rules, at_min=at_min + 1)
             hours.end_hour(page, self.parents, self.shapes, at_min=at_min + 1)
         if (at_min + 1) % BLOCK_MIN == 0:
-            self._pool_block()
+            self._end_block()
         if (at_min + 1) % MINUTES_A_DAY == 0:
-            self._new_tail()
+            for threshold in {id(one): one for one in self.thresholds}.values():
+                threshold.end_day(rules)
         return flags
 
     def past_minute(self, usd: F32, *, at_min: int, ends_hours: bool) -> list[Flag]:
@@ -68,21 +72,33 @@ class Detector:
 
     def _spikes(self, seen: Spending, *, at_min: int) -> list[Flag]:
         page, rules = self.page, self.rules
-        least = self.margin
         rows, costly = seen.rows, seen.costly
-        told = costly & (page.opened_min[rows] == 0)
-        page.block_margin[rows[told]] = np.maximum(page.block_margin[rows[told]], _or_tiny(seen.margin[told]))
+        least = self._least(seen)
+        beyond = seen.margin >= least
+        usual = costly & ~beyond & (page.opened_min[rows] == 0)
+        page.block_margin[rows[usual]] = np.maximum(page.block_margin[rows[usual]], _or_tiny(seen.margin[usual]))
         page.hot_min[rows[seen.spent > page.said_spent[rows] - _STILL]] = at_min
         fresh = at_min - page.said_min[rows] <= rules.calm_after_min
         page.said_spent[rows[fresh]] = np.maximum(page.said_spent[rows[fresh]], seen.spent[fresh])
         self._close(at_min=at_min)
         rested = (page.said_min[rows] == 0) | (at_min - page.said_min[rows] >= rules.cool_down_min)
+        opens = (page.opened_min[rows] == 0) & rested
         worse = (page.opened_min[rows] > 0) & (seen.spent >= page.said_spent[rows] + _WORSE)
-        fires = costly & (seen.margin >= least) & (((page.opened_min[rows] == 0) & rested) | worse)
+        fires = costly & beyond & (opens | worse)
+        for row, margin in zip(rows[fires & opens].tolist(), seen.margin[fires & opens].tolist(), strict=True):
+            self.thresholds[self.parents[row]].told.append(margin)
+            page.block_margin[row] = 0  # how it began
         opened = rows[fires]
         page.opened_min[opened] = page.hot_min[opened] = page.said_min[opened] = at_min
         page.said_spent[opened] = seen.spent[fires]
-        return [self._flag(seen, index, least, at_min=at_min) for index in np.flatnonzero(fires).tolist()]
+        return [self._flag(seen, index, float(least[index]), at_min=at_min) for index in np.flatnonzero(fires).tolist()]
+
+    def _least(self, seen: Spending) -> F32:
+        """The margin from which on each row is told; of those that may not be told none is enough."""
+        least = np.full(len(seen.rows), np.inf, np.float32)
+        parents = self.parents[seen.rows[seen.costly]].tolist()
+        least[seen.costly] = [self.thresholds[parent].margin for parent in parents]
+        return least
 
     def _flag(self, seen: Spending, index: int, least: float, *, at_min: int) -> Flag:
         margin = float(seen.margin[index])
@@ -90,7 +106,7 @@ class Detector:
             kind="spike", row=int(seen.rows[index]), at_min=at_min, since_min=at_min - WINDOW_MIN + 1,
             window_min=WINDOW_MIN, observed_usd_per_hour=float(np.exp(seen.spent[index])) * PER_HOUR,
             expected_usd_per_hour=float(np.exp(seen.expected[index])) * PER_HOUR, score=margin, threshold=least,
-            p_value=self.tail.p_value(margin),
+            p_value=self.thresholds[self.parents[seen.rows[index]]].tail.p_value(margin),
         )  # fmt: skip
 
     def _close(self, *, at_min: int) -> None:
@@ -98,20 +114,16 @@ class Detector:
         calm = at_min - self.page.hot_min[opened] >= self.rules.calm_after_min
         self.page.opened_min[opened[calm]] = 0
 
-    def _pool_block(self) -> None:
-        judged = self.page.block_margin > 0
-        margins = self.page.block_margin[judged]
-        self.pool.add(np.where(margins > _TINY, margins, 0), blocks=float(judged.sum()))
+    def _end_block(self) -> None:
+        judged = np.flatnonzero(self.page.block_margin > 0)
+        judged = judged[np.argsort(self.parents[judged], kind="stable")]
+        parents, starts = np.unique(self.parents[judged], return_index=True)
+        for parent, rows in zip(parents.tolist(), np.split(judged, starts[1:]), strict=False):
+            margins = self.page.block_margin[rows]
+            self.thresholds[parent].end_block(np.where(margins > _TINY, margins, 0), blocks=float(len(rows)))
         self.page.block_margin[:] = 0
 
-    def _new_tail(self) -> None:
-        self.tail = self.pool.end_day() or self.tail
-        wanted = fires_at(self.tail, self.rules, blocks_per_day=self.pool.blocks_per_day())
-        self.margin = max(wanted, self.margin - _MOST_FALL_PER_DAY)
 
-
-_JUDGED_SHARE = 0.1
-_MOST_FALL_PER_DAY = 0.2  # one quiet day is no proof that the next is
 _TINY = np.float32(1e-6)
 _STILL = np.float32(np.log(2))  # an episode lasts while half of what it was told at is spent
 _WORSE = np.float32(np.log(3))  # an open episode is told again at three times what it was told at
@@ -122,21 +134,15 @@ def _or_tiny(margin: F32) -> F32:
     return np.maximum(margin, _TINY)
 
 
-def new_detector(parents: Rows, rules: Rules | None = None) -> Detector:
-    """Detectors that know nothing of as many rows as `parents` has."""
+def new_detector(parents: Rows, rules: Rules | None = None, *, orgs: Sequence[int] | None = None) -> Detector:
+    """Detectors that know nothing of as many rows as `parents` has; the org of each parent (left out: all of one)."""
+    rules = rules or Rules()
     count = int(parents.max()) + 1 if len(parents) else 1
-    detector = Detector(new_page(len(parents)), parents, hours.new_shapes(count), rules or Rules())
-    detector.page.gate_usd[:] = detector.rules.least_excess_usd_per_hour
-    detector.margin = first_margin(detector.rules, spenders=len(parents))
+    of_parent = np.asarray([0] * count if orgs is None else orgs)
+    rows_of = np.bincount(of_parent[parents], minlength=int(of_parent.max()) + 1).tolist()
+    thresholds = [new_threshold(rules, spenders=rows) for rows in rows_of]
+    detector = Detector(
+        new_page(len(parents)), parents, hours.new_shapes(count), [thresholds[org] for org in of_parent], rules
+    )
+    detector.page.gate_usd[:] = rules.least_excess_usd_per_hour
     return detector
-
-
-def first_margin(rules: Rules, *, spenders: int) -> float:
-    """The margin that fires before anything is known of so many spenders."""
-    return fires_at(PRIOR, rules, blocks_per_day=MINUTES_A_DAY / BLOCK_MIN * spenders * _JUDGED_SHARE)
-
-
-def fires_at(tail: Tail, rules: Rules, *, blocks_per_day: float) -> float:
-    """The margin that so many false alerts a day exceed, where so many key-blocks a day are judged."""
-    wanted = tail.threshold(rules.false_alerts_per_day / max(blocks_per_day, 1.0))
-    return min(max(wanted, rules.least_margin), rules.most_margin)

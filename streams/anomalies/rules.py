@@ -9,7 +9,7 @@ MINUTES_A_DAY = 1440
 class Rules:
     """Gates, patience and memory of the detectors; times in minutes, money in USD.
 
-    false_alerts_per_day: of all spenders together; the tail of what is usual is fitted to it.
+    false_alerts_per_day: of all spenders of an organisation; the tail of what is usual is fitted to it.
     steady_duty: from this share of active minutes on a spender is steady enough to leak or to fall silent.
     forgets_per_active_day: by how much (as a log) a record sinks in a day of activity; an idle day forgets nothing.
     normal_after_min: what lasted so long is the new normal; until then nothing is learnt from it.

@@ -1,10 +1,10 @@
 """How rare a margin is among all spenders: a generalised Pareto tail over the greatest margins of their blocks. Pure.
 
 Laws
-1. One threshold for all: pooled, so a spender of a week is judged by what thousands did.
+1. One tail for all of an organisation: pooled, so a spender of a week is judged by what its colleagues did.
 2. `threshold(rate)` is exceeded at `rate` per key-block as far as the tail says; `p_value` is its inverse.
 3. Few blocks make no tail: below `LEAST_EXCEEDANCES` there is none.
-4. Memory is bounded: the greatest `MOST_KEPT` margins of each of the last `DAYS` days, and counts.
+4. Memory is bounded: the greatest `MOST_KEPT` margins of each of the last `DAYS` days (no fit needs more), and counts.
 Source: Siffer et al., Anomaly Detection in Streams with Extreme Value Theory (KDD 2017); fit by probability-weighted
 moments: Hosking, Wallis, Parameter and Quantile Estimation for the Generalized Pareto Distribution (1987).
 """
@@ -18,12 +18,12 @@ import numpy as np
 from streams.anomalies.page import F32
 
 LEAST_EXCEEDANCES = 30
-MOST_KEPT = 2_000
 DAYS = 14
 BLOCK_MIN = 360
 """Within a quarter of a day only a spender's greatest margin counts: neighbouring minutes are one event."""
 _TAIL_SHARE = 0.25
 _MOST_EXCEEDANCES = 300  # the nearer to the rate that is asked for, the less the tail is guessed
+MOST_KEPT = _MOST_EXCEEDANCES + 1
 _LEAST_SHAPE, _MOST_SHAPE = -0.5, 0.9
 
 
@@ -68,15 +68,19 @@ PRIOR = Tail(base=0.6, base_rate=0.15, scale=0.7, shape=0.15, any_rate=0.6)
 """What ServeGen's clients showed (docs/anomalies.md); holds until a day's margins are known."""
 
 
-def fit(margins: F32, *, blocks: float) -> Tail | None:
-    """The tail of the greatest of the positive margins of so many key-blocks; None where they are too few."""
+def fit(margins: F32, *, blocks: float, positive: int | None = None) -> Tail | None:
+    """The tail of the greatest of the positive margins of so many key-blocks; None where they are too few.
+
+    positive: how many margins were positive, where the least of them are left out.
+    """
     ordered = np.sort(margins[margins > 0].astype(np.float64))
-    beyond = min(int(len(ordered) * _TAIL_SHARE), _MOST_EXCEEDANCES)
+    positive = len(ordered) if positive is None else positive
+    beyond = min(int(positive * _TAIL_SHARE), _MOST_EXCEEDANCES)
     if beyond < LEAST_EXCEEDANCES or blocks <= 0:
         return None
     base = float(ordered[-beyond - 1])
     excess = ordered[-beyond:] - base
-    mean, any_rate = float(excess.mean()), len(ordered) / blocks
+    mean, any_rate = float(excess.mean()), positive / blocks
     weighted = float((excess * (1 - (np.arange(1, beyond + 1) - 0.35) / beyond)).mean())
     if mean <= 0 or mean <= 2 * weighted:
         return Tail(base, beyond / blocks, max(mean, 1e-6), 0.0, any_rate)
@@ -84,11 +88,20 @@ def fit(margins: F32, *, blocks: float) -> Tail | None:
     return Tail(base, beyond / blocks, max(mean * (1 - shape), 1e-6), shape, any_rate)
 
 
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The greatest margins of a day, how many were positive, and of how many key-blocks."""
+
+    kept: F32
+    positive: int
+    blocks: float
+
+
 @dataclass(slots=True)
 class Pool:
-    """The margins of the last days, over all spenders."""
+    """The margins of the last days, over all spenders of an organisation."""
 
-    days: deque[tuple[F32, float]] = field(default_factory=lambda: deque(maxlen=DAYS))
+    days: deque[Day] = field(default_factory=lambda: deque(maxlen=DAYS))
     today: list[F32] = field(default_factory=list)
     today_blocks: float = 0.0
 
@@ -100,11 +113,14 @@ class Pool:
     def end_day(self) -> Tail | None:
         """Today is the newest of the days, and this is the tail of all of them."""
         margins = np.concatenate([*self.today, np.zeros(0, np.float32)])
-        kept = np.sort(margins)[-MOST_KEPT:]
-        self.days.append((kept, self.today_blocks))
+        self.days.append(Day(np.sort(margins)[-MOST_KEPT:], len(margins), self.today_blocks))
         self.today, self.today_blocks = [], 0.0
-        return fit(np.concatenate([kept for kept, _ in self.days]), blocks=sum(blocks for _, blocks in self.days))
+        return fit(
+            np.concatenate([day.kept for day in self.days]),
+            blocks=sum(day.blocks for day in self.days),
+            positive=sum(day.positive for day in self.days),
+        )
 
     def blocks_per_day(self) -> float:
         """How many key-blocks a day has on average; 0 before the first day ended."""
-        return sum(blocks for _, blocks in self.days) / len(self.days) if self.days else 0.0
+        return sum(day.blocks for day in self.days) / len(self.days) if self.days else 0.0

@@ -1,4 +1,4 @@
-"""Who is watched for anomalies: a row for each spender, and what all of them together have shown. Pure.
+"""Who is watched for anomalies: a row for each spender, and what those of an organisation have shown. Pure.
 
 Laws
 1. A row is what the detectors remember (streams/anomalies/page.py), and minutes of spending that are not judged yet.
@@ -8,6 +8,7 @@ Laws
 A row takes 740 bytes.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +16,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.anomalies.detector import Detector, first_margin
+from streams.anomalies.detector import Detector
 from streams.anomalies.hours import HOURS_OF_WEEK, Shapes
 from streams.anomalies.page import KINDS, WINDOW_MIN, Page
 from streams.anomalies.rules import Rules
-from streams.anomalies.tail import PRIOR, Pool, Tail
+from streams.anomalies.tail import Day, Pool, Tail
+from streams.anomalies.thresholds import Threshold, new_threshold
 from streams.burn.clock import Clock
 from streams.burn.in_force import InForceHere
 from streams.burn.table import Column, Slots, Table
@@ -73,16 +75,26 @@ def new_parents() -> Table[ParentKey]:
     return Table({"logs": Column("float32", HOURS_OF_WEEK), "weight": Column("float32", HOURS_OF_WEEK)}, page_rows=128)
 
 
+class ThresholdBytes(msgspec.Struct, array_like=True):
+    """A threshold as it is written."""
+
+    org: str
+    spenders: int
+    margin: float
+    told: list[float]
+    told_on: list[int]
+    tail: tuple[float, float, float, float, float]
+    days: list[tuple[bytes, int, float]]
+    today: bytes
+    today_blocks: float
+
+
 class WatchBytes(msgspec.Struct):
-    """What all spenders together have shown, as it is written."""
+    """What is in no table, as it is written."""
 
     next_min: int = 0
     gated_as: int = -1
-    margin: float = 0.0
-    tail: tuple[float, float, float, float, float] | None = None
-    days: list[tuple[bytes, float]] = msgspec.field(default_factory=list)
-    today: bytes = b""
-    today_blocks: float = 0.0
+    thresholds: list[ThresholdBytes] = msgspec.field(default_factory=list)
     late: tuple[bytes, bytes, bytes, bytes] = (b"", b"", b"", b"")  # slots, minutes, micro-USD, live, of each cell
     late_oldest_us: int = 0
     late_newest_us: int = 0
@@ -103,9 +115,8 @@ class Watch:
     parents: Table[ParentKey] = field(default_factory=new_parents)
     next_min: int = 0
     gated_as: int = -1
-    margin: float = 0.0
-    tail: Tail = PRIOR
-    pool: Pool = field(default_factory=Pool)
+    thresholds: dict[str, Threshold] = field(default_factory=dict)  # by org
+    of_parents: list[Threshold] = field(default_factory=list)
     late: list[Cells] = field(default_factory=list)
     late_oldest_us: int = 0  # log time at which the first of them came; 0 = there are none
     late_newest_us: int = 0
@@ -121,21 +132,30 @@ class Watch:
         return Shapes(self.parents.column("logs"), self.parents.column("weight"))
 
     def detector(self) -> Detector:
-        """The detectors over all rows; what they learn of all together is to be taken back with `learnt`."""
-        if not self.pool.days:
-            self.margin = first_margin(RULES, spenders=len(self.spenders.slots))
+        """The detectors over all rows."""
         parents = self.spenders.column("parent").astype(np.int64)
-        return Detector(self.page(), parents, self.shapes(), RULES, self.pool, self.tail, self.margin)
+        return Detector(self.page(), parents, self.shapes(), self.thresholds_of_parents(), RULES)
 
-    def learnt(self, detector: Detector) -> None:
-        """What the detectors learnt of all rows together is known."""
-        self.tail, self.margin = detector.tail, detector.margin
+    def thresholds_of_parents(self) -> list[Threshold]:
+        """The threshold of each parent's org, in the order of `parents`."""
+        for key in self.parents.keys[len(self.of_parents) :]:
+            self.of_parents.append(self._threshold(key[0] if key else ""))
+        return self.of_parents
+
+    def _threshold(self, org: str) -> Threshold:
+        if not self.thresholds:  # a checkpoint of before there was one for each organisation has none
+            counts = Counter(key[0] for key in self.spenders.slots)
+            self.thresholds = {name: new_threshold(RULES, spenders=count) for name, count in sorted(counts.items())}
+        if org not in self.thresholds:
+            self.thresholds[org] = new_threshold(RULES, spenders=0)
+        return self.thresholds[org]
 
     def slot(self, key: SpenderKey, policies: InForceHere) -> int:
         """The row of a spender; one of whom nothing is known where there was none."""
         known = self.spenders.slots.get(key)
         if known is not None:
             return known
+        self._threshold(key[0]).watches(1, RULES)
         slot = self.spenders.slot(key)
         for name, kind in KINDS.items():
             self.spenders.columns[name][slot] = kind.fresh
@@ -160,16 +180,11 @@ class Watch:
 
     def to_bytes(self) -> WatchBytes:
         """What is in no table; the same for the same state, whatever led to it."""
-        pool, tail = self.pool, self.tail
         slots, minutes, micro, live = together(self.late)
         return WatchBytes(
             next_min=self.next_min,
             gated_as=self.gated_as,
-            margin=self.margin,
-            tail=(tail.base, tail.base_rate, tail.scale, tail.shape, tail.any_rate),
-            days=[(kept.tobytes(), blocks) for kept, blocks in pool.days],
-            today=np.concatenate([*pool.today, np.zeros(0, np.float32)]).tobytes(),
-            today_blocks=pool.today_blocks,
+            thresholds=[_to_bytes(org, one) for org, one in sorted(self.thresholds.items())],
             late=(slots.tobytes(), minutes.tobytes(), micro.tobytes(), live.tobytes()),
             late_oldest_us=self.late_oldest_us,
             late_newest_us=self.late_newest_us,
@@ -177,14 +192,34 @@ class Watch:
 
     def from_bytes(self, held: WatchBytes) -> None:
         """What is in no table is what the bytes say."""
-        self.next_min, self.gated_as, self.margin = held.next_min, held.gated_as, held.margin
-        self.tail = PRIOR if held.tail is None else Tail(*held.tail)
-        self.pool = Pool()
-        self.pool.days.extend((np.frombuffer(kept, np.float32), blocks) for kept, blocks in held.days)
-        self.pool.today, self.pool.today_blocks = [np.frombuffer(held.today, np.float32)], held.today_blocks
+        self.next_min, self.gated_as = held.next_min, held.gated_as
+        self.thresholds, self.of_parents = {one.org: _from_bytes(one) for one in held.thresholds}, []
         slots, minutes, micro = (np.frombuffer(raw, np.int64) for raw in held.late[:3])
         self.late = [(slots, minutes, micro, np.frombuffer(held.late[3], np.bool_))] if len(slots) else []
         self.late_oldest_us, self.late_newest_us = held.late_oldest_us, held.late_newest_us
+
+
+def _to_bytes(org: str, one: Threshold) -> ThresholdBytes:
+    pool, tail = one.pool, one.tail
+    return ThresholdBytes(
+        org=org,
+        spenders=one.spenders,
+        margin=one.margin,
+        told=one.told,
+        told_on=list(one.told_on),
+        tail=(tail.base, tail.base_rate, tail.scale, tail.shape, tail.any_rate),
+        days=[(day.kept.tobytes(), day.positive, day.blocks) for day in pool.days],
+        today=np.concatenate([*pool.today, np.zeros(0, np.float32)]).tobytes(),
+        today_blocks=pool.today_blocks,
+    )
+
+
+def _from_bytes(held: ThresholdBytes) -> Threshold:
+    pool = Pool(today=[np.frombuffer(held.today, np.float32)], today_blocks=held.today_blocks)
+    pool.days.extend(Day(np.frombuffer(kept, np.float32), positive, blocks) for kept, positive, blocks in held.days)
+    found = Threshold(pool, Tail(*held.tail), held.margin, held.told, spenders=held.spenders)
+    found.told_on.extend(held.told_on)
+    return found
 
 
 def together(some: list[Cells]) -> Cells:

@@ -17,7 +17,6 @@ import numpy.typing as npt
 from streams.anomalies.detector import Detector
 from streams.anomalies.flags import Flag
 from streams.anomalies.page import F32, I32, KINDS, WINDOW_MIN, Page
-from streams.anomalies.tail import Pool
 from streams.burn.spenders import AHEAD_MIN, RULES, Cells, Watch, minutes_over, passed_us, together
 from streams.burn.state import BurnState
 from streams.burn.table import Slots
@@ -70,9 +69,7 @@ def _minute(watch: Watch) -> list[Found]:
     micro = cell.copy()
     cell[np.flatnonzero(micro)] = 0
     usd = np.maximum(micro, 0).astype(np.float32) * _MICRO
-    detector = watch.detector()
-    flags = detector.minute(usd, at_min=at_min)
-    watch.learnt(detector)
+    flags = watch.detector().minute(usd, at_min=at_min)
     spending = np.flatnonzero(usd)
     newest, learnt = table.column("newest"), table.column("learnt_min")
     newest[spending] = _shifted(newest[spending], learnt[spending], usd[spending], at_min=at_min)
@@ -133,7 +130,7 @@ def _run(watch: Watch, cells: Cells, *, fresh: bool) -> list[Found]:
     table.will_change(rows)
     page = _page_of(watch, rows, fresh=fresh)
     parents = table.columns["parent"][rows].astype(np.int64)
-    detector = Detector(page, parents, watch.shapes(), RULES, Pool(), watch.tail, watch.margin)
+    detector = Detector(page, parents, watch.shapes(), watch.thresholds_of_parents(), RULES)
     live_from = np.full(len(rows), _NEVER)
     np.minimum.at(live_from, of_cell[live], minutes[live])
     usd = micro.astype(np.float32) * _MICRO

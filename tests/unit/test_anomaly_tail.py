@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from streams.anomalies.detector import fires_at
 from streams.anomalies.rules import Rules
 from streams.anomalies.tail import PRIOR, Tail, fit
+from streams.anomalies.thresholds import fires_at
 
 
 def test_a_fitted_tail_is_the_tail_that_was_drawn() -> None:
