@@ -2,14 +2,14 @@
 
 Order within a message, which is the order of what it says:
 1. policies up to the highest offset that the log has named;
-2. the clock;
+2. the clock; then, where policies are new, what they ask for no more is over;
 3. the rows: runs, and each rule of governance, which fire at once;
 4. when the floor has reached a new minute: what is over or has calmed down.
 All of it is decided by the log alone.
 """
 
 from schemas.internal import BatchHeaders
-from streams.patterns import findings, registry, run_rules, shares, sovereignty, stolen_keys, throttling
+from streams.patterns import asked, findings, registry, run_rules, shares, sovereignty, stolen_keys, throttling
 from streams.patterns.in_force import compiled
 from streams.patterns.rows import Rows
 from streams.patterns.state import PatternsState
@@ -20,10 +20,11 @@ _MINUTE_US = 60_000_000
 
 def advance(state: PatternsState, header: BatchHeaders, rows: Rows | None, policy_log: PolicyLog) -> list[Output]:
     """The outputs of one message, in order. Raises: KeyError: the policy log was not read far enough."""
-    _take_policies(state, header.policy_offset, policy_log)
+    new = _take_policies(state, header.policy_offset, policy_log)
     if header.clock:
         state.clock.hear(header.lane(), lanes=header.lanes, log_time_us=header.log_time_us)
-    outputs = [] if rows is None else _take(state, rows)
+    outputs = asked.resolve(state) if new else []
+    outputs += [] if rows is None else _take(state, rows)
     floor_us = state.clock.floor_us
     if floor_us is not None and floor_us // _MINUTE_US > state.resolved_us // _MINUTE_US:
         state.resolved_us = floor_us
@@ -44,8 +45,11 @@ def _take(state: PatternsState, rows: Rows) -> list[Output]:
     return outputs
 
 
-def _take_policies(state: PatternsState, named: int, policy_log: PolicyLog) -> None:
+def _take_policies(state: PatternsState, named: int, policy_log: PolicyLog) -> bool:
+    """Whether they are others than before, or those of a state that was recovered."""
     offset = max(named, state.policy_offset)
-    if state.policies is None or state.policies.offset < offset:
-        state.policies = compiled(policy_log.at(offset) if offset >= 0 else {}, offset=offset)
-        state.policy_offset = offset
+    if state.policies is not None and state.policies.offset >= offset:
+        return False
+    state.policies = compiled(policy_log.at(offset) if offset >= 0 else {}, offset=offset)
+    state.policy_offset = offset
+    return True

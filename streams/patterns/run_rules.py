@@ -130,6 +130,15 @@ def _fire(state: PatternsState, run: Run, alert: Alert) -> Alert | None:
     return state.episodes.fire(alert)
 
 
+def advise(state: PatternsState, name: RunKey) -> list[Output]:
+    """What is advised about a run now, if that is news or would lapse; nothing about one that is over."""
+    run = state.runs.get(name)
+    if run is None:
+        return []
+    template = state.templates.get((run.org, run.template or ""))
+    return _advise(state, run, run.loop(), predict(template, run.micro))
+
+
 def _advise(state: PatternsState, run: Run, loop: Loop | None, prediction: Prediction | None) -> list[Output]:
     what, rule, alert = _what(state, run, loop)
     doubled = prediction is not None and run.calls >= max(_FIRST_SAID, 2 * run.said_calls)
@@ -189,10 +198,5 @@ def resolve(state: PatternsState, *, floor_us: int) -> list[Output]:
                 because = None
             if because is not None:
                 outputs.append(output_of(state.episodes.resolve(key, at=at, why="calmed_down", because=because)))
-            if found is not None:
-                outputs += _advise(state, found, found.loop(), predict(_template(state, found), found.micro))
+            outputs += advise(state, name)
     return outputs
-
-
-def _template(state: PatternsState, run: Run) -> Template | None:
-    return state.templates.get((run.org, run.template or ""))

@@ -129,6 +129,41 @@ def test_a_rule_that_is_switched_off_is_silent() -> None:
         assert told(story) == []
 
 
+@pytest.mark.parametrize("name", FOUND)
+def test_what_policy_asks_for_no_more_is_over(name: str) -> None:
+    """Switched off, every alert ends with that reason, at once, and a run may continue."""
+    story, log = FOUND[name], StepLog()
+    log.tell(story.steps(), every_us=story.every_us)
+    off = [{"org": "acme", "kind": kind, "enabled": False} for kind in ("governance_rule", "run_rule")]
+    history = policies(*story.policies)
+    log.policy_offset = history.append({"sets": off})
+    log.tick(log.records[-1].append_time_us + SEC)
+    outputs = run(new_lane(history), log.records)
+    told = alerts(outputs)
+    assert [alert.status for alert in told] == ["firing", "resolved"]
+    assert (told[1].reason, told[1].message.split(":")[0]) == (
+        "limit_changed", "resolved, policy has nothing against it any more",
+    )  # fmt: skip
+    assert [one.advice for one in advice(outputs)][-1:] in ([], ["continue"])
+
+
+def test_a_rule_that_is_taken_out_and_comes_back_tells_again() -> None:
+    """Shares without a rule end; a model that is approved is no finding, and one when it is approved no more."""
+    for story, gone in (
+        (FOUND["spending of nobody"], {"removes": [("governance_rule", "acme", "governance")]}),
+        (FOUND["a model nobody approved"], {"sets": [{**APPROVED[0], "org": "acme", "approved_models": ("ll*",)}]}),
+    ):
+        log = StepLog()
+        log.tell(story.steps(), every_us=story.every_us)
+        history = policies(*story.policies)
+        log.policy_offset = history.append(gone)
+        log.tick(log.records[-1].append_time_us + SEC)
+        log.policy_offset = history.append({"sets": [{**table, "org": "acme"} for table in story.policies]})
+        log.say(log.records[-1].append_time_us + MINUTE, list(story.steps())[-1:])
+        told = alerts(run(new_lane(history), log.records))
+        assert [alert.status for alert in told] == ["firing", "resolved", "firing"]
+
+
 def test_who_crowds_out_whom_is_named() -> None:
     """The key that uses most, and the one that is refused most often."""
     fired = told(FOUND["refused calls"])[0]
