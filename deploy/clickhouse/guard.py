@@ -7,7 +7,8 @@ tables that show what others do, KILL QUERY, INTO OUTFILE and whatever is not on
 The text is what the engine's own `formatQuerySingleLine` prints: one statement, no comments, identifiers unescaped and
 quoted by backticks only where they must be, strings in single quotes. So one expression tells words from strings. But
 the type of a parameter is printed as it was sent, with its comments: behind a quote in one, words would be taken for a
-string. So whatever outside of strings is no plain token is refused; and APPLY with a prefix, which hides a call.
+string. So whatever outside of strings is no plain token is refused; and APPLY with a prefix, which hides a call. A
+function may be named without being called (`arrayMap(file, ..)`), so what is refused may not be named at all.
 """
 
 import re
@@ -32,7 +33,9 @@ TABLE_FUNCTIONS = frozenset(
         "primes",
     }
 )
-_DENIED_FUNCTIONS = frozenset({"file", "catboostevaluate", "python", "arrowstream", "generateserialid", "logtrace"})
+_DENIED_FUNCTIONS = frozenset(
+    {"file", "catboostevaluate", "python", "arrowstream", "generateserialid", "logtrace", "getserversetting"}
+)
 _DENIED_CATEGORIES = frozenset({"AI"})
 _STATEMENTS = frozenset({"SELECT", "WITH", "FROM", "EXPLAIN", "DESCRIBE", "DESC", "EXISTS", "SHOW", "VALUES"})
 _DENIED_SHOW = frozenset(
@@ -99,15 +102,22 @@ def _unquoted(token: str) -> str:
 
 
 def _refused_call(words: list[str], known: KnownFunctions) -> str | None:
-    for before, word, after in zip(["", *words], words, [*words[1:], ""], strict=False):
+    for at, (word, after) in enumerate(zip(words, [*words[1:], ""], strict=True)):
         name = word.lower()
         if name == "apply" and after == "(":
             return "APPLY with a prefix is not for analysts; name the columns with AS"
-        if name in known.denied_scalars and (after == "(" or before.upper() == "APPLY"):
-            return f"the function {word}() is not for analysts"
+        if name in known.denied_scalars:
+            return f"the function {word}() is not for analysts, and nothing else may be called so"
+        if name == "identifier" and words[max(at - 3, 0) : at][::2] == ["{", ":"] and _is_no_table(words[: at - 3]):
+            return "a parameter of type Identifier names a table, behind FROM or JOIN, and nothing else"
         if name in known.table_functions and after == "(":
             return f"the table function {word}() is not for analysts; read the views"
     return None
+
+
+def _is_no_table(before: list[str]) -> bool:
+    """Whether what follows may be read as a function: `arrayMap(file, ..)` calls what it names without a bracket."""
+    return not before or before[-1].upper() not in {"FROM", "JOIN", "."}
 
 
 def _refused_system_table(words: list[str]) -> str | None:

@@ -144,6 +144,8 @@ def test_storage_is_out_of_reach(analyst: Any, sql: str) -> None:
         "SELECT {p:String /* ' */}, file('{file}'), 'x'",
         "SELECT {p:String -- '\n}, file('{file}'), 'x'",
         "SELECT arrayMap(x -> file(x), ['{file}'])",
+        "SELECT arrayMap(file, ['{file}'])",
+        "SELECT arrayMap({p:Identifier}, ['{file}'])",
         "WITH x -> file(x) AS f SELECT f('{file}')",
         "EXPLAIN SELECT file('{file}')",
         "EXPLAIN QUERY TREE SELECT file('{file}')",
@@ -182,7 +184,9 @@ def test_files_and_this_process_are_out_of_reach(analyst: Any, secret_file: Path
     """No statement reads a file's content or writes a file."""
     text = sql.replace("{file}", str(secret_file))
     try:
-        answer = analyst.raw_query(text, {"p": "x"} if "{p:" in sql else None).decode("utf-8", "replace")
+        answer = analyst.raw_query(
+            text, {"p": "file" if "Identifier" in sql else "x"} if "{p:" in sql else None
+        ).decode("utf-8", "replace")
     except ClickHouseError as error:
         answer = str(error)
     assert SECRET not in answer

@@ -26,6 +26,12 @@ KNOWN = known_functions(
         "SELECT {p:Enum8($$'$$ = 1)}, file('/etc/passwd'), 'x'",
         "SELECT {p:Enum8(\u2018'\u2019 = 1)}, file('/etc/passwd'), 'x'",
         "WITH x -> file(x) AS f SELECT f('/etc/passwd')",
+        "SELECT arrayMap(file, ['/etc/passwd'])",
+        "SELECT arrayMap(`file`, ['/etc/passwd'])",
+        "WITH FILE AS f SELECT arrayFold(f, ['/etc/passwd'], '')",
+        "SELECT arrayMap({f:Identifier}, ['/etc/passwd'])",
+        "WITH {f:Identifier} AS g SELECT arrayMap(g, ['/etc/passwd'])",
+        "SELECT getServerSetting('path')",
         "EXPLAIN SELECT file('/etc/passwd')",
         "DESCRIBE TABLE url('http://127.0.0.1')",
         "SELECT * FROM merge('burnline', '.*')",
@@ -52,8 +58,8 @@ def test_what_the_engine_grants_to_everybody_is_refused(text: str) -> None:
     [
         "SELECT team, sum(cost_usd) AS cost FROM usage_1h GROUP BY team",
         "SELECT 'file(1) system.processes -- it''s \\' url(' AS note",
-        "SELECT tool = 'file', file FROM usage_events WHERE url LIKE '%merge(%'",
-        "SELECT `file` FROM t",
+        "SELECT tool = 'file', merge FROM usage_events WHERE url LIKE '%merge(%'",
+        "SELECT count() FROM {d:Identifier}.{t:Identifier} JOIN {u:Identifier} USING a",
         "WITH a AS (SELECT 1) SELECT * FROM a",
         "SELECT * APPLY sum APPLY quantile(0.9), {p:Enum8('a' = 1)}, 'caf\u00e9 -- $ /* #', `\u2019 #` FROM t",
         "(SELECT 1) UNION ALL (SELECT 2)",
@@ -66,7 +72,7 @@ def test_what_the_engine_grants_to_everybody_is_refused(text: str) -> None:
     ],
 )
 def test_questions_are_allowed(text: str) -> None:
-    """Strings, columns and aliases may be called what they like."""
+    """Strings may say what they like, columns and aliases be called so unless a refused function is."""
     assert refusal_of_text(text, KNOWN) is None
 
 
