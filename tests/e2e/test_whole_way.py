@@ -7,9 +7,10 @@ import csv
 import json
 import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import accumulate
@@ -20,6 +21,8 @@ from confluent_kafka import Consumer, TopicPartition
 
 from deploy.stack.find import find_stack
 from deploy.stack.processes import lives
+from sinks.store import Store, connector
+from sinks.value_nights import NightDoors, judge
 from tests.channels_world import Channels, Told, channels
 from tests.cli_stack import SET, TRACE, Stack, started
 from tests.notifier_world import statuses
@@ -226,6 +229,7 @@ def test_one_dollar_budget_yields_one_alert_per_threshold(stack: Stack, heard: C
     is_explained(stack, str(next(one["alert_id"] for one in budgets if one["level"] == "1")), applied["policy_offset"])
     wait_for(partial(knows_everything, stack, heard), what="the acknowledgement is told")
     is_missed_and_found_again(stack, heard)
+    is_judged_by_night(stack, tmp_path / "tickets.csv")
 
 
 def to_tell(stack: Stack) -> Told:
@@ -286,6 +290,29 @@ def is_missed_and_found_again(stack: Stack, heard: Channels) -> None:
         f"SELECT {counts}, (SELECT uniqExact(lane) FROM heartbeats), (SELECT min(delay_sec) >= 0 FROM alert_times)"
     )
     assert list(row.values()) == [truth()["requests"], truth()["requests"], "0", "4", "1"]
+
+
+def is_judged_by_night(stack: Stack, tickets: Path) -> None:
+    """Who stores may also say what spending was worth: a use case that brought little is told, and advised about."""
+    now = datetime.now(UTC)
+    tickets.write_text(f"id,time,outcome_type,use_case,value_usd\nT-1,{now.isoformat()},resolved_ticket,drafts,2\n")
+    stack.run("replay", "outcomes", str(tickets), "--set", "org=night")
+    replay(stack, "org=night", "use_case=drafts", "--at", "now")
+    found = find_stack(stack.state_dir, {})
+    assert found is not None
+    settings = found.clickhouse(role="writer")
+    night = NightDoors(
+        kafka=found.kafka(user="sink"),
+        open_store=lambda: Store(connector(settings), settings.database),
+        stop=threading.Event(),
+        now=lambda: now,
+    )
+    assert judge(night, (now + timedelta(days=21)).replace(hour=4, minute=0, second=0, microsecond=0)) == 2
+    stack.run("drain", "--timeout", "60")
+    alert = "SELECT rule, entity_id, status, threshold FROM alerts WHERE topic = 'alerts.value'"
+    assert [list(row.values()) for row in stack.rows(alert)] == [["low_value", "drafts", "firing", "2"]]
+    advice = "SELECT entity_id, advice FROM advice WHERE entity_type = 'use_case'"
+    assert [list(row.values()) for row in stack.rows(advice)] == [["drafts", "low_value"]]
 
 
 def is_acknowledged(stack: Stack, alert_id: str) -> bool:
