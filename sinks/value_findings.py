@@ -81,7 +81,7 @@ WHERE week = {week:Date} AND use_case != '' ORDER BY org, use_case, outcome_type
 """
 _OWNERS = """
 SELECT b.org AS org, 'use_case' AS entity_type, toString(b.use_case) AS entity_id, max(b.owner) AS owner
-FROM business_cases AS b WHERE b.owner != '' GROUP BY org, entity_id
+FROM value_policies_store AS b FINAL WHERE b.kind = 'business_case' AND b.owner != '' GROUP BY org, entity_id
 UNION ALL
 SELECT e.org AS org, 'team' AS entity_type, e.entity_id AS entity_id, max(e.owner) AS owner
 FROM entities AS e WHERE e.entity_type = 'team' AND e.owner != '' AND e.valid_to IS NULL GROUP BY org, entity_id

@@ -3,6 +3,7 @@
 Long because one database, which is dear to make, answers all of them; each test begins with empty tables.
 """
 
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import date, timedelta
 from decimal import Decimal
@@ -88,32 +89,32 @@ def test_an_outcome_costs_all_that_led_to_it_late_corrected_or_reverted(store: S
     )
     value_of(store, words, calls)
     truth = truth_of(words, calls)
-    reviews = "SELECT outcome_type, cost_usd, failed, value_usd FROM outcome_costs WHERE team = 'twice' ORDER BY 1"
-    assert store.rows(reviews) == [
-        ("accepted", Decimal(1), False, None),  # refused, then approved twice: one success
-        ("feedback", Decimal(1), False, None),  # of one attempt
-        ("merged", Decimal(1), False, Decimal(5)),
-        ("resolved_ticket", Decimal(2), False, None),  # of both, though somebody names one of them
-    ]
-    chained = "SELECT artifact, failed FROM outcome_costs WHERE team = 'chains' AND outcome_type = 'merged' ORDER BY 1"
-    assert store.rows(chained) == [
-        ("long-0", True),
-        *((f"of-{n}/0", n % 2 == 1) for n in range(6)),
-        ("refused/0", False),
-    ]
+    columns = "outcome_id, outcome_type, team, artifact, requests, unpriced_requests, cost_usd, value_usd, failed"
+    told = store.arrow(f"SELECT {columns} FROM outcome_costs", {}).to_pylist()
+    reviews = [line for line in told if line["team"] == "twice"]
+    assert {line["outcome_type"]: (line["cost_usd"], line["failed"], line["value_usd"]) for line in reviews} == {
+        "accepted": (Decimal(1), False, None),  # refused, then approved twice: one success
+        "feedback": (Decimal(1), False, None),  # of one attempt
+        "merged": (Decimal(1), False, Decimal(5)),
+        "resolved_ticket": (Decimal(2), False, None),  # of both, though somebody names one of them
+    }
+    assert len(reviews) == 4
+    chained = {line["artifact"]: line["failed"] for line in told if line["team"] == "chains"}
+    assert chained == {"long-0": True, "refused/0": False} | {f"of-{n}/0": n % 2 == 1 for n in range(6)}
     standing = "SELECT artifact, stands FROM reverts WHERE startsWith(artifact, 'ring') ORDER BY 1"
     assert store.rows(standing) == [(f"ring/{n}", True) for n in range(3)]
-    told = store.rows("SELECT outcome_id, requests, unpriced_requests, cost_usd, failed FROM outcome_costs")
-    assert {id_: (requests, unpriced, cost) for id_, requests, unpriced, cost, _ in told} == {
+    assert {line["outcome_id"]: (line["requests"], line["unpriced_requests"], line["cost_usd"]) for line in told} == {
         id_: (cost.requests, cost.unpriced, cost.known_usd) for id_, cost in truth.costs.items()
     }
-    assert {id_ for id_, *_, failed in told if failed} == truth.failed
+    assert {line["outcome_id"] for line in told if line["failed"]} == truth.failed
     sums = "sum(with_outcome_usd), sum(without_outcome_usd), sum(unattributed_usd), sum(cost_usd)"
     [spent] = store.rows(f"SELECT {sums} FROM outcome_coverage")
     assert spent[:3] == (truth.with_outcome_usd, truth.without_outcome_usd, truth.unattributed_usd)
     assert sum(spent[:3]) == spent[3] == store.rows("SELECT sum(toDecimal128(cost_usd, 12)) FROM usage_events")[0][0]
-    by_type = store.rows("SELECT outcome_type, sum(cost_usd) FROM outcome_costs GROUP BY outcome_type")
-    assert max(cost for _, cost in by_type if cost is not None) <= spent[0]
+    known: dict[str, Decimal] = defaultdict(Decimal)
+    for line in told:
+        known[line["outcome_type"]] += line["cost_usd"] or 0
+    assert max(known.values()) <= spent[0]
     told_by_view = {
         (kind, team, use_case): costs
         for kind, team, use_case, *costs in store.rows(
@@ -128,7 +129,7 @@ def test_an_outcome_costs_all_that_led_to_it_late_corrected_or_reverted(store: S
         assert [cost and float(cost) for cost in theirs] == pytest.approx([cost and float(cost) for cost in ours])
     for name in ("month", "model"):
         by_name = rows_of(store, unit_costs([name], since=START, until=None, filters={"org": "acme"}))
-        assert sum(line["cost_usd"] or 0 for line in by_name) == sum(cost or 0 for _, cost in by_type), name
+        assert sum(line["cost_usd"] or 0 for line in by_name) == sum(known.values()), name
 
 
 @settings(  # not shrunk: of eight worlds at once, with an engine, that takes minutes
