@@ -91,6 +91,8 @@ class Episodes:
     def __init__(self) -> None:
         self.open: dict[EpisodeKey, Episode] = {}
         self._next_end: datetime | None = None
+        self._of: dict[tuple[str, str], set[EpisodeKey]] = {}  # by rule and org: those that are open,
+        self._told: dict[tuple[str, str], set[EpisodeKey]] = {}  # and of them those that somebody was told of
 
     def fire(self, draft: Alert) -> Alert | None:
         """The opening alert of a new episode, or what is actual or more urgent now; None where that was said."""
@@ -129,6 +131,11 @@ class Episodes:
         `because` says it in words where the rule has better ones than the reason.
         """
         last = self.open.pop(key).alert
+        for some in (self._of, self._told):
+            if key in (found := some.get(key[:2], set())):
+                found.remove(key)
+                if not found:
+                    del some[key[:2]]
         if numbers is not None:
             names = ("value", "estimated_usd", "evidence", "message")
             last = last.model_copy(update={name: getattr(numbers, name) for name in names})
@@ -157,6 +164,10 @@ class Episodes:
         """The open episodes of a rule, sorted."""
         return sorted(key for key in self.open if key[0] == rule)
 
+    def count(self, rule: str, org: str, *, told: bool) -> int:
+        """How many of an organisation's are open of a rule; `told`: that notified somebody when they opened."""
+        return len((self._told if told else self._of).get((rule, org), ()))
+
     def of_budgets(self, budgets: set[tuple[str, str]]) -> list[EpisodeKey]:
         """The open episodes of these budgets (org, id), sorted."""
         return sorted(
@@ -165,6 +176,9 @@ class Episodes:
 
     def _hold(self, key: EpisodeKey, episode: Episode) -> None:
         self.open[key] = episode
+        self._of.setdefault(key[:2], set()).add(key)
+        if episode.alert.notify:
+            self._told.setdefault(key[:2], set()).add(key)
         end = episode.alert.period_end
         if end is not None and key[0] not in OUTLASTING and (self._next_end is None or end < self._next_end):
             self._next_end = end
@@ -186,7 +200,7 @@ class Episodes:
 
     def from_state(self, held: list[EpisodeBytes]) -> None:
         """The open episodes are these."""
-        self.open, self._next_end = {}, None
+        self.open, self._next_end, self._of, self._told = {}, None, {}, {}
         for one in held:
             alert = Alert.model_validate_json(one.alert_json)
             episode = Episode(alert, one.quiet_rounds, one.quiet_since_us, one.escalated, one.said, one.told_us)

@@ -24,7 +24,7 @@ def advance(state: PatternsState, header: BatchHeaders, rows: Rows | None, polic
     if header.clock:
         state.clock.hear(header.lane(), lanes=header.lanes, log_time_us=header.log_time_us)
     outputs = asked.resolve(state) if new else []
-    outputs += [] if rows is None else _take(state, rows)
+    outputs += [] if rows is None else _take(state, rows, log_us=header.log_time_us)
     floor_us = state.clock.floor_us
     if floor_us is not None and floor_us // _MINUTE_US > state.resolved_us // _MINUTE_US:
         state.resolved_us = floor_us
@@ -35,8 +35,8 @@ def advance(state: PatternsState, header: BatchHeaders, rows: Rows | None, polic
     return outputs
 
 
-def _take(state: PatternsState, rows: Rows) -> list[Output]:
-    outputs = run_rules.take(state, rows)
+def _take(state: PatternsState, rows: Rows, *, log_us: int) -> list[Output]:
+    outputs = run_rules.take(state, rows, log_us=log_us)
     outputs += stolen_keys.take(state, rows)
     outputs += registry.take(state, rows)
     outputs += sovereignty.take(state, rows)

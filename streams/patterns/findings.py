@@ -54,7 +54,7 @@ def see(state: PatternsState, rows: Rows, places: list[int], seen: Seen) -> list
 
 
 def _has_enough(state: PatternsState, rule: str, org: str) -> bool:
-    return sum(key[:2] == (rule, org) for key in state.episodes.open) >= MOST_TOLD
+    return state.episodes.count(rule, org, told=False) >= MOST_TOLD
 
 
 def tell(state: PatternsState, found: Finding, seen: Seen, *, spent: Decimal) -> list[Output]:

@@ -35,8 +35,8 @@ _FAR = 0.95
 _AGAIN_US = drafts.VALID // timedelta(microseconds=2)
 
 
-def take(state: PatternsState, rows: Rows) -> list[Output]:
-    """The rows are in their runs; what is found of those runs."""
+def take(state: PatternsState, rows: Rows, *, log_us: int) -> list[Output]:
+    """The rows of a message of `log_us` are in their runs; what is found of those runs."""
     if not rows.has("run"):
         return []
     calls = _calls(rows)
@@ -48,7 +48,7 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
             lambda org=org, name=name, at=first.ts_us: Run(org, name, at, at, state.clock.lead_us),  # type: ignore[misc]  # mypy does not infer defaults of lambdas
         )
         for place in places:
-            run.add(calls[place], log_us=state.clock.lead_us)
+            run.add(calls[place], lead_us=state.clock.lead_us, log_us=log_us)
         _name(run, rows, places[-1])
         keys.append((org, name))
     return _judge(state, keys)
@@ -102,7 +102,8 @@ def _loop(state: PatternsState, run: Run, loop: Loop | None, prediction: Predict
         return None
     rule = state.policies.run(run.org)
     cost = drafts.micro_usd(loop.cost_micro)
-    if loop.lasts_us < rule.loop_least_sec * 1_000_000 or (cost < rule.loop_least_usd and not run.unpriced):
+    cheap = cost < rule.loop_least_usd or loop.waits(int(rule.loop_least_usd * 1_000_000))
+    if loop.lasts_us < rule.loop_least_sec * 1_000_000 or (cheap and not run.unpriced):
         return None
     return _fire(state, run, drafts.runaway(state, run, loop, rule.loop_least_usd, prediction))
 
@@ -123,7 +124,7 @@ def _dear(state: PatternsState, run: Run, template: Template | None, prediction:
 def _fire(state: PatternsState, run: Run, alert: Alert) -> Alert | None:
     """The alert if it opens now; where enough of its like wake somebody already, it wakes nobody."""
     if _held(state, run, alert.rule) is None:
-        told = sum(held.alert.notify for key, held in state.episodes.open.items() if key[:2] == (alert.rule, alert.org))
+        told = state.episodes.count(alert.rule, alert.org, told=True)
         if told >= MOST_TOLD:
             message = f"{alert.message} (notifies nobody: {told} such runs are told of already)"
             alert = alert.model_copy(update={"notify": False, "message": message})

@@ -4,10 +4,13 @@ Laws
 1. A run is what names it within an organisation, until nothing names it for `IDLE_US`; then it is over.
 2. A run goes round while its last calls repeat: of the last `LEAST_CALLS` to `LAST` tool calls (name and arguments)
    at most a quarter are different ones, or its last `LAST` prompts are at most `FEW_PROMPTS` different ones.
-   Calls that failed do not count: retries are no loop. `since_us` and `base_micro` say where that began.
+   Calls that failed do not count: retries are no loop. `base_micro` says what the run had cost when that began.
+   How long it lasts is log time: a clock that is wrong, or an event that comes late, makes no loop of a minute an hour.
 3. Numbers of a run do not depend on how its events were cut into messages.
 """
 
+from itertools import pairwise
+from statistics import median_low
 from typing import NamedTuple
 from zlib import crc32
 
@@ -20,6 +23,8 @@ LEAST_CALLS = 12
 FEW_PROMPTS = 2
 MOST_AGENTS = 16
 IDLE_US = 1_800_000_000
+WAIT_US = 15_000_000
+"""Who takes so long from one call to the next waits for something: polling is no loop while it costs little."""
 RunKey = tuple[str, str]
 """org, run."""
 _FAILED = {"error", "cancelled", "blocked"}
@@ -50,21 +55,39 @@ class Call(NamedTuple):
 
 
 class Ring(msgspec.Struct, array_like=True):
-    """The newest things that a run did, oldest first, and since when they repeat."""
+    """The newest things that a run did, oldest first, and since when they repeat; times in microseconds since 1970."""
 
     last: list[tuple[int, int, int]] = msgspec.field(default_factory=list)  # CRC of what, event time, cost before it
-    since_us: int = 0  # 0 = they do not
+    since_us: int = 0  # event time; 0 = they do not
     base_micro: int = 0
+    heard_us: list[int] = msgspec.field(default_factory=list)  # log times of the same
+    since_heard_us: int = 0
 
-    def add(self, what: str, ts_us: int, before_micro: int, *, most: int, least: int) -> None:
+    def add(self, what: str, at: "At", before_micro: int, *, most: int, least: int) -> None:
         """One more; it repeats where the newest (at least `least`) are at most a quarter, and `most`, different."""
-        self.last.append((crc32(what.encode()), ts_us, before_micro))
+        self.last.append((crc32(what.encode()), at.ts_us, before_micro))
+        self.heard_us.append(at.log_us)
         del self.last[:-LAST]
+        del self.heard_us[:-LAST]
         different = len({one for one, _, _ in self.last})
         if len(self.last) < least or different > min(most, len(self.last) // 4):
-            self.since_us = 0
-        elif self.since_us == 0:
-            self.since_us, self.base_micro = self.last[0][1], self.last[0][2]
+            self.since_us = self.since_heard_us = 0
+        elif self.since_heard_us == 0:
+            (_, self.since_us, self.base_micro), self.since_heard_us = self.last[0], self.heard_us[0]
+
+    def every_us(self) -> int:
+        """How long it took from one to the next: by the log or by the events, whichever was longer."""
+        by_event = sorted(ts_us for _, ts_us, _ in self.last)
+        spans = [later - earlier for earlier, later in pairwise(by_event)] or [0]
+        by_log = (max(self.heard_us) - min(self.heard_us)) // max(1, len(self.heard_us) - 1) if self.heard_us else 0
+        return max(by_log, median_low(spans))
+
+
+class At(NamedTuple):
+    """When something happened, and when the log heard of it."""
+
+    ts_us: int
+    log_us: int
 
 
 class Run(msgspec.Struct, array_like=True):
@@ -100,11 +123,11 @@ class Run(msgspec.Struct, array_like=True):
     said_calls: int = 0  # at how many calls its end was last predicted
     said_us: int = 0  # log time of what was last advised
 
-    def add(self, call: Call, *, log_us: int) -> None:
-        """One more event of the run."""
-        before = self.micro
+    def add(self, call: Call, *, lead_us: int, log_us: int) -> None:
+        """One more event of the run, from a message of `log_us`; the log has been heard of up to `lead_us`."""
+        before, at = self.micro, At(call.ts_us, log_us)
         self.first_us, self.last_us = min(self.first_us, call.ts_us), max(self.last_us, call.ts_us)
-        self.heard_us, self.live = max(self.heard_us, log_us), self.live or call.live
+        self.heard_us, self.live = max(self.heard_us, lead_us), self.live or call.live
         self.calls += 1
         self.failed += call.failed
         self.unpriced += call.unpriced
@@ -120,9 +143,9 @@ class Run(msgspec.Struct, array_like=True):
             return
         if call.tool_call_hash is not None:
             self.tool_calls += 1
-            self.tools.add(f"{call.tool or ''} {call.tool_call_hash}", call.ts_us, before, most=LAST, least=LEAST_CALLS)
+            self.tools.add(f"{call.tool or ''} {call.tool_call_hash}", at, before, most=LAST, least=LEAST_CALLS)
         if call.prompt is not None:
-            self.prompts.add(call.prompt, call.ts_us, before, most=FEW_PROMPTS, least=LAST)
+            self.prompts.add(call.prompt, at, before, most=FEW_PROMPTS, least=LAST)
 
     def cost_pico(self) -> int:
         """What it has cost, exact."""
@@ -136,17 +159,32 @@ class Run(msgspec.Struct, array_like=True):
         """How it goes round now; None where it does not."""
         for what, ring in (("tool calls", self.tools), ("prompts", self.prompts)):
             if ring.since_us:
-                different = len({one for one, _, _ in ring.last})
-                cost = self.micro - ring.base_micro
-                return Loop(what, different, len(ring.last), self.last_us - ring.since_us, cost)
+                return Loop(
+                    what=what,
+                    different=len({one for one, _, _ in ring.last}),
+                    of=len(ring.last),
+                    lasts_us=max(0, ring.heard_us[-1] - ring.since_heard_us) if ring.heard_us else 0,
+                    cost_micro=self.micro - ring.base_micro,
+                    every_us=ring.every_us(),
+                    recent_micro=self.micro - ring.last[0][2],
+                )
         return None
 
 
 class Loop(NamedTuple):
-    """A run that goes round: so many different ones of its last tool calls or prompts, for so long, at this cost."""
+    """A run that goes round: so many different ones of its last tool calls or prompts, for so long, at this cost.
+
+    every_us: the time from one to the next; recent_micro: what the last ones cost together.
+    """
 
     what: str
     different: int
     of: int
     lasts_us: int
     cost_micro: int
+    every_us: int
+    recent_micro: int
+
+    def waits(self, least_micro: int) -> bool:
+        """Whether it looks at something again and again at its leisure, for less than that in five minutes."""
+        return self.every_us >= WAIT_US and self.recent_micro * 300_000_000 < least_micro * self.of * self.every_us

@@ -29,6 +29,13 @@ def loop(*, lasts_sec: int, usd: float = 0.02, status: str = "ok", tools: int = 
                    tool_call_hash=f"h{number % tools}", step=number, **said)  # fmt: skip
 
 
+def polling(*, every_sec: int, lasts_min: int, usd: float) -> Iterator[Step]:
+    """An agent that asks for the state of the same job again and again."""
+    for number in range(lasts_min * 60 // every_sec):
+        yield call(AT + number * every_sec * SEC, usd=usd, run="r", agent="watcher", tool="job_state",
+                   tool_call_hash="h", prompt_fingerprint=f"p{number}")  # fmt: skip
+
+
 def busy_run(*, calls: int = 400) -> Iterator[Step]:
     """A long honest run: every tool call and every prompt is another one."""
     for number in range(calls):
@@ -160,6 +167,8 @@ FOUND: dict[str, Story] = {
     "a loop of three": Story(steps=lambda: loop(lasts_sec=240, tools=3), found=(("runaway", "run", "r"),)),
     "a loop without a price": Story(steps=lambda: loop(lasts_sec=180, usd=0, unpriced=True),
                                     found=(("runaway", "run", "r"),)),
+    "a slow loop that costs much": Story(steps=lambda: polling(every_sec=30, lasts_min=20, usd=0.1),
+                                         found=(("runaway", "run", "r"),)),
     "the same prompt": Story(steps=same_prompt, found=(("runaway", "run", "r"),)),
     "a run far dearer than its like": Story(steps=lambda: templated(last_usd=9), found=(("dear_run", "run", "last"),),
                                             every_us=MINUTE),
@@ -201,6 +210,8 @@ LOOK_ALIKES: dict[str, Story] = {
     "retries that fail for ten minutes": Story(steps=lambda: loop(lasts_sec=600, status="error")),
     "a loop that costs nothing": Story(steps=lambda: loop(lasts_sec=600, usd=0.0001)),
     "a loop of long ago": Story(steps=lambda: loop(lasts_sec=600, live=False)),
+    "an agent that polls a job for an hour": Story(steps=lambda: polling(every_sec=30, lasts_min=60, usd=0.008)),
+    "an agent that polls as often as it may": Story(steps=lambda: polling(every_sec=15, lasts_min=60, usd=0.004)),
     "a long honest run": Story(steps=busy_run),
     "an evaluation of many samples": Story(steps=sampling),
     "a nightly batch": Story(steps=nightly_batch),
