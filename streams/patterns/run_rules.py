@@ -22,7 +22,7 @@ from schemas.signals import Alert
 from streams.burn.messages import output_of
 from streams.patterns import drafts
 from streams.patterns.rows import Rows
-from streams.patterns.runs import IDLE_US, Call, Loop, Run, RunKey
+from streams.patterns.runs import IDLE_US, WAIT_US, Call, Loop, Run, RunKey
 from streams.patterns.state import PatternsState
 from streams.patterns.templates import Prediction, Template, predict
 from streams.ports import Output
@@ -103,7 +103,8 @@ def _loop(state: PatternsState, run: Run, loop: Loop | None, prediction: Predict
     rule = state.policies.run(run.org)
     cost = drafts.micro_usd(loop.cost_micro)
     cheap = cost < rule.loop_least_usd or loop.waits(int(rule.loop_least_usd * 1_000_000))
-    if loop.lasts_us < rule.loop_least_sec * 1_000_000 or (cheap and not run.unpriced):
+    unknown = run.unpriced and loop.every_us < WAIT_US  # where nobody knows the cost, the pace tells loops from polls
+    if loop.lasts_us < rule.loop_least_sec * 1_000_000 or (cheap and not unknown):
         return None
     return _fire(state, run, drafts.runaway(state, run, loop, rule.loop_least_usd, prediction))
 

@@ -1,4 +1,7 @@
-"""What happens to an organisation, as slim rows: what must be found, and what looks like it and must not be."""
+"""What happens to an organisation, as slim rows: what must be found, and what looks like it and must not be.
+
+Long because each story stands beside those that look alike.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -29,11 +32,18 @@ def loop(*, lasts_sec: int, usd: float = 0.02, status: str = "ok", tools: int = 
                    tool_call_hash=f"h{number % tools}", step=number, **said)  # fmt: skip
 
 
-def polling(*, every_sec: int, lasts_min: int, usd: float) -> Iterator[Step]:
+def polling(*, every_sec: int, lasts_min: int, usd: float, **said: Any) -> Iterator[Step]:
     """An agent that asks for the state of the same job again and again."""
     for number in range(lasts_min * 60 // every_sec):
         yield call(AT + number * every_sec * SEC, usd=usd, run="r", agent="watcher", tool="job_state",
-                   tool_call_hash="h", prompt_fingerprint=f"p{number}")  # fmt: skip
+                   tool_call_hash="h", prompt_fingerprint=f"p{number}", **said)  # fmt: skip
+
+
+def polled_then_stuck() -> Iterator[Step]:
+    """A run that polls for an hour, and then makes the same call as fast as it can."""
+    yield from polling(every_sec=30, lasts_min=60, usd=0.005)
+    for step in loop(lasts_sec=180):
+        yield {**step, "ts_us": step["ts_us"] + HOUR, "tool": "job_state", "tool_call_hash": "h"}
 
 
 def busy_run(*, calls: int = 400) -> Iterator[Step]:
@@ -169,6 +179,8 @@ FOUND: dict[str, Story] = {
                                     found=(("runaway", "run", "r"),)),
     "a slow loop that costs much": Story(steps=lambda: polling(every_sec=30, lasts_min=20, usd=0.1),
                                          found=(("runaway", "run", "r"),)),
+    "a cheap loop at full speed": Story(steps=lambda: loop(lasts_sec=180, usd=0.005), found=(("runaway", "run", "r"),)),
+    "a loop after an hour of polling": Story(steps=polled_then_stuck, found=(("runaway", "run", "r"),)),
     "the same prompt": Story(steps=same_prompt, found=(("runaway", "run", "r"),)),
     "a run far dearer than its like": Story(steps=lambda: templated(last_usd=9), found=(("dear_run", "run", "last"),),
                                             every_us=MINUTE),
@@ -211,6 +223,8 @@ LOOK_ALIKES: dict[str, Story] = {
     "a loop that costs nothing": Story(steps=lambda: loop(lasts_sec=600, usd=0.0001)),
     "a loop of long ago": Story(steps=lambda: loop(lasts_sec=600, live=False)),
     "an agent that polls a job for an hour": Story(steps=lambda: polling(every_sec=30, lasts_min=60, usd=0.008)),
+    "an agent that polls without a price": Story(
+        steps=lambda: polling(every_sec=30, lasts_min=60, usd=0, unpriced=True)),
     "an agent that polls as often as it may": Story(steps=lambda: polling(every_sec=15, lasts_min=60, usd=0.004)),
     "a long honest run": Story(steps=busy_run),
     "an evaluation of many samples": Story(steps=sampling),
