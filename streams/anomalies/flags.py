@@ -11,7 +11,7 @@ class Flag:
     """An anomaly of one row at one minute.
 
     observed, expected: USD per hour within `window_min`. score: as its detector means it, fires at `threshold`.
-    p_value: the chance of as much in an hour of a spender; None where no tail is known (the other detectors have none).
+    p_value: the chance of as much in a quarter of a spender's day; None where no tail is known (all but spikes).
     since_min: when it began, as far as the detector can tell.
     """
 
