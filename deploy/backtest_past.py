@@ -1,27 +1,40 @@
 """Where a backtest's past comes from: a trace, the ledger; and what people said of it: a file, the labels of alerts."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from deploy.backtest_told import AROUND, Labelled
+from deploy.backtesting import GRACE_US, MINUTE_US
 from deploy.moments import in_utc, moment
-from deploy.store_client import rows
+from deploy.store_client import arrow, rows
 from producers.dialect import Skipped
 from producers.replay import parse_sets, prepare, read
 from schemas.connection import ClickHouseSettings
 from schemas.errors import InputError
 from schemas.internal import DELTA_SCHEMA
 from schemas.periods import instant, micros
+from schemas.steps import STEP_SCHEMA, without_empty
 from sinks.anomaly_questions import labelled_anomalies, spent_by_minute
+from sinks.step_questions import calls_by_minute, steps_between
 
+Told = Callable[[datetime, int], None]
+"""Hears up to when the ledger was read, and how many calls that were since it heard last."""
+MOST_CALLS = 50_000
+"""So many are asked for at once."""
+_DAY = timedelta(days=1)
 _COLUMNS = ("entity_type", "entity_id", "since", "until", "label")
 _SAID = {"confirm": True, "dismiss": False, "planned": False}
 _MICRO = 1_000_000
+
+
+def _nothing(_until: datetime, _calls: int) -> None:
+    """Nobody listens."""
 
 
 def of_trace(
@@ -38,14 +51,54 @@ def of_trace(
 
 
 def of_ledger(
-    settings: ClickHouseSettings, kinds: Sequence[str], *, since: datetime, until: datetime
-) -> dict[int, pa.RecordBatch]:
+    settings: ClickHouseSettings, kinds: Sequence[str], *, since: datetime, until: datetime, told: Told = _nothing
+) -> Iterator[tuple[int, pa.RecordBatch]]:
     """What the ledger knows of [since, until) as delta rows, by the minute in which they begin, in microseconds."""
-    asked = spent_by_minute(kinds, since=since, until=until)
-    minutes: dict[int, list[dict[str, Any]]] = {}
-    for row in rows(settings, asked.sql, asked.parameters):
-        minutes.setdefault(int(row["t"]) * _MICRO, []).append(_delta(row))
-    return {at_us: pa.RecordBatch.from_pylist(some, schema=DELTA_SCHEMA) for at_us, some in minutes.items()}
+    for begin, end in _slices(settings, since=since, until=until, shift_us=0, told=told):
+        asked = spent_by_minute(kinds, since=begin, until=end)
+        minutes: dict[int, list[dict[str, Any]]] = {}
+        for row in rows(settings, asked.sql, asked.parameters):
+            minutes.setdefault(int(row["t"]) * _MICRO, []).append(_delta(row))
+        for at_us in sorted(minutes):
+            yield at_us, pa.RecordBatch.from_pylist(minutes[at_us], schema=DELTA_SCHEMA)
+
+
+def steps_of_ledger(
+    settings: ClickHouseSettings, *, since: datetime, until: datetime, told: Told = _nothing
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The single calls of [since, until), by the minutes in which `of_events` would take them, in microseconds."""
+    for begin, end in _slices(settings, since=since, until=until, shift_us=GRACE_US, told=told):
+        asked = steps_between(since=begin, until=end)
+        found = arrow(settings, asked.sql, asked.parameters).select(STEP_SCHEMA.names).cast(STEP_SCHEMA)
+        table = found.combine_chunks()
+        minutes = (table["ts_us"].to_numpy() - GRACE_US) // MINUTE_US * MINUTE_US
+        starts = np.flatnonzero(np.diff(minutes, prepend=-1)).tolist()
+        for start, following in zip(starts, [*starts[1:], len(minutes)], strict=True):
+            [some] = table.slice(start, following - start).to_batches()
+            yield int(minutes[start]), without_empty(some)
+
+
+def _slices(
+    settings: ClickHouseSettings, *, since: datetime, until: datetime, shift_us: int, told: Told
+) -> Iterator[tuple[datetime, datetime]]:
+    """[since, until) in parts of whole minutes with at most MOST_CALLS, or of one minute that has more."""
+    begin = since
+    while begin < until:
+        shift = timedelta(microseconds=shift_us)
+        end = min((begin - shift).replace(hour=0, minute=0, second=0, microsecond=0) + _DAY + shift, until)
+        asked = calls_by_minute(since=begin, until=end, shift_us=shift_us)
+        calls = 0
+        for row in rows(settings, asked.sql, asked.parameters):
+            if calls and calls + row["calls"] > MOST_CALLS:
+                cut = max(begin, instant(int(row["t"]) * _MICRO + shift_us))
+                yield begin, cut
+                told(cut, calls)
+                begin, calls = cut, 0
+            calls += row["calls"]
+        if calls:
+            yield begin, end
+        told(end, calls)
+        begin = end
 
 
 def _delta(row: Mapping[str, Any]) -> dict[str, Any]:

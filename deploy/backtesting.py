@@ -9,7 +9,9 @@ Laws
    (`burnline alerts would-have-fired` asks the ledger).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
+from typing import TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -34,8 +36,11 @@ from streams.patterns.rows import rows_of
 from streams.patterns.state import PatternsState
 from streams.ports import LaneLogic, Output, SourceBatch, SourceRecord, Ticks
 from streams.rating.adjusting import ADJUSTMENTS_TOPIC
+from streams.rating.messages import Batch, delta_messages
 from streams.rating.stage import RatingStage
 
+T = TypeVar("T")
+_EVENTS, _STEPS = "usage.events", "internal.steps"
 MINUTE_US = 60_000_000
 GRACE_US = 10_000_000
 """Minutes are cut 10 s after the full one, when burn judges the one before."""
@@ -124,16 +129,32 @@ class StepsPast:
         return _alerts(advance_patterns(self._state, header, rows_of(record), self._rules))
 
 
+Pasts = Mapping[str, Sequence[Past] | Sequence[StepsPast]]
+"""By topic, of each partition."""
+
+
 def _alerts(outputs: Iterable[Output]) -> list[Alert]:
     said = (CloudSignal.model_validate_json(one.value).data for one in outputs if one.topic.startswith("alerts."))
     return [one for one in said if isinstance(one, Alert)]
 
 
-def of_rows(minutes: Mapping[int, pa.RecordBatch], rules: RulesNow) -> Iterator[Alert]:
-    """The alerts of delta rows by the minute in which they begin (microseconds), in order."""
+def of_rows(minutes: Iterable[tuple[int, pa.RecordBatch]], rules: RulesNow) -> Iterator[Alert]:
+    """The alerts of delta rows with the minute in which they begin (microseconds), in order of time."""
     past = Past(rules)
-    for start_us in _with_idle(minutes):
-        yield from past.minute(minutes.get(start_us), until_us=start_us + MINUTE_US + GRACE_US)
+    for start_us, some in _with_idle(minutes):
+        yield from past.minute(some, until_us=start_us + MINUTE_US + GRACE_US)
+
+
+def of_steps(minutes: Iterable[tuple[int, pa.RecordBatch]], rules: RulesNow) -> Iterator[Alert]:
+    """The alerts of single calls (STEP_SCHEMA, by time), cut into minutes as `of_events` does, in order of time."""
+    rating = RatingStage(rules)
+    lanes = [rating.lane(_EVENTS, partition) for partition in range(PARTITIONS)]
+
+    def sent(rows: pa.RecordBatch) -> Iterable[Output]:
+        log_us = rows.column("ts_us")[-1].as_py()
+        return delta_messages(Batch(_EVENTS, 0, PARTITIONS, 0, 1, log_us, 0, tick=False), None, rows)
+
+    yield from _judged(minutes, lanes, {_STEPS: [StepsPast(rules) for _ in range(PARTITIONS)]}, sent)
 
 
 def of_events(events: Iterable[tuple[int, bytes]], rules: RulesNow) -> Iterator[Alert]:
@@ -142,23 +163,31 @@ def of_events(events: Iterable[tuple[int, bytes]], rules: RulesNow) -> Iterator[
     for at_us, value in events:
         minutes.setdefault((at_us - GRACE_US) // MINUTE_US * MINUTE_US, []).append((at_us, value))
     rating = RatingStage(rules)
-    lanes = [rating.lane("usage.events", partition) for partition in range(PARTITIONS)]
-    pasts: dict[str, Sequence[Past] | Sequence[StepsPast]] = {
+    lanes = [rating.lane(_EVENTS, partition) for partition in range(PARTITIONS)]
+    pasts: Pasts = {
         "internal.deltas": [Past(rules) for _ in range(PARTITIONS)],
-        "internal.steps": [StepsPast(rules) for _ in range(PARTITIONS)],
+        _STEPS: [StepsPast(rules) for _ in range(PARTITIONS)],
     }
     _told(pasts, rating.lane(ADJUSTMENTS_TOPIC, 0).step(_empty_opening()).outputs)
-    offset, until_us = 0, None
-    for start_us in _with_idle(minutes):
+    offsets = count()
+
+    def sent(some: list[tuple[int, bytes]]) -> Iterable[Output]:
+        records = [SourceRecord(next(offsets), at_us, None, value, ()) for at_us, value in sorted(some)]
+        return lanes[0].step(SourceBatch(_EVENTS, 0, records)).outputs
+
+    yield from _judged(sorted(minutes.items()), lanes, pasts, sent)
+
+
+def _judged(
+    minutes: Iterable[tuple[int, T]], lanes: Sequence[LaneLogic], pasts: Pasts, sent: Callable[[T], Iterable[Output]]
+) -> Iterator[Alert]:
+    """The alerts of minutes of calls that become messages of rating, and of its lanes' ticks."""
+    until_us = None
+    for start_us, some in _with_idle(minutes):
         for at_us in _pause(until_us, start_us + GRACE_US):
-            yield from _told({"internal.steps": pasts["internal.steps"]}, _ticks(lanes, at_us))
-        some = sorted(minutes.get(start_us, ()))
-        if some:
-            records = [
-                SourceRecord(offset + place, at_us, None, value, ()) for place, (at_us, value) in enumerate(some)
-            ]
-            offset += len(records)
-            yield from _told(pasts, lanes[0].step(SourceBatch("usage.events", 0, records)).outputs)
+            yield from _told({_STEPS: pasts[_STEPS]}, _ticks(lanes, at_us))
+        if some is not None:
+            yield from _told(pasts, sent(some))
         until_us = start_us + MINUTE_US + GRACE_US
         yield from _told(pasts, _ticks(lanes, until_us))
 
@@ -177,7 +206,7 @@ def _ticks(lanes: Iterable[LaneLogic], at_us: int) -> Iterator[Output]:
         yield from ticked.outputs if ticked is not None else ()
 
 
-def _told(pasts: Mapping[str, Sequence[Past] | Sequence[StepsPast]], outputs: Iterable[Output]) -> list[Alert]:
+def _told(pasts: Pasts, outputs: Iterable[Output]) -> list[Alert]:
     """Each lane of burn and patterns has read what rating sent it."""
     sent = [output for output in outputs if output.topic in pasts and output.partition is not None]
     return [alert for output in sent for alert in pasts[output.topic][output.partition or 0].message(output)]
@@ -190,11 +219,15 @@ def _empty_opening() -> SourceBatch:
     return SourceBatch(ADJUSTMENTS_TOPIC, 0, [SourceRecord(0, 0, None, nothing, [(ADJUSTMENT_HEADER, header)])])
 
 
-def _with_idle(minutes: Mapping[int, object]) -> Iterator[int]:
+def _with_idle(minutes: Iterable[tuple[int, T]]) -> Iterator[tuple[int, T | None]]:
     """Each minute with something in it, up to so many idle ones after each, and those after the last."""
-    busy = sorted(minutes)
-    for start_us, following_us in zip(busy, [*busy[1:], None], strict=True):
-        yield start_us
-        last_us = start_us + _MOST_IDLE * MINUTE_US
-        until_us = last_us if following_us is None else min(following_us, last_us)
-        yield from range(start_us + MINUTE_US, until_us, MINUTE_US)
+    last_us = None
+    for start_us, some in minutes:
+        if last_us is not None:
+            until_us = min(start_us, last_us + _MOST_IDLE * MINUTE_US)
+            yield from ((idle_us, None) for idle_us in range(last_us + MINUTE_US, until_us, MINUTE_US))
+        yield start_us, some
+        last_us = start_us
+    if last_us is not None:
+        until_us = last_us + _MOST_IDLE * MINUTE_US
+        yield from ((idle_us, None) for idle_us in range(last_us + MINUTE_US, until_us, MINUTE_US))

@@ -1,7 +1,8 @@
 """`burnline backtest`: what the detectors would have said of the past."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from deploy.cli.output import AsJson, StateDir, examples, plain, put, put_json, put_table, say
 
 _SHOWN = 50
+_SAID_EACH_SEC = 10.0
 
 
 def register(app: typer.Typer) -> None:
@@ -52,8 +54,9 @@ def backtest(
     """Say what rules would have fired, on what is stored or on a trace; or score a series.
 
     With --since or --trace: each alert, how many a week; beside labels (of --labels, else of `burnline alerts label`)
-    precision, recall, and minutes until it was told. What is stored is judged for amounts only, a trace call by call
-    for runs, keys and governance, too; `burnline alerts would-have-fired` has budgets.
+    precision, recall, and minutes until it was told. Amounts, and call by call runs, keys and governance. What is
+    stored has the names, prices and revisions of now, and neither people nor addresses of a shared key; say --since
+    a day before it matters, for rules begin to learn there. `burnline alerts would-have-fired` has budgets.
 
     With --series: each row's score by what came before it, 0 to 1, an anomaly from 0.5 on. Writes
     timestamp,value,anomaly_score in the same rows. Times without a zone are UTC. A missing value scores 0.
@@ -101,9 +104,9 @@ def _of_trace(rules: Path | None, trace: tuple[str, Path], sets: list[str], labe
 def _stored(
     rules: Path | None, since: str, until: str | None, labels: Path | None, state_dir: Path | None
 ) -> dict[str, Any]:
-    from deploy.backtest_past import labels_in, labels_kept, of_ledger
+    from deploy.backtest_past import labels_in, labels_kept, of_ledger, steps_of_ledger
     from deploy.backtest_told import told
-    from deploy.backtesting import RulesNow, of_rows
+    from deploy.backtesting import RulesNow, of_rows, of_steps
     from deploy.moments import moment
     from deploy.stack.find import connections
     from schemas.policies import SpikeRule
@@ -114,9 +117,25 @@ def _stored(
     policies = _policies(rules)
     kinds = {kind for one in policies if isinstance(one, SpikeRule) for kind in one.entity_types}
     kinds |= set(SpikeRule(org="any").entity_types)
-    minutes = of_ledger(store, sorted(kinds), since=begin, until=end)
     known = labels_in(labels) if labels else labels_kept(store, since=begin, until=end)
-    return told(of_rows(minutes, RulesNow(policies)), known, since=begin, until=end)
+    minutes = of_ledger(store, sorted(kinds), since=begin, until=end, told=_progress("amounts"))
+    steps = steps_of_ledger(store, since=begin, until=end, told=_progress("single calls"))
+    alerts = [*of_rows(minutes, RulesNow(policies)), *of_steps(steps, RulesNow(policies))]
+    return told(sorted(alerts, key=lambda one: one.opened_at), known, since=begin, until=end)
+
+
+def _progress(what: str) -> Callable[[datetime, int], None]:
+    """Says every ten seconds how far it is; nothing where it is done sooner."""
+    said_sec, calls = time.monotonic(), 0
+
+    def told(until: datetime, more: int) -> None:
+        nonlocal said_sec, calls
+        calls += more
+        if time.monotonic() - said_sec >= _SAID_EACH_SEC:
+            said_sec = time.monotonic()
+            say(f"{what} up to {until:%Y-%m-%d %H:%M}Z: {calls:,} calls")
+
+    return told
 
 
 def _policies(rules: Path | None) -> tuple[Any, ...]:

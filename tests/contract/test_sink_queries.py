@@ -17,7 +17,9 @@ import pytest
 
 from deploy.backfill.answer import Missed, missed, missed_by_import
 from deploy.backfill.rules import rules_now
-from deploy.backtest_past import of_ledger
+from deploy.backtest_past import labels_kept, of_ledger, steps_of_ledger
+from deploy.backtest_told import AROUND, Labelled
+from deploy.backtesting import MINUTE_US, RulesNow, of_events, of_steps
 from deploy.bench.ledger import OwnStore
 from deploy.bench.query import measured
 from deploy.clickhouse.server_roles import to_sql
@@ -29,18 +31,23 @@ from deploy.top.amounts import usd_of_hour, usd_per_hour
 from deploy.top.picture import Piece
 from deploy.top.reading import Wanted, read
 from schemas.connection import ClickHouseSettings
+from schemas.governance import GovernanceRule
 from schemas.internal import RATED_SCHEMA, BatchHeaders
 from schemas.money import plain
 from schemas.periods import instant, micros, period_in
-from schemas.policies import Budget, PolicyChange
+from schemas.policies import AlertLabel, Budget, PolicyChange
+from schemas.steps import STEP_NUMBERS, STEP_TEXTS
 from sinks import queries
 from sinks.backfill_questions import Span
 from sinks.groups import RatedMessage
+from sinks.label_rows import LABEL_TABLE, label_rows
 from sinks.migrate import ensure_database, migrate, migrations
 from sinks.queries import Query
 from sinks.rows import store_rows
 from sinks.signal_rows import TABLES, signal_rows, tables, to_table
 from sinks.store import Store, connector
+from tests.laws.rating_events import arrow, event, new_lane, raw, record, rfc3339
+from tests.laws.rating_events import batch as batch_of
 from tests.sink_world import DAY, rated_row
 from tests.stack_clickhouse import ClickHouse
 
@@ -131,6 +138,13 @@ def analyst(clickhouse: ClickHouse, settings: ClickHouseSettings) -> Iterator[An
     """The analyst's client of this database."""
     with clickhouse.client("analyst", database=settings.database) as made:
         yield made
+
+
+@pytest.fixture
+def reading(clickhouse: ClickHouse, settings: ClickHouseSettings, tmp_path: Path) -> ClickHouseSettings:
+    """How the analyst, as whom the command line asks, reaches this database."""
+    (tmp_path / "password").write_text(clickhouse.analyst_password)
+    return settings.model_copy(update={"user": clickhouse.analyst_user, "password_file": tmp_path / "password"})
 
 
 def ask(client: Any, query: Query) -> list[dict[str, Any]]:
@@ -435,9 +449,83 @@ def test_the_bench_of_queries_fills_a_ledger_and_every_question_has_an_answer(cl
 
 def test_a_backtest_reads_what_each_minute_spent(settings: ClickHouseSettings) -> None:
     """By team, to the micro-dollar; calls without a price count as calls, as in rating's deltas."""
-    minutes = of_ledger(settings, ("team",), since=DAY, until=DAY + timedelta(days=30))
-    found = [row for batch in minutes.values() for row in batch.to_pylist()]
+    minutes = of_ledger(settings, ("team",), since=DAY, until=DAY + timedelta(days=6))
+    found = [row for _, batch in minutes for row in batch.to_pylist()]
     kept = [(row["bucket_us"], row["entity_id"], row["requests"], row["cost_micro_usd"]) for row in found]
     assert sorted(kept) == sorted(
         (micros(row["ts"]), row["team"], 1, int((row["cost_usd"] or Decimal(0)) * 1_000_000)) for row in ROWS
     )
+
+
+def test_a_label_is_of_the_organisation_and_rule_of_its_alert(
+    settings: ClickHouseSettings, reading: ClickHouseSettings
+) -> None:
+    """As `burnline alerts label` says it; the time is the alert's, and an hour where it is still open."""
+    [spike] = [row.values for row in signal_rows((EXAMPLES / "alert.spike.json").read_bytes(), partition=0, offset=0)]
+    label = AlertLabel(id=spike["alert_id"], org="acme", label="dismiss", by="dana")
+    change = PolicyChange(change_id="c", actor="dana", at="", files=(), sets=(label,))
+    store = Store(connector(settings), settings.database)
+    store.insert(LABEL_TABLE, label_rows([(1, change)]))
+    store.close()
+    began = spike["opened_at"]
+    expected = Labelled("agent", "review-bot", began, began + AROUND, confirmed=False, org="acme", rule="spike")
+    assert labels_kept(reading, since=DAY - timedelta(days=9), until=DAY + timedelta(days=9)) == [expected]
+    assert labels_kept(reading, since=DAY - timedelta(days=9), until=began) == []
+
+
+STEPPED = datetime(2025, 3, 1, 23, 30, 9, 999_999, tzinfo=UTC)
+"""Just before a minute of a backtest begins, and half an hour before another day does."""
+
+
+def calls_with_everything() -> list[tuple[int, bytes]]:
+    """A loop, a nameless crowd (refused, unpriced, with claims), and calls that say all that there is to say."""
+    whole: dict[str, Any] = {
+        **{column: f"{column}-1" for column in STEP_TEXTS}, **dict.fromkeys(STEP_NUMBERS, 503),
+        "status": "error", "finish_reason": "stop", "asserted": {"user": "root", "agent": "x"}, "model": "gpt-4o",
+        "provider": "openai", "identity_trust": "asserted", "auth_type": "api_key", "data_class": "public",
+    }  # fmt: skip
+    loop = {"run": "r", "agent": "bot", "tool": "search", "tool_call_hash": "same", "credential": "k9"}
+    crowd: dict[str, Any] = {"credential": None, "agent": "bot", "asserted": {"user": "root"}}
+    nobody = {"model": "no-such", "user": "unattributed", "team": None}
+    kinds = [loop, whole, crowd | {"http_status": 429, "status": "error"},
+             crowd | nobody, crowd | {"http_status": 200}]  # fmt: skip
+    begin_us = micros(STEPPED)
+    return [
+        (at_us := begin_us + number * 5_000_000 + hour * 3_600_000_000,
+         raw(event(f"s-{hour}-{number}", time=rfc3339(at_us), **{"org": "stepped"} | kinds[max(0, number - 60)])))
+        for hour in range(2) for number in range(65)
+    ]  # fmt: skip
+
+
+def test_what_is_stored_is_judged_call_by_call_as_a_trace_is(
+    settings: ClickHouseSettings, reading: ClickHouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each call is the row that rating sent of it, in slices of minutes; the alerts are those of the same trace.
+
+    It comes last: the others look at all calls there are.
+    """
+    events, lane = calls_with_everything(), new_lane()
+    rated: list[RatedMessage] = []
+    sent: list[dict[str, Any]] = []
+    for offset, (at_us, value) in enumerate(events):
+        found = lane.step(batch_of([record(value, offset, append_time_us=at_us)]))
+        rated += [RatedMessage(0, offset, HEADER, rows) for rows in arrow(found, "internal.rated")]
+        sent += [row for rows in arrow(found, "internal.steps") for row in rows.to_pylist()]
+    store = Store(connector(settings), settings.database)
+    store.insert("usage_events_store", store_rows(rated, group_id="s"), token="s")
+    store.close()
+    monkeypatch.setattr("deploy.backtest_past.MOST_CALLS", 25)
+    read: list[tuple[datetime, int]] = []
+    since, until = STEPPED - timedelta(days=1), STEPPED + timedelta(days=1)
+    stored = list(steps_of_ledger(reading, since=since, until=until, told=lambda *said: read.append(said)))
+    rows = [row for _, rows in stored for row in rows.to_pylist()]
+    assert len(sent) == len(events) == len(rows) == sum(calls for _, calls in read)
+    assert max(calls for _, calls in read) <= 25
+    for row, one in zip(rows, sent, strict=True):
+        assert row == one | dict.fromkeys(row.keys() - one.keys())
+    rules = RulesNow([GovernanceRule(org="stepped", registered=("credential",))])
+    of_calls = [one for one in of_events(events, rules) if one.rule != "unpriced_model"]  # which burn tells
+    assert {one.rule for one in of_calls} == {"runaway", "unregistered"}
+    assert list(of_steps(stored, rules)) == of_calls
+    minutes = [at_us for at_us, _ in of_ledger(reading, ("org",), since=since, until=until)]
+    assert minutes == sorted({at_us // MINUTE_US * MINUTE_US for at_us, _ in events})

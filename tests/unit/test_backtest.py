@@ -39,7 +39,7 @@ def minutes() -> dict[int, pa.RecordBatch]:
 @lru_cache(maxsize=1)
 def said_of_them() -> list[Alert]:
     """The alerts of these minutes by default."""
-    return list(of_rows(minutes(), RulesNow([])))
+    return list(of_rows(minutes().items(), RulesNow([])))
 
 
 def test_what_is_stored_is_judged_as_live() -> None:
@@ -47,7 +47,7 @@ def test_what_is_stored_is_judged_as_live() -> None:
     [opened] = said_of_them()
     assert (opened.rule, opened.entity_id, opened.at) == ("spike", "bot", FOUND_AT)
     dear = SpikeRule.model_validate({"org": "acme", "min_excess_usd_per_hour": "100"})
-    assert list(of_rows(minutes(), RulesNow([dear]))) == []
+    assert list(of_rows(minutes().items(), RulesNow([dear]))) == []
 
 
 def test_labels_are_held_against_the_alerts() -> None:
