@@ -34,13 +34,14 @@ from sinks.groups import Group, RatedMessage, Span, part_tokens
 from sinks.inserter import Inserter
 from sinks.ledger import missing
 from sinks.lives import take_over
-from sinks.migrate import Migration, ensure_database, migrate, migrations
+from sinks.migrate import Migration, ensure_database, migrate, migrations, run_in_race
 from sinks.outcome_rows import OUTCOMES_TABLE
 from sinks.patience import Patience, StopRequested
 from sinks.reconcile import reconcile
 from sinks.rollups import ROLLUPS
 from sinks.rows import days_of, split_by_month, store_rows
 from sinks.signal_rows import TABLES, to_table
+from sinks.statements import statements
 from sinks.store import Store, connector
 from tests.sink_world import DAY, SUMMED, Truth, rated_row, rated_rows
 from tests.stack_clickhouse import ClickHouse
@@ -321,6 +322,29 @@ def test_migrations_may_run_twice_and_at_once(clickhouse: ClickHouse) -> None:
         migrate(store, changed)
     store.run(f"DROP DATABASE {settings.database}")
     store.close()
+
+
+def test_a_view_may_be_replaced_while_another_is_made_of_it(clickhouse: ClickHouse, store: Store) -> None:
+    """ClickHouse says NOT_AN_AGGREGATE then, of a view that groups by what it asks of the replaced one: made again."""
+    every = [statement for migration in migrations() for statement in statements(migration.text)]
+    (*_, keys) = (one for one in every if one.startswith("CREATE OR REPLACE VIEW outcome_keys AS"))
+    (*_, spend) = (one for one in every if one.startswith("CREATE OR REPLACE VIEW outcome_spend AS"))
+    over = threading.Event()
+
+    def replace() -> None:
+        other = Store(connector(clickhouse.settings(store.database)), store.database)
+        while not over.is_set():
+            run_in_race(other, keys)
+        other.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        replacing = pool.submit(replace)
+        try:
+            for _ in range(100):
+                run_in_race(store, spend)
+        finally:
+            over.set()
+        replacing.result()
 
 
 def test_every_view_has_its_agreed_columns(store: Store) -> None:
