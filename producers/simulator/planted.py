@@ -103,24 +103,28 @@ def shared_key_calls(*, seed: int) -> Iterator[Call]:
 
 
 def twice_asked_calls(*, seed: int) -> Iterator[Call]:
-    """Every half hour a question and, two to five minutes after its answer, the same again; both are answered."""
+    """Every half hour a question and, two to five minutes after its answer, the same again; both are answered.
+
+    They are of one session: the same words from a key that serves many people are no proof that anything was wasted.
+    """
     dice = Dice(seed, "planted", ASKS_TWICE.name)
     for slot in range(0, SLOTS - ASKS_TWICE_EVERY_SLOTS, ASKS_TWICE_EVERY_SLOTS):
         fingerprint = f"k1:{dice.hex(32)}"
         at = slot * SLOT_US + dice.below(SLOT_US)
         for _ in range(2):
-            call = _asked(dice, at, fingerprint)
+            call = _asked(dice, at, fingerprint, session=f"{ASKS_TWICE.name}/{slot}")
             yield call
             at = call.at_us + call.took_us + dice.between(120, 300) * 1_000_000
 
 
-def _asked(dice: Dice, at_us: int, fingerprint: str) -> Call:
+def _asked(dice: Dice, at_us: int, fingerprint: str, *, session: str) -> Call:
     """The question, answered at its first attempt."""
     data = agent_fields(ASKS_TWICE) | {
         "operation": "chat",
         "client_address_hash": address_hash(f"{ASKS_TWICE.name}/pod-0"),
         "task_class": "summarisation",
         "prompt_fingerprint": fingerprint,
+        "session": session,
     }
     while True:
         said = tokens(dice, SONNET, fresh=3000, output=400, spread_milli=100)

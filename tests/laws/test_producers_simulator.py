@@ -29,7 +29,7 @@ SMALL = 4_000
 HOUR = timedelta(hours=1)
 
 
-DIGEST = "12942aff5e2eaea021af98398fb0dad1435484ad55bb813a4d4a4c700e200201"
+DIGEST = "f05cb7b384a3730b17f1aef144e48c169267da8b93f0a0badd211bbbcac729e9"
 """Of the day of `SMALL` events that ends at `END`; a change that is meant changes it here."""
 
 
