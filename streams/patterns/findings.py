@@ -21,7 +21,7 @@ from streams.ports import Output
 
 DAY_US = 86_400_000_000
 MOST_TOLD = 20
-RULES = ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity")
+RULES = ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity", "shared_at_once")
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -47,13 +47,14 @@ def see(state: PatternsState, rows: Rows, places: list[int], seen: Seen) -> list
     cost = found.micro * 1_000_000 + found.pico + sum(rows.cost_pico[place] for place in living)
     found.micro, found.pico = divmod(cost, 1_000_000)
     found.last_us = state.clock.lead_us
-    if found.calls < seen.least_calls or found.told or _has_enough(state, seen.rule, seen.subject[0]):
+    if found.calls < seen.least_calls or found.told or has_enough(state, seen.rule, seen.subject[0]):
         return []
     found.told = True
     return tell(state, found, seen, spent=usd(cost))
 
 
-def _has_enough(state: PatternsState, rule: str, org: str) -> bool:
+def has_enough(state: PatternsState, rule: str, org: str) -> bool:
+    """Whether no more of the rule may be told of the organisation before something of it is over."""
     return state.episodes.count(rule, org, told=False) >= MOST_TOLD
 
 

@@ -4,7 +4,8 @@ Laws
 1. A new model in a known region is a migration, a known model in a new region a failover: neither is told. The new name
    is known once it was used so in `TRIAL_MIN` different minutes; one cheap call makes nothing known. What policy
    approves by name is known.
-2. What is strange on both sides is not learnt before it was told; then it is.
+2. What is strange on both sides is not learnt before it was told; then it is. Where twenty keys are told of already it
+   waits until there is room.
 3. No key is judged before it was used in `least_active_minutes` minutes; until then it learns at once. Nothing is told
    below a least amount within ten minutes, or so many calls of which nobody knows the price.
 4. A call that does not say its model or region is not judged and makes the other one no better known, but where the key
@@ -16,7 +17,7 @@ from collections.abc import Iterable
 from schemas.governance import GovernanceRule
 from streams.anomalies.rules import Rules
 from streams.patterns.drafts import micro_usd
-from streams.patterns.findings import Seen, tell
+from streams.patterns.findings import Seen, has_enough, tell
 from streams.patterns.in_force import matches
 from streams.patterns.rows import Rows
 from streams.patterns.state import Finding, KeyUse, PatternsState
@@ -58,7 +59,7 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
                 unpriced=sum(int(rows.events[place]) for place in living if unpriced[place]),
                 at_min=minutes[living[0]],
             )
-            if _enough(key):
+            if _enough(key) and not has_enough(state, "stolen_key", org):
                 outputs += _told(state, (org, name), key, model, region)
                 _keep(key.models, key.new_models, model)
                 _keep(key.regions, key.new_regions, region)

@@ -8,7 +8,17 @@ from burnline_client.advice import AdviceBook
 from schemas.periods import instant
 from schemas.signals import Alert
 from tests.scenarios.burn_log import HOUR, MINUTE, SEC
-from tests.scenarios.patterns_stories import APPROVED, AT, FOUND, LOOK_ALIKES, Story, loop, templated
+from tests.scenarios.patterns_stories import (
+    APPROVED,
+    AT,
+    FOUND,
+    LOOK_ALIKES,
+    Story,
+    key_use,
+    loop,
+    templated,
+    then_elsewhere,
+)
 from tests.scenarios.steps_log import Step, StepLog, advice, alerts, call, new_lane, policies, run
 
 
@@ -198,6 +208,21 @@ def test_a_thousand_runs_that_go_round_wake_somebody_twenty_times() -> None:
     assert sum(alert.notify for alert in fired) == 20
     assert {one.entity_id for one in advice(told) if one.advice == "stop"} == {alert.entity_id for alert in fired}
     assert sum(alert.status == "resolved" for alert in alerts(told)) == number
+
+
+def test_stolen_keys_wake_somebody_twenty_times() -> None:
+    """Of thirty keys that are stolen at once twenty are told; the others when those are over, if it goes on."""
+    log = StepLog()
+    keys = [f"k{number}" for number in range(30)]
+    log.tell(({**step, "credential": key} for step in then_elsewhere() for key in keys), every_us=MINUTE)
+    end = log.records[-1].append_time_us
+    for hour in (12, 25):
+        log.tick(end + hour * HOUR)
+    again = key_use(minutes=5, model="gpt-4.5", region="ap-south-1", at_us=end + 25 * HOUR, usd=0.1)
+    log.tell(({**step, "credential": key} for step in again for key in keys), every_us=MINUTE)
+    fired = [alert for alert in alerts(run(new_lane(policies()), log.records)) if alert.status == "firing"]
+    assert [alert.entity_id for alert in fired if alert.at < instant(end + HOUR)] == keys[:20]
+    assert [alert.entity_id for alert in fired if alert.at > instant(end + HOUR)] == keys[20:]
 
 
 def test_costs_beyond_64_bits_are_kept() -> None:
