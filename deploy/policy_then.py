@@ -15,7 +15,7 @@ _RULES = {
     **dict.fromkeys(("spike", "leak", "silence"), ("spike_rule", "spike")),
     **dict.fromkeys(("runaway", "dear_run"), ("run_rule", "run")),
     **dict.fromkeys(
-        ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity", "ownership",
+        ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity", "shared_at_once", "ownership",
          "unpriced_share", "throttled"),
         ("governance_rule", "governance"),
     ),

@@ -59,6 +59,10 @@ class GovernanceRule(BaseModel):
     owned_least_usd: _Usd = Field(Decimal(10), description="how much must be nobody's before it is said")
     most_unpriced_share: _Share = Field(Decimal("0.05"), description="of a day's calls: those without a known price")
     most_throttled_share: _Share = Field(Decimal("0.1"), description="of a model's calls: refused with status 429")
+    shared_keys: tuple[Name, ...] = Field((), description="keys that are meant to be used in many places at once")
+    minutes_at_once: Annotated[int, Field(ge=5, le=60)] = Field(
+        30, description="of an hour: in how many minutes a user's key may be used in several places at once"
+    )
     stolen_keys: bool = Field(default=True, description="tell of keys with a model and a region that are both new")
     most_claims_a_day: Annotated[int, Field(ge=1, le=10**9)] = Field(
         100, description="calls of one key that claim to be somebody whom nobody checked"

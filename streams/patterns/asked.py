@@ -47,6 +47,8 @@ def _is_asked(policies: InForceHere, key: EpisodeKey) -> bool:
     if rule == "unapproved":
         allowed: tuple[str, ...] | None = getattr(asked, f"approved_{kind}s")
         return allowed is not None and not matches(name, allowed)
+    if rule == "shared_at_once":
+        return not matches(name, asked.shared_keys)
     if rule == "unregistered":
         return kind in asked.registered and (org, kind, name) not in policies.registered
     if rule == "sovereignty":

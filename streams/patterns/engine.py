@@ -9,7 +9,17 @@ All of it is decided by the log alone.
 """
 
 from schemas.internal import BatchHeaders
-from streams.patterns import asked, findings, registry, run_rules, shares, sovereignty, stolen_keys, throttling
+from streams.patterns import (
+    asked,
+    findings,
+    registry,
+    run_rules,
+    shared_keys,
+    shares,
+    sovereignty,
+    stolen_keys,
+    throttling,
+)
 from streams.patterns.in_force import compiled
 from streams.patterns.rows import Rows
 from streams.patterns.state import PatternsState
@@ -38,6 +48,7 @@ def advance(state: PatternsState, header: BatchHeaders, rows: Rows | None, polic
 def _take(state: PatternsState, rows: Rows, *, log_us: int) -> list[Output]:
     outputs = run_rules.take(state, rows, log_us=log_us)
     outputs += stolen_keys.take(state, rows)
+    outputs += shared_keys.take(state, rows)
     outputs += registry.take(state, rows)
     outputs += sovereignty.take(state, rows)
     outputs += throttling.take(state, rows)

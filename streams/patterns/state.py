@@ -49,6 +49,16 @@ class KeyUse(msgspec.Struct, array_like=True):
     new_regions: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
 
 
+class KeyPlaces(msgspec.Struct, array_like=True):
+    """Where a key was used of late, as CRCs, newest last (shared_keys.py)."""
+
+    minute: int = 0  # the newest, minutes of log time since 1970
+    minutes: int = 0  # bit n: n minutes before it was used in several places
+    now: list[int] = msgspec.field(default_factory=list)  # addresses of the newest minute
+    addresses: dict[int, int] = msgspec.field(default_factory=dict)  # address: place
+    sessions: dict[int, int] = msgspec.field(default_factory=dict)  # session or run: its newest address
+
+
 class Finding(msgspec.Struct, array_like=True):
     """How often something was seen that should not be, what it cost, and its newest log time (findings.py)."""
 
@@ -94,6 +104,7 @@ class Cross(msgspec.Struct):
     findings: list[tuple[FindingKey, Finding]]
     days: list[tuple[str, Day]]
     throttles: list[tuple[ModelKey, Throttle]]
+    places: list[tuple[KeyKey, KeyPlaces]] = []  # states from before 2026-11-23 have none
 
 
 @dataclass(slots=True)
@@ -111,6 +122,7 @@ class PatternsState:
     findings: Remembered[FindingKey, Finding] = field(default_factory=lambda: Remembered(most=MOST_FINDINGS, org_at=1))
     days: dict[str, Day] = field(default_factory=dict)  # by org
     throttles: Remembered[ModelKey, Throttle] = field(default_factory=lambda: Remembered(most=MOST_MODELS))
+    places: Remembered[KeyKey, KeyPlaces] = field(default_factory=lambda: Remembered(most=MOST_KEYS))
 
     def tables(self) -> Mapping[str, Table[Any]]:
         """None: what is remembered is small, and written whole."""
@@ -133,6 +145,7 @@ class PatternsState:
                 findings=list(self.findings.items()),
                 days=list(self.days.items()),
                 throttles=list(self.throttles.items()),
+                places=list(self.places.items()),
             )
         )
 
@@ -147,6 +160,7 @@ class PatternsState:
         self.findings = Remembered(found.findings, most=MOST_FINDINGS, org_at=1)
         self.days = dict(found.days)
         self.throttles = Remembered(found.throttles, most=MOST_MODELS)
+        self.places = Remembered(found.places, most=MOST_KEYS)
         self.policies = None
 
 

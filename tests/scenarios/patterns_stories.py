@@ -136,6 +136,23 @@ def rotated() -> Iterator[Step]:
     )
 
 
+def in_places(*, places: int, minutes: int = 50, of: int = 1, session: str | None = "s{place}",
+              **said: Any) -> Iterator[Step]:  # fmt: skip
+    """A user's key, each minute in every place, or in one minute of `of` in all and else in the first."""
+    for minute in range(minutes):
+        for place in range(places if minute % of == 0 else 1):
+            named = None if session is None else session.format(place=place, minute=minute, pooled=(place + minute) % 3)
+            yield call(AT + minute * MINUTE + place * SEC, credential="k", client_address_hash=f"a{place}",
+                       **{"user": "ada", "session": named, **said})  # fmt: skip
+
+
+def in_turn(*, addresses: int, minutes: int = 110) -> Iterator[Step]:
+    """A user's key that changes its address each minute, and its session with it: never two at once."""
+    for minute in range(minutes):
+        yield call(AT + minute * MINUTE, credential="k", user="ada", session=f"s{minute}",
+                   client_address_hash=f"a{minute % addresses}")  # fmt: skip
+
+
 def refused(*, minutes: int) -> Iterator[Step]:
     """One key uses most of a model, another is refused four times in ten, for so many minutes."""
     for second in range(minutes * 60):
@@ -195,6 +212,12 @@ FOUND: dict[str, Story] = {
            "its region": one_call(model="gpt-4o", region="ap-south-1"),
            "its model, no region": one_call(model="gpt-4.5", region=None),
        }.items()},
+    "a key in two places at once": Story(steps=lambda: in_places(places=2), policies=GOVERNANCE, every_us=MINUTE,
+                                         found=(("shared_at_once", "credential", "k"),)),
+    "a key in two places, of runs": Story(
+        steps=lambda: ({**step, "session": None, "run": f"{step['session']}-{step['ts_us'] // HOUR}"}
+                       for step in in_places(places=2)),
+        policies=GOVERNANCE, every_us=MINUTE, found=(("shared_at_once", "credential", "k"),)),
     "refused calls": Story(steps=lambda: refused(minutes=6), found=(("throttled", "model", "gpt-4o"),)),
     "data abroad": Story(steps=lambda: classed("us-east-1"), policies=EU, found=(("sovereignty", "team", "code"),)),
     "data nobody knows where": Story(steps=lambda: classed(None), policies=EU,
@@ -243,6 +266,27 @@ LOOK_ALIKES: dict[str, Story] = {
     "a key rotation": Story(steps=rotated, every_us=MINUTE),
     "a new key": Story(steps=lambda: key_use(minutes=30, credential="new", model="gpt-4.5"), every_us=MINUTE),
     "a stray call elsewhere": Story(steps=lambda: then_elsewhere(usd=0.001), every_us=MINUTE),
+    "many people behind one address": Story(
+        steps=lambda: ({**step, "client_address_hash": "nat"} for step in in_places(places=9)),
+        policies=GOVERNANCE, every_us=MINUTE),
+    "a pool of addresses before one client": Story(steps=lambda: in_places(places=3, session="s{pooled}"),
+                                                   policies=GOVERNANCE, every_us=MINUTE),
+    "a laptop and now and then a phone": Story(steps=lambda: in_places(places=2, minutes=110, of=3),
+                                               policies=GOVERNANCE, every_us=MINUTE),
+    "a laptop and a phone in turn": Story(steps=lambda: in_turn(addresses=2), policies=GOVERNANCE, every_us=MINUTE),
+    "an address that changes all the time": Story(steps=lambda: in_turn(addresses=99), policies=GOVERNANCE,
+                                                  every_us=MINUTE),
+    "a fleet whose key is meant to be shared": Story(
+        steps=lambda: in_places(places=9), every_us=MINUTE,
+        policies=({"kind": "governance_rule", "shared_keys": ("K*",)},)),
+    "a fleet that names no user": Story(steps=lambda: in_places(places=9, user=None), policies=GOVERNANCE,
+                                        every_us=MINUTE),
+    "two places without sessions": Story(steps=lambda: in_places(places=2, session=None), policies=GOVERNANCE,
+                                         every_us=MINUTE),
+    "two places of long ago": Story(
+        steps=lambda: ({**step, "live": step["ts_us"] >= AT + 49 * MINUTE} for step in in_places(places=2)),
+        policies=GOVERNANCE, every_us=MINUTE),
+    "two places where nobody asked": Story(steps=lambda: in_places(places=2), every_us=MINUTE),
     "refusals of two minutes": Story(steps=lambda: refused(minutes=2)),
     "data at home": Story(steps=lambda: classed("eu-central-1"), policies=EU),
     "data of another class": Story(steps=lambda: classed("us-east-1", data_class="public"), policies=EU),
