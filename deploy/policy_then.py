@@ -15,8 +15,8 @@ _RULES = {
     **dict.fromkeys(("spike", "leak", "silence"), ("spike_rule", "spike")),
     **dict.fromkeys(("runaway", "dear_run"), ("run_rule", "run")),
     **dict.fromkeys(
-        ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity", "shared_at_once", "ownership",
-         "unpriced_share", "throttled"),
+        ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity", "shared_at_once",
+         "first_seen", "ownership", "unpriced_share", "throttled"),
         ("governance_rule", "governance"),
     ),
 }  # fmt: skip

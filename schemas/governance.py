@@ -59,6 +59,8 @@ class GovernanceRule(BaseModel):
     owned_least_usd: _Usd = Field(Decimal(10), description="how much must be nobody's before it is said")
     most_unpriced_share: _Share = Field(Decimal("0.05"), description="of a day's calls: those without a known price")
     most_throttled_share: _Share = Field(Decimal("0.1"), description="of a model's calls: refused with status 429")
+    first_seen: bool = Field(default=True, description="tell of new names of kinds without a list, once they cost")
+    first_seen_least_usd: _Usd = Field(Decimal(10), description="what a new name must have cost within a week")
     shared_keys: tuple[Name, ...] = Field((), description="keys that are meant to be used in many places at once")
     minutes_at_once: Annotated[int, Field(ge=5, le=60)] = Field(
         30, description="of an hour: in how many minutes a user's key may be used in several places at once"
@@ -76,6 +78,8 @@ class GovernanceRule(BaseModel):
                 raise ValueError(f'data_regions.{name} is empty: name where it may go, like ["eu-*"]')
         return regions
 
-    @field_serializer("least_owned_share", "owned_least_usd", "most_unpriced_share", "most_throttled_share")
+    @field_serializer(
+        "least_owned_share", "owned_least_usd", "most_unpriced_share", "most_throttled_share", "first_seen_least_usd"
+    )
     def _plain(self, amount: Decimal) -> str:
         return plain(amount)

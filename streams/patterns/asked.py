@@ -9,12 +9,12 @@ Laws
 from schemas.periods import instant
 from streams.burn.episodes import EpisodeKey
 from streams.burn.messages import output_of
-from streams.patterns import run_rules
+from streams.patterns import first_seen, run_rules
 from streams.patterns.in_force import InForceHere, matches
 from streams.patterns.state import PatternsState
 from streams.ports import Output
 
-_BY_DEFAULT = frozenset({"stolen_key", "throttled"})
+_BY_DEFAULT = frozenset({"stolen_key", "throttled", "first_seen"})
 """The rules of governance that hold without being written."""
 
 
@@ -47,6 +47,8 @@ def _is_asked(policies: InForceHere, key: EpisodeKey) -> bool:
     if rule == "unapproved":
         allowed: tuple[str, ...] | None = getattr(asked, f"approved_{kind}s")
         return allowed is not None and not matches(name, allowed)
+    if rule == "first_seen":
+        return first_seen.asks(asked, kind) and (org, kind, name) not in policies.registered
     if rule == "shared_at_once":
         return not matches(name, asked.shared_keys)
     if rule == "unregistered":

@@ -18,7 +18,7 @@ ADVICE_TOPIC = "control.advice"
 VALID = timedelta(minutes=10)
 RULES = frozenset({
     "runaway", "dear_run", "stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity",
-    "shared_at_once", "ownership", "unpriced_share", "throttled",
+    "shared_at_once", "first_seen", "ownership", "unpriced_share", "throttled",
 })  # fmt: skip
 """The rules whose alerts patterns sends, and nobody else."""
 

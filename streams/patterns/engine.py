@@ -12,6 +12,7 @@ from schemas.internal import BatchHeaders
 from streams.patterns import (
     asked,
     findings,
+    first_seen,
     registry,
     run_rules,
     shared_keys,
@@ -49,6 +50,7 @@ def _take(state: PatternsState, rows: Rows, *, log_us: int) -> list[Output]:
     outputs = run_rules.take(state, rows, log_us=log_us)
     outputs += stolen_keys.take(state, rows)
     outputs += shared_keys.take(state, rows)
+    outputs += first_seen.take(state, rows)
     outputs += registry.take(state, rows)
     outputs += sovereignty.take(state, rows)
     outputs += throttling.take(state, rows)

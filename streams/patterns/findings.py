@@ -21,7 +21,7 @@ from streams.ports import Output
 
 DAY_US = 86_400_000_000
 MOST_TOLD = 20
-RULES = ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity", "shared_at_once")
+RULES = ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_identity", "shared_at_once", "first_seen")
 
 
 class Seen(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ MOST_TEMPLATES = 2_000
 MOST_KEYS = 20_000
 MOST_FINDINGS = 20_000
 MOST_MODELS = 2_000
+MOST_NAMES = 20_000
 TemplateKey = tuple[str, str]
 """org, task template."""
 FindingKey = tuple[str, str, str, str, str]
@@ -32,6 +33,8 @@ KeyKey = tuple[str, str]
 """org, credential."""
 ModelKey = tuple[str, str, str]
 """org, provider, model."""
+NameKey = tuple[str, str, str]
+"""org, kind, name; the name is empty for all of a kind, the kind for all of an organisation."""
 
 
 class KeyUse(msgspec.Struct, array_like=True):
@@ -57,6 +60,17 @@ class KeyPlaces(msgspec.Struct, array_like=True):
     now: list[int] = msgspec.field(default_factory=list)  # addresses of the newest minute
     addresses: dict[int, int] = msgspec.field(default_factory=dict)  # address: place
     sessions: dict[int, int] = msgspec.field(default_factory=dict)  # session or run: its newest address
+
+
+class NameUse(msgspec.Struct, array_like=True):
+    """A name since it was first used; all of a kind; or how many of an organisation were told today (first_seen.py)."""
+
+    first_us: int  # log time
+    known: bool = False
+    calls: int = 0
+    micro: int = 0
+    day: int = 0  # days since 1970
+    told: int = 0
 
 
 class Finding(msgspec.Struct, array_like=True):
@@ -104,7 +118,8 @@ class Cross(msgspec.Struct):
     findings: list[tuple[FindingKey, Finding]]
     days: list[tuple[str, Day]]
     throttles: list[tuple[ModelKey, Throttle]]
-    places: list[tuple[KeyKey, KeyPlaces]] = []  # states from before 2026-11-23 have none
+    places: list[tuple[KeyKey, KeyPlaces]] = []  # states from before 2026-11-23 have neither
+    names: list[tuple[NameKey, NameUse]] = []
 
 
 @dataclass(slots=True)
@@ -123,6 +138,7 @@ class PatternsState:
     days: dict[str, Day] = field(default_factory=dict)  # by org
     throttles: Remembered[ModelKey, Throttle] = field(default_factory=lambda: Remembered(most=MOST_MODELS))
     places: Remembered[KeyKey, KeyPlaces] = field(default_factory=lambda: Remembered(most=MOST_KEYS))
+    names: Remembered[NameKey, NameUse] = field(default_factory=lambda: Remembered(most=MOST_NAMES))
 
     def tables(self) -> Mapping[str, Table[Any]]:
         """None: what is remembered is small, and written whole."""
@@ -146,6 +162,7 @@ class PatternsState:
                 days=list(self.days.items()),
                 throttles=list(self.throttles.items()),
                 places=list(self.places.items()),
+                names=list(self.names.items()),
             )
         )
 
@@ -161,6 +178,7 @@ class PatternsState:
         self.days = dict(found.days)
         self.throttles = Remembered(found.throttles, most=MOST_MODELS)
         self.places = Remembered(found.places, most=MOST_KEYS)
+        self.names = Remembered(found.names, most=MOST_NAMES)
         self.policies = None
 
 

@@ -11,7 +11,7 @@ from tests.scenarios.burn_log import MINUTE, SEC
 from tests.scenarios.patterns_stories import classed, loop, refused, then_elsewhere
 from tests.scenarios.steps_log import Step, StepLog, advice, alerts, call, new_lane, policies, run
 
-BOUNDS = ("MOST_RUNS", "MOST_TEMPLATES", "MOST_KEYS", "MOST_FINDINGS", "MOST_MODELS")
+BOUNDS = ("MOST_RUNS", "MOST_TEMPLATES", "MOST_KEYS", "MOST_FINDINGS", "MOST_MODELS", "MOST_NAMES")
 RULES = tuple(
     {"kind": "governance_rule", "org": org, "approved_models": ("gpt-4o*",), "data_regions": {"pii": ("eu-*",)}}
     for org in ("acme", "globex")

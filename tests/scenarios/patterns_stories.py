@@ -153,6 +153,32 @@ def in_turn(*, addresses: int, minutes: int = 110) -> Iterator[Step]:
                    client_address_hash=f"a{minute % addresses}")  # fmt: skip
 
 
+def then_new(*, kind: str = "model", days: int = 8, names: int = 1, usd: float = 12, live: bool = True,  # noqa: PLR0913  a story
+             name: str = "new") -> Iterator[Step]:  # fmt: skip
+    """An organisation uses the same for so many days, each second hour, then new names of a kind."""
+    usual = {"credential": "k", "region": "eu-west-1", "agent": "fixer"}
+    for hour in range(0, days * 24, 2):
+        yield call(AT + hour * HOUR, usd=0.5, **usual)
+    for number in range(names):
+        at = AT + days * 24 * HOUR + number * 10 * SEC
+        for half in (0, 1):
+            yield call(at + half, usd=usd / 2, live=live, **{**usual, kind: f"{name}{number}"})
+
+
+def many_then_new() -> Iterator[Step]:
+    """More keys than can be known, and a new one after a week."""
+    for number in range(1001):
+        yield call(AT + number * SEC, usd=0, credential=f"one-of-many-{number}")
+    yield from then_new(kind="credential")
+
+
+def agents_begin() -> Iterator[Step]:
+    """An organisation names its agents from the eighth day on, beside another that always did."""
+    yield call(AT, org="globex", agent="fixer")
+    for step in then_new(kind="agent"):
+        yield {**step, "agent": None} if step["ts_us"] < AT + 8 * 24 * HOUR else step
+
+
 def refused(*, minutes: int) -> Iterator[Step]:
     """One key uses most of a model, another is refused four times in ten, for so many minutes."""
     for second in range(minutes * 60):
@@ -218,6 +244,13 @@ FOUND: dict[str, Story] = {
         steps=lambda: ({**step, "session": None, "run": f"{step['session']}-{step['ts_us'] // HOUR}"}
                        for step in in_places(places=2)),
         policies=GOVERNANCE, every_us=MINUTE, found=(("shared_at_once", "credential", "k"),)),
+    **{f"a new {kind}": Story(
+        steps=lambda kind=kind: then_new(kind=kind),  # type: ignore[misc]  # mypy does not infer defaults
+        every_us=HOUR, found=(("first_seen", kind, "new0"),))
+       for kind in ("model", "provider", "region", "credential", "agent")},
+    "a model that nobody listed where agents are": Story(
+        steps=then_new, policies=({"kind": "governance_rule", "approved_agents": ("fix*",)},),
+        every_us=HOUR, found=(("first_seen", "model", "new0"),)),
     "refused calls": Story(steps=lambda: refused(minutes=6), found=(("throttled", "model", "gpt-4o"),)),
     "data abroad": Story(steps=lambda: classed("us-east-1"), policies=EU, found=(("sovereignty", "team", "code"),)),
     "data nobody knows where": Story(steps=lambda: classed(None), policies=EU,
@@ -266,6 +299,19 @@ LOOK_ALIKES: dict[str, Story] = {
     "a key rotation": Story(steps=rotated, every_us=MINUTE),
     "a new key": Story(steps=lambda: key_use(minutes=30, credential="new", model="gpt-4.5"), every_us=MINUTE),
     "a stray call elsewhere": Story(steps=lambda: then_elsewhere(usd=0.001), every_us=MINUTE),
+    "a new model in an organisation's first days": Story(steps=lambda: then_new(days=5), every_us=HOUR),
+    "a new model that costs little": Story(steps=lambda: then_new(usd=9), every_us=HOUR),
+    "models with a slip": Story(steps=lambda: then_new(name="gpt-slip-", names=300, usd=0), every_us=HOUR),
+    "a new model of old events": Story(steps=lambda: then_new(live=False), every_us=HOUR),
+    "a new model that is listed": Story(steps=lambda: then_new(name="gpt-4o-"), policies=APPROVED, every_us=HOUR),
+    "a new key of the directory": Story(
+        steps=lambda: then_new(kind="credential", name="k"), policies=({"kind": "credential", "id": "k0"},),
+        every_us=HOUR),
+    "agents that an organisation begins to name": Story(steps=agents_begin, every_us=HOUR),
+    "a new key where there are too many to know": Story(steps=many_then_new, every_us=HOUR),
+    "new models that nobody wants to hear of": Story(
+        steps=then_new, policies=({"kind": "governance_rule", "first_seen": False},),
+        every_us=HOUR),
     "many people behind one address": Story(
         steps=lambda: ({**step, "client_address_hash": "nat"} for step in in_places(places=9)),
         policies=GOVERNANCE, every_us=MINUTE),
