@@ -6,7 +6,10 @@ Laws
    at most a quarter are different ones, or its last `LAST` prompts are at most `FEW_PROMPTS` different ones.
    Calls that failed do not count: retries are no loop. `base_micro` says what the run had cost when that began.
    How long it lasts is log time: a clock that is wrong, or an event that comes late, makes no loop of a minute an hour.
-3. Numbers of a run do not depend on how its events were cut into messages.
+3. It goes round, too, while `LAST` calls in a row, or more, each of a later step and a larger input than the one
+   before, answer in `FEW_TOKENS` or less: what it has is sent again and again, and nothing comes of it. Who labels
+   things has inputs of any length; embeddings answer nothing.
+4. Numbers of a run do not depend on how its events were cut into messages.
 """
 
 from itertools import pairwise
@@ -21,6 +24,7 @@ from schemas.money import PICO_PER_MICRO
 LAST = 24
 LEAST_CALLS = 12
 FEW_PROMPTS = 2
+FEW_TOKENS = 8
 MOST_AGENTS = 16
 IDLE_US = 1_800_000_000
 WAIT_US = 15_000_000
@@ -90,6 +94,17 @@ class At(NamedTuple):
     log_us: int
 
 
+class Stalled(msgspec.Struct, array_like=True):
+    """So many calls in a row without progress: since when, to when, and what the run had cost before them."""
+
+    base_micro: int
+    first_us: int
+    first_log_us: int
+    last_us: int
+    last_log_us: int
+    calls: int = 1
+
+
 class Run(msgspec.Struct, array_like=True):
     """One run as far as it went; times in microseconds since 1970."""
 
@@ -122,6 +137,9 @@ class Run(msgspec.Struct, array_like=True):
     advice: str = ""  # what was last advised
     said_calls: int = 0  # at how many calls its end was last predicted
     said_us: int = 0  # log time of what was last advised
+    last_step: int = 0  # of its newest call that did not fail
+    last_input: int = 0  # tokens of the same
+    stalled: "Stalled | None" = None
 
     def add(self, call: Call, *, lead_us: int, log_us: int) -> None:
         """One more event of the run, from a message of `log_us`; the log has been heard of up to `lead_us`."""
@@ -141,11 +159,24 @@ class Run(msgspec.Struct, array_like=True):
             self.agents.append(call.agent)
         if call.failed:
             return
+        self._stall(call, at, before)
         if call.tool_call_hash is not None:
             self.tool_calls += 1
             self.tools.add(f"{call.tool or ''} {call.tool_call_hash}", at, before, most=LAST, least=LEAST_CALLS)
         if call.prompt is not None:
             self.prompts.add(call.prompt, at, before, most=FEW_PROMPTS, least=LAST)
+
+    def _stall(self, call: Call, at: At, before_micro: int) -> None:
+        """Law 3."""
+        grows = call.step > self.last_step and call.input_tokens > self.last_input
+        self.last_step, self.last_input = call.step, call.input_tokens
+        if not grows or not 0 < call.output_tokens <= FEW_TOKENS:
+            self.stalled = None
+        elif self.stalled is None:
+            self.stalled = Stalled(before_micro, *at, *at)
+        else:
+            self.stalled.calls += 1
+            self.stalled.last_us, self.stalled.last_log_us = at
 
     def cost_pico(self) -> int:
         """What it has cost, exact."""
@@ -168,13 +199,25 @@ class Run(msgspec.Struct, array_like=True):
                     every_us=ring.every_us(),
                     recent_micro=self.micro - ring.last[0][2],
                 )
-        return None
+        held = self.stalled
+        if held is None or held.calls < LAST:
+            return None
+        lasts_us, cost_micro = max(0, held.last_log_us - held.first_log_us), self.micro - held.base_micro
+        return Loop(
+            what="answers to inputs that grow",
+            different=1,
+            of=held.calls,
+            lasts_us=lasts_us,
+            cost_micro=cost_micro,
+            every_us=max(lasts_us, held.last_us - held.first_us) // (held.calls - 1),
+            recent_micro=cost_micro,
+        )
 
 
 class Loop(NamedTuple):
-    """A run that goes round: so many different ones of its last tool calls or prompts, for so long, at this cost.
+    """A run that goes round: so many different ones of its last tool calls, prompts or answers, for so long.
 
-    every_us: the time from one to the next; recent_micro: what the last ones cost together.
+    cost_micro: at what cost; every_us: the time from one to the next; recent_micro: what the last ones cost together.
     """
 
     what: str

@@ -59,6 +59,14 @@ def same_prompt() -> Iterator[Step]:
         yield call(AT + number * 2 * SEC, usd=0.05, run="r", prompt_fingerprint=f"p{number % 2}")
 
 
+def grows(*, answer: int = 4, steps: bool = True, shuffled: bool = False, usd: float = 0.02) -> Iterator[Step]:
+    """A run that sends what it has again and again, a little more each time, and gets so many tokens for it."""
+    for number in range(90):
+        length = 2000 + 50 * (number * 7 % 90 if shuffled else number)
+        yield call(AT + number * 2 * SEC, usd=usd, run="r", input_tokens=length, output_tokens=answer,
+                   step=number + 1 if steps else None, prompt_fingerprint=f"p{number}")  # fmt: skip
+
+
 def sampling() -> Iterator[Step]:
     """An evaluation that draws ten samples for each of many prompts."""
     for number in range(300):
@@ -225,6 +233,7 @@ FOUND: dict[str, Story] = {
     "a cheap loop at full speed": Story(steps=lambda: loop(lasts_sec=180, usd=0.005), found=(("runaway", "run", "r"),)),
     "a loop after an hour of polling": Story(steps=polled_then_stuck, found=(("runaway", "run", "r"),)),
     "the same prompt": Story(steps=same_prompt, found=(("runaway", "run", "r"),)),
+    "a context that only grows, and nothing comes of it": Story(steps=grows, found=(("runaway", "run", "r"),)),
     "a run far dearer than its like": Story(steps=lambda: templated(last_usd=9), found=(("dear_run", "run", "last"),),
                                             every_us=MINUTE),
     "a stolen key": Story(steps=then_elsewhere, found=(("stolen_key", "credential", "k1"),), every_us=MINUTE),
@@ -282,6 +291,11 @@ LOOK_ALIKES: dict[str, Story] = {
     "an agent that polls without a price": Story(
         steps=lambda: polling(every_sec=30, lasts_min=60, usd=0, unpriced=True)),
     "an agent that polls as often as it may": Story(steps=lambda: polling(every_sec=15, lasts_min=60, usd=0.004)),
+    "a context that grows with each answer": Story(steps=lambda: grows(answer=60)),
+    "labels for things of any length": Story(steps=lambda: grows(answer=1, shuffled=True)),
+    "labels for things by length": Story(steps=lambda: grows(answer=1, steps=False)),
+    "embeddings by length": Story(steps=lambda: grows(answer=0)),
+    "a context that grows and costs nothing": Story(steps=lambda: grows(usd=0.001)),
     "a long honest run": Story(steps=busy_run),
     "an evaluation of many samples": Story(steps=sampling),
     "a nightly batch": Story(steps=nightly_batch),

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from deploy.backtest_past import labels_in
 from deploy.backtest_told import Labelled, told
-from deploy.backtesting import GRACE_US, MINUTE_US, RulesNow, of_events, of_rows
+from deploy.backtesting import GRACE_US, MINUTE_US, RulesNow, of_events, of_rows, of_steps
 from deploy.cli.app import app
 from deploy.cli.backtest import show
 from schemas.errors import InputError
@@ -19,9 +20,12 @@ from schemas.governance import GovernanceRule
 from schemas.periods import micros
 from schemas.policies import SpikeRule
 from schemas.signals import Alert
+from schemas.steps import STEP_SCHEMA
 from sinks.anomaly_questions import labelled_anomalies, spent_by_minute
 from tests.laws.rating_events import event, raw, rfc3339
 from tests.scenarios.burn_log import Row, summed
+from tests.scenarios.patterns_stories import in_places
+from tests.scenarios.steps_log import Step
 
 START = datetime(2026, 11, 16, tzinfo=UTC)
 USUAL_MIN, HOT_MIN = 205, 10
@@ -48,6 +52,19 @@ def test_what_is_stored_is_judged_as_live() -> None:
     assert (opened.rule, opened.entity_id, opened.at) == ("spike", "bot", FOUND_AT)
     dear = SpikeRule.model_validate({"org": "acme", "min_excess_usd_per_hour": "100"})
     assert list(of_rows(minutes().items(), RulesNow([dear]))) == []
+
+
+def _minute(step: Step) -> int:
+    return int(step["ts_us"] // MINUTE_US)
+
+
+def test_a_shared_key_is_found_in_what_is_stored() -> None:
+    """Call by call, as the ledger has them; not where a fleet is meant to share it."""
+    by_minute = [(at * MINUTE_US, list(some)) for at, some in groupby(in_places(places=2), key=_minute)]
+    rows = [(at_us, pa.RecordBatch.from_pylist(some, schema=STEP_SCHEMA)) for at_us, some in by_minute]
+    rules = (GovernanceRule(org="acme", shared_keys=shared) for shared in ((), ("k",)))
+    found = [[alert.rule for alert in of_steps(rows, RulesNow([rule]))] for rule in rules]
+    assert found == [["shared_at_once"], []]
 
 
 def test_labels_are_held_against_the_alerts() -> None:
