@@ -73,11 +73,16 @@ class Ring(msgspec.Struct, array_like=True):
         self.heard_us.append(at.log_us)
         del self.last[:-LAST]
         del self.heard_us[:-LAST]
-        different = len({one for one, _, _ in self.last})
-        if len(self.last) < least or different > min(most, len(self.last) // 4):
+        if not self._repeats(most=most, least=least):
             self.since_us = self.since_heard_us = 0
         elif self.since_heard_us == 0:
             (_, self.since_us, self.base_micro), self.since_heard_us = self.last[0], self.heard_us[0]
+
+    def _repeats(self, *, most: int, least: int) -> bool:
+        few = min(most, len(self.last) // 4)
+        if len(self.last) < least or len({one for one, _, _ in self.last[-few - 1 :]}) > few:
+            return False  # what is so many different ones already needs no second look at all of them
+        return len({one for one, _, _ in self.last}) <= few
 
     def every_us(self) -> int:
         """How long it took from one to the next: by the log or by the events, whichever was longer."""
@@ -146,8 +151,9 @@ class Run(msgspec.Struct, array_like=True):
         before, at = self.micro, At(call.ts_us, log_us)
         self.first_us, self.last_us = min(self.first_us, call.ts_us), max(self.last_us, call.ts_us)
         self.heard_us, self.live = max(self.heard_us, lead_us), self.live or call.live
+        failed = call.failed
         self.calls += 1
-        self.failed += call.failed
+        self.failed += failed
         self.unpriced += call.unpriced
         self.input_tokens += call.input_tokens
         self.output_tokens += call.output_tokens
@@ -157,7 +163,7 @@ class Run(msgspec.Struct, array_like=True):
         self.depth = max(self.depth, call.step)
         if call.agent is not None and call.agent not in self.agents and len(self.agents) < MOST_AGENTS:
             self.agents.append(call.agent)
-        if call.failed:
+        if failed:
             return
         self._stall(call, at, before)
         if call.tool_call_hash is not None:
