@@ -217,6 +217,7 @@ def test_frozen_stage_is_named_then_ended_then_back(stack: Stack) -> None:
     pid = stack.status()["parts"]["burn"]["pid"]
     wait_until(lambda: seen_alive(stack, pid), what="the watchdog to see burn work", timeout_sec=60)
     os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: bool(stack.status()["parts"]["burn"]["lag"]), what="something that frozen burn has not read")
     drained = stack.run("drain", "--timeout", "3", "--json", check=False)
     assert drained.returncode == 1
     assert {one["stage"] for one in json.loads(drained.stdout)["missing"]} == {"burn"}
