@@ -6,7 +6,8 @@ Laws
 2. A minute of log time counts where two places or more were used in it; `minutes_at_once` such minutes within the last
    hour are told. Who changes from laptop to phone and back does not reach that, nor do many people behind one address.
 3. Calls that name no user, no address, or neither session nor run are not judged: machines share keys, and an address
-   alone proves nothing. Nor are keys that policy says are meant to be shared.
+   alone proves nothing; nor does the first call of a session, for a client that begins one with each call could come
+   from a pool. Nor are keys judged that policy says are meant to be shared.
 """
 
 from zlib import crc32
@@ -74,7 +75,7 @@ def use(key: KeyPlaces, *, address: int, session: int) -> None:
     if other != place:
         key.addresses = {one: other if held == place else held for one, held in key.addresses.items()}
         key.minutes = 0
-    if address not in key.now and len(key.now) < MOST_ADDRESSES:
+    if before is not None and address not in key.now and len(key.now) < MOST_ADDRESSES:
         key.now.append(address)
     for held, most in ((key.addresses, MOST_ADDRESSES), (key.sessions, MOST_SESSIONS)):
         if len(held) > most:
