@@ -15,9 +15,8 @@ import numpy as np
 
 from schemas.directory import UNATTRIBUTED
 from schemas.governance import GovernanceRule
-from streams.patterns.drafts import micro_usd
+from schemas.money import join_pico_usd, split_pico_usd, usd
 from streams.patterns.findings import Seen, has_enough, tell
-from streams.patterns.in_force import InForceHere
 from streams.patterns.rows import Bools, Rows
 from streams.patterns.state import Finding, NameUse, PatternsState
 from streams.ports import Output
@@ -45,12 +44,8 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
     outputs: list[Output] = []
     of_org, orgs = rows.codes("org")
     for kind, column in _COLUMNS:
-        if not rows.has(column):
-            continue
         codes, words = rows.codes(column)
-        named = codes >= 0
-        if column == "region":
-            named &= rows.codes("inference_region")[0] < 0
+        named = (codes >= 0) & (column != "region" or rows.codes("inference_region")[0] < 0)
         pairs = of_org * len(words) + codes
         kinds: dict[str, NameUse] = {}
         for pair in np.unique(pairs[named]).tolist():
@@ -59,14 +54,25 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
                 kinds[org] = _kind(state, org, kind)
             if (whole := kinds[org]).known:
                 continue
-            use = state.names.touched((org, kind, name), lambda: NameUse(lead_us))
+            subject = (org, kind, name)
+            use = state.names.touched(subject, lambda: NameUse(lead_us))
             if use.known:
                 continue
             if use.calls == 0:
                 whole.calls += 1
                 whole.known = whole.calls > MOST_NAMES
                 whole.first_us = lead_us if whole.known else whole.first_us
-            outputs += _use(state, policies, rows, (org, kind, name), (whole, use), named & (pairs == pair))
+            some = named & (pairs == pair)
+            rule = policies.rule(org)
+            is_settling = lead_us < whole.first_us + SETTLE_US or lead_us > use.first_us + SETTLE_US
+            is_expected = subject in policies.registered or name == UNATTRIBUTED or bool((some & ~rows.live).any())
+            if is_settling or is_expected or not asks(rule, kind):
+                use.known = True
+                continue
+            _add(use, rows, some)
+            if usd(join_pico_usd(use.micro, use.pico)) >= rule.first_seen_least_usd:
+                use.known = True
+                outputs += _told(state, subject, use, days=(lead_us - whole.first_us) // DAY_US)
     return outputs
 
 
@@ -79,26 +85,16 @@ def _kind(state: PatternsState, org: str, kind: str) -> NameUse:
     return whole
 
 
-def _use(  # noqa: PLR0913, PLR0917  a name, and what is known of it
-    state: PatternsState,
-    policies: InForceHere,
-    rows: Rows,
-    subject: tuple[str, str, str],
-    uses: tuple[NameUse, NameUse],
-    some: Bools,
-) -> list[Output]:
-    """What is told of a name on trial: `uses` are those of its kind and its own."""
-    org, kind, name = subject
-    (whole, use), lead_us, rule = uses, state.clock.lead_us, policies.rule(org)
-    past = bool((some & ~rows.live).any()) or name == UNATTRIBUTED or subject in policies.registered
-    if past or not asks(rule, kind) or lead_us < whole.first_us + SETTLE_US or lead_us > use.first_us + SETTLE_US:
-        use.known = True
-        return []
+def _add(use: NameUse, rows: Rows, some: Bools) -> None:
+    """These calls are the name's, at their exact cost."""
     use.calls += int(rows.events[some].sum())
-    use.micro += int(rows.ints("cost_micro_usd")[some].sum())
-    if micro_usd(use.micro) < rule.first_seen_least_usd:
-        return []
-    use.known = True
+    cost_pico = sum(rows.cost_pico[at] for at in np.flatnonzero(some).tolist())
+    use.micro, use.pico = split_pico_usd(join_pico_usd(use.micro, use.pico) + cost_pico)
+
+
+def _told(state: PatternsState, subject: tuple[str, str, str], use: NameUse, *, days: int) -> list[Output]:
+    """The alert of a name that costs, after so many days of learning; nothing where enough were told."""
+    (org, kind, name), lead_us = subject, state.clock.lead_us
     today = state.names.touched((org, "", ""), lambda: NameUse(lead_us))
     if today.day != lead_us // DAY_US:
         today.day, today.told = lead_us // DAY_US, 0
@@ -106,15 +102,10 @@ def _use(  # noqa: PLR0913, PLR0917  a name, and what is known of it
         return []
     today.told += 1
     found = state.findings.touched(("first_seen", *subject, kind), Finding)
-    found.calls, found.micro, found.last_us, found.told = use.calls, use.micro, lead_us, True
-    days = (lead_us - whole.first_us) // DAY_US
+    found.calls, found.micro, found.pico, found.last_us, found.told = use.calls, use.micro, use.pico, lead_us, True
     sentence = f"{kind} {name} was never used before in {days} days of learning: {{calls}} calls for {{spent}} USD"
-    return tell(
-        state,
-        found,
-        Seen("first_seen", kind, subject, sentence, {}, severity="info"),
-        spent=micro_usd(use.micro),
-    )
+    seen = Seen("first_seen", kind, subject, sentence, {}, severity="info")
+    return tell(state, found, seen, spent=usd(join_pico_usd(use.micro, use.pico)))
 
 
 def asks(rule: GovernanceRule, kind: str) -> bool:

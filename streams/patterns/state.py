@@ -71,6 +71,7 @@ class NameUse(msgspec.Struct, array_like=True):
     micro: int = 0
     day: int = 0  # days since 1970
     told: int = 0
+    pico: int = 0  # what is beyond whole micro-USD
 
 
 class Finding(msgspec.Struct, array_like=True):

@@ -5,6 +5,7 @@ Long because each story stands beside those that look alike.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tests.scenarios.burn_log import HOUR, MINUTE, SEC, us
@@ -161,8 +162,9 @@ def in_turn(*, addresses: int, minutes: int = 110) -> Iterator[Step]:
                    client_address_hash=f"a{minute % addresses}")  # fmt: skip
 
 
-def then_new(*, kind: str = "model", days: int = 8, names: int = 1, usd: float = 12, live: bool = True,  # noqa: PLR0913  a story
-             name: str = "new") -> Iterator[Step]:  # fmt: skip
+def then_new(
+    *, kind: str = "model", days: int = 8, names: int = 1, usd: float = 12, name: str = "new"
+) -> Iterator[Step]:
     """An organisation uses the same for so many days, each second hour, then new names of a kind."""
     usual = {"credential": "k", "region": "eu-west-1", "agent": "fixer"}
     for hour in range(0, days * 24, 2):
@@ -170,7 +172,7 @@ def then_new(*, kind: str = "model", days: int = 8, names: int = 1, usd: float =
     for number in range(names):
         at = AT + days * 24 * HOUR + number * 10 * SEC
         for half in (0, 1):
-            yield call(at + half, usd=usd / 2, live=live, **{**usual, kind: f"{name}{number}"})
+            yield call(at + half, usd=usd / 2, **{**usual, kind: f"{name}{number}"})
 
 
 def many_then_new() -> Iterator[Step]:
@@ -254,8 +256,7 @@ FOUND: dict[str, Story] = {
                        for step in in_places(places=2)),
         policies=GOVERNANCE, every_us=MINUTE, found=(("shared_at_once", "credential", "k"),)),
     **{f"a new {kind}": Story(
-        steps=lambda kind=kind: then_new(kind=kind),  # type: ignore[misc]  # mypy does not infer defaults
-        every_us=HOUR, found=(("first_seen", kind, "new0"),))
+        steps=partial(then_new, kind=kind), every_us=HOUR, found=(("first_seen", kind, "new0"),))
        for kind in ("model", "provider", "region", "credential", "agent")},
     "a model that nobody listed where agents are": Story(
         steps=then_new, policies=({"kind": "governance_rule", "approved_agents": ("fix*",)},),
@@ -332,6 +333,8 @@ LOOK_ALIKES: dict[str, Story] = {
         policies=GOVERNANCE, every_us=MINUTE),
     "a pool of addresses before one client": Story(steps=lambda: in_places(places=3, session="s{pooled}"),
                                                    policies=GOVERNANCE, every_us=MINUTE),
+    "two addresses, a session for each call": Story(
+        steps=lambda: in_places(places=2, session="s{place}-{minute}"), policies=GOVERNANCE, every_us=MINUTE),
     "a laptop and now and then a phone": Story(steps=lambda: in_places(places=2, minutes=110, of=3),
                                                policies=GOVERNANCE, every_us=MINUTE),
     "a laptop and a phone in turn": Story(steps=lambda: in_turn(addresses=2), policies=GOVERNANCE, every_us=MINUTE),

@@ -18,7 +18,6 @@ from tests.scenarios.patterns_stories import (
     loop,
     templated,
     then_elsewhere,
-    then_new,
 )
 from tests.scenarios.steps_log import Step, StepLog, advice, alerts, call, new_lane, policies, run
 
@@ -224,16 +223,6 @@ def test_stolen_keys_wake_somebody_twenty_times() -> None:
     fired = [alert for alert in alerts(run(new_lane(policies()), log.records)) if alert.status == "firing"]
     assert [alert.entity_id for alert in fired if alert.at < instant(end + HOUR)] == keys[:20]
     assert [alert.entity_id for alert in fired if alert.at > instant(end + HOUR)] == keys[20:]
-
-
-def test_new_names_are_five_a_day() -> None:
-    """Of thirty new models that cost something the first five are told, and nobody is notified of them."""
-    log = StepLog()
-    log.tell(then_new(names=30), every_us=HOUR)
-    fired = alerts(run(new_lane(policies()), log.records))
-    assert [(alert.entity_id, alert.severity, alert.notify) for alert in fired] == [
-        (f"new{number}", "info", False) for number in range(5)
-    ]
 
 
 def test_costs_beyond_64_bits_are_kept() -> None:
