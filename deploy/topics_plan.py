@@ -9,8 +9,6 @@ from schemas.topics import TOPICS, Topic
 
 WORKERS = ("rating", "burn", "sink", "notifier", "patterns")
 """Roles that work in consumer groups and with transactions under our prefix."""
-_NAMES = {"notifier": "sink-notifier"}
-"""What such names begin with behind the prefix, where it is not the role."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def _rights(topic_prefix: str, group_prefix: str) -> list[Right]:
         if (operations := _operations(role, topic))
     ]
     for role in WORKERS:
-        name = group_prefix + _NAMES.get(role, role)
+        name = group_prefix + role
         found.append(Right(role, "group", name, prefixed=True, operations=("Read", "Describe")))
         found.append(Right(role, "transactional-id", name, prefixed=True, operations=("Write", "Describe")))
     found.append(Right("operators", "group", group_prefix, prefixed=True, operations=("Read", "Describe")))

@@ -15,8 +15,8 @@ from sinks.notifier.settings import NotifierSettings
 from sinks.notifier.worker import NotifierDoors, NotifierWorker
 from sinks.patience import Patience
 
-NAME = "sink-notifier"
-"""Begins as the sink's names do, so that an administrator's rights for the sink cover it."""
+NAME = "notifier"
+"""No other role's names begin so: rights are given by prefix, and who may write under a name may fence it."""
 
 
 def run(kafka: KafkaSettings, settings: NotifierSettings, *, stop: threading.Event, log: FilteringBoundLogger) -> None:

@@ -3,8 +3,11 @@
 import shlex
 from dataclasses import replace
 
-from deploy.topics_plan import Found, PlannedTopic, command_lines, differences, plan
+from deploy.topics_plan import WORKERS, Found, PlannedTopic, command_lines, differences, plan
 from schemas.topics import TOPICS
+from sinks.group_log import STAGE as SINK
+from sinks.notifier.process import NAME as NOTIFIER
+from sinks.value_nights import NAME as VALUE
 
 PLAN = plan(topic_prefix="team-a.", group_prefix="a-", replication_factor=3)
 TOPIC = PlannedTopic("usage.events", 4, 3, {"retention.ms": "1000"}, "doc")
@@ -44,6 +47,17 @@ def test_workers_own_their_groups_and_transactions() -> None:
     """Lanes commit offsets and fence each other under our prefix only."""
     found = {(right.resource, right.name, right.prefixed) for right in PLAN.rights if right.role == "rating"}
     assert {("group", "a-rating", True), ("transactional-id", "a-rating", True)} < found
+
+
+def test_no_worker_may_fence_another() -> None:
+    """Of the names that the workers really use each begins with its own role's, and with no other's."""
+    used = {"sink": [SINK, f"{SINK}-signals", VALUE], "notifier": [NOTIFIER], "rating": ["rating-usage.events-0"]}
+    used |= {"burn": ["burn-internal.deltas-0"], "patterns": ["patterns-internal.rated-0"]}
+    for kind in ("group", "transactional-id"):
+        may = {right.role: right.name for right in PLAN.rights if right.resource == kind and right.role in WORKERS}
+        assert used.keys() == may.keys()
+        for role, names in used.items():
+            assert all([who for who in may if f"a-{name}".startswith(may[who])] == [role] for name in names)
 
 
 def test_command_lines_are_read_back_by_a_shell() -> None:
