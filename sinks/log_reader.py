@@ -124,6 +124,7 @@ class LogReader:
     def offset_at(self, place: Place, at: datetime) -> int:
         """The first offset that was appended at this time or later, else the end. Raises: KafkaUnavailableError."""
         topic, partition = place
+        self._meet({topic})
         try:
             [found] = self._consumer.offsets_for_times(
                 [self._at(place, int(at.timestamp() * 1000))], timeout=TIMEOUT_SEC

@@ -66,7 +66,12 @@ class Desk:
     @property
     def is_idle(self) -> bool:
         """Whether nothing waits anywhere."""
-        return not self._aside and not any(queue.waiting for queue in self._queues.values())
+        return not self.is_behind and not any(queue.waiting for queue in self._queues.values())
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether some route was put aside and has not caught up, be there room or not."""
+        return bool(self._aside)
 
     @property
     def is_asked(self) -> bool:

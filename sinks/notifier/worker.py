@@ -196,10 +196,9 @@ class NotifierWorker:
 
     def _catch_up(self) -> None:
         """Routes that were put aside and have room again had more of what they missed, one stretch at a time."""
-        behind = self._desk.behind()
-        if not behind:
+        if not self._desk.is_behind:
             self._again.rest()
-        for key, place, offset in behind[:1]:
+        for key, place, offset in self._desk.behind()[:1]:
             end = self._read[place]
             find = partial(self._again.since, place, offset, until=end, most=MOST_FACTS)
             alerts, until = self._patience.until_done(find)

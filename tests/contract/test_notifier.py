@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -23,7 +26,10 @@ from schemas.signals import ALERT_TYPE, Alert, CloudSignal
 from schemas.topics import BY_NAME
 from sinks.group_log import stored_progress
 from sinks.log_reader import LogReader
+from sinks.notifier import process
+from sinks.notifier.settings import NotifierSettings
 from sinks.notifier.worker import ALERTS, LOG, STAGE
+from sinks.patience import StopRequested
 from tests.notifier_world import Receiver, a_route, an_alert, mail_box, receiver, statuses
 from tests.sink_world import wait_for
 
@@ -33,9 +39,9 @@ TOPICS = (*ALERTS, "usage.policies", "internal.progress", DELIVERIES)
 
 
 @pytest.fixture
-def settings(kafka: str) -> KafkaSettings:
+def settings(kafka: str, tmp_path: Path) -> KafkaSettings:
     """Topics that no other test uses."""
-    prefix = f"n{os.getpid()}."
+    prefix = f"n{os.getpid()}.{tmp_path.name}."
     made = KafkaSettings(bootstrap_servers=kafka, topic_prefix=prefix, group_prefix=prefix)
     topics = [NewTopic(made.topic(name), BY_NAME[name].partitions, 1, config=BY_NAME[name].config()) for name in TOPICS]
     admin = AdminClient(made.to_confluent())
@@ -155,3 +161,39 @@ def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
     assert any(one.request_id for one in statuses(settings))
     assert refusing(settings) == [("refused", len(alerts))]
     assert "CANARY-SECRET" not in (tmp_path / "log").read_text()
+
+
+def test_a_slow_route_catches_up_by_one_connection(settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While anything is put aside the connection stays open, though the route has no room for a while."""
+    alerts = [an_alert(alert_id=f"a{number}") for number in range(12)]
+    opened: list[str] = []
+
+    class Counted(LogReader):
+        def __init__(self, kafka: KafkaSettings, *, name: str, **more: Any) -> None:
+            opened.append(name)
+            super().__init__(kafka, name=name, **more)
+
+    monkeypatch.setattr(process, "LogReader", Counted)
+    monkeypatch.setenv("BURNLINE_SECRET_SIGNING", "CANARY-SECRET")
+    stop = threading.Event()
+    with receiver() as slow:
+        route = a_route("slow", url=slow.url)
+        send_change(
+            settings, PolicyChange(change_id="1", actor="dana", at="2026-11-22T09:00:00Z", files=(), sets=(route,))
+        )
+        publish(settings, alerts)
+        allowed = NotifierSettings(allowed_destinations=f"127.0.0.1:{slow.port}", heartbeat_sec=0, most_waiting=2)
+
+        def run() -> None:
+            with suppress(StopRequested):
+                process.run(settings, allowed, stop=stop, log=structlog.get_logger())
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            wait_for(lambda: len(slow.requests) >= len(alerts), what="all are told")
+        finally:
+            stop.set()
+            thread.join(30)
+    assert ids(slow) == [f"a{number}/1" for number in range(len(alerts))]
+    assert opened.count("notifier-again") == 1
