@@ -1,9 +1,9 @@
 """Asking the notifier to deliver alerts once more: requests on the topic of deliveries."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid5
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -11,18 +11,38 @@ from schemas.connection import ONE_IN_FLIGHT, KafkaSettings
 from schemas.deliveries import TOPIC, Asked, Resend
 from schemas.errors import KafkaUnavailableError, SettingsError
 
+LATELY = timedelta(minutes=10)
+"""What was delivered within it is told again only to who insists."""
 _SEND_SEC = 15.0
 
 
 def requests_for(rows: Iterable[Mapping[str, Any]], *, actor: str, now: datetime) -> list[Resend]:
-    """One request for each row of the view `deliveries`, in the order of the log: no end before its begin."""
+    """One request for each row of the view `deliveries`, in the order of the log: no end before its begin.
+
+    Its id is that of the word which the row says: who asks twice before there is a newer one asks once.
+    """
     names = ("delivery_id", "org", "route", "topic", "partition", "offset")
     return [
         Resend.model_validate(
-            {name: row[name] for name in names} | {"request_id": uuid4().hex, "actor": actor, "at": now}
+            {name: row[name] for name in names}
+            | {"request_id": _request_id(row["delivery_id"], _utc(row["at"])), "actor": actor, "at": now}
         )
         for row in sorted(rows, key=lambda row: (row["topic"], row["partition"], row["offset"], row["delivery_id"]))
     ]
+
+
+def was_told_lately(row: Mapping[str, Any], *, now: datetime) -> bool:
+    """Whether the row's delivery arrived within `LATELY`."""
+    return bool(row["status"] == "delivered") and now - _utc(row["at"]) < LATELY
+
+
+def _request_id(delivery_id: str, at: datetime) -> str:
+    return uuid5(NAMESPACE_OID, f"{delivery_id} {at.isoformat()}").hex
+
+
+def _utc(at: datetime) -> datetime:
+    """The driver gives times of UTC without their zone."""
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def ask(settings: KafkaSettings, requests: Sequence[Resend]) -> None:

@@ -26,6 +26,7 @@ def register(group: typer.Typer) -> None:
         epilog=examples(
             "burnline alerts resend 1c2d6e0e5f8a4c7d9e2f1a3b4c5d6e7f/1/on-call",
             "burnline alerts resend --route on-call --since 24h --dry-run",
+            "burnline alerts resend 1c2d6e0e5f8a4c7d9e2f1a3b4c5d6e7f/1/on-call --again",
         ),
     )(resend)
 
@@ -68,16 +69,17 @@ def resend(
     since: Annotated[str, typer.Option(help="With --route: 24h, 7d, a date or a time.")] = "30d",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="With --route: at most so many.")] = 1000,
     actor: Annotated[str | None, typer.Option(help="Who asks; your user name unless given.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Also what was delivered in the last 10 minutes.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be asked for; ask for nothing.")] = False,
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask the notifier to deliver once more, after the cause was mended; it does so also if it is down now.
 
-    Exit code 1 when an ID is not known.
+    Asked for twice before it was told, it is told once. Exit code 1 when an ID is not known.
     """
     from deploy.moments import moment
-    from deploy.resending import ask, requests_for
+    from deploy.resending import ask, requests_for, was_told_lately
     from deploy.stack.find import connections
     from schemas.errors import InputError
     from sinks.deliveries import listed, named
@@ -90,14 +92,19 @@ def resend(
     else:
         question = listed(status="parked", route=route, since=moment(since, now=now), limit=limit)
     found = _asked(question, state_dir)
-    requests = requests_for(found, actor=actor or getpass.getuser(), now=now)
+    lately = [] if again else [row["delivery_id"] for row in found if was_told_lately(row, now=now)]
+    wanted = [row for row in found if row["delivery_id"] not in lately]
+    requests = requests_for(wanted, actor=actor or getpass.getuser(), now=now)
     if requests and not dry_run:
         ask(connections(state_dir, os.environ).kafka, requests)
-    unknown = sorted(set(delivery_ids or ()) - {one.delivery_id for one in requests})
+    unknown = sorted(set(delivery_ids or ()) - {row["delivery_id"] for row in found})
     if as_json:
         asked = [one.delivery_id for one in requests]
-        put_json({"asked": [] if dry_run else asked, "would_ask": asked, "unknown": unknown})
+        said = {"asked": [] if dry_run else asked, "would_ask": asked, "told_lately": lately, "unknown": unknown}
+        put_json(said)
     else:
+        for one in lately:
+            put(f"not asked for: {one} was delivered less than 10 minutes ago (--again asks nevertheless)")
         for one in unknown:
             put(f"not known: {one}")
         put(f"{'would ask' if dry_run else 'asked'} for {len(requests):,}; burnline alerts deliveries shows what comes")

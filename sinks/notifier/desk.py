@@ -13,7 +13,7 @@ Long because every field of a status is spelled out here.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from schemas.deliveries import DeliveryStatus, Resend, delivery_id
 from schemas.routes import Route
@@ -38,6 +38,9 @@ from sinks.notifier.unheard import GONE
 _KEEP_STATE = frozenset({"alertmanager", "pagerduty"})
 """What was said last stands there: an earlier transition, told again behind its successor, would undo it."""
 
+_ANSWERED_FOR = timedelta(minutes=10)
+"""So long an answered request is known: who asks for the same meanwhile has not seen the answer yet."""
+
 Partition = tuple[str, int]
 """(topic, partition)"""
 
@@ -49,6 +52,7 @@ class Desk:
         self._limits = limits
         self._settled: set[str] = set()  # by earlier lives, and not met again yet
         self._routes: Routes = {}
+        self._answered: dict[str, datetime] = {}  # requests, the oldest first
         self._episodes = Episodes()
         self._queues: dict[RouteKey, RouteQueue] = {}
         self._aside: dict[RouteKey, dict[Partition, int]] = {}  # from which offset on it is to be read again
@@ -150,7 +154,10 @@ class Desk:
             del self._aside[key]
 
     def ask(self, request: Resend, alert: Alert | None, *, now: datetime) -> list[DeliveryStatus]:
-        """What was asked for waits at its route once more; where that cannot be, the status that says why."""
+        """What was asked for waits at its route once more; where that cannot be, the status that says why.
+
+        What waits there anyway is not told twice, and no request is answered twice.
+        """
         route = self._routes.get((request.org, request.route))
         place = (request.topic, request.partition, request.offset)
         if alert is None or delivery_id(alert.alert_id, alert.seq, request.route) != request.delivery_id:
@@ -160,7 +167,10 @@ class Desk:
         newest = self._episodes.newest(alert.alert_id)
         if route.destination in _KEEP_STATE and newest > alert.seq:
             return [_unfound(request, f"its episode went on: transition {newest} says how it stands", now=now)]
-        waiting = len(self._queue(route).waiting)
+        queue = self._queue(route)
+        if request.request_id in self._answered or any(one.delivery_id == request.delivery_id for one in queue.waiting):
+            return []
+        waiting = len(queue.waiting)
         if waiting >= 2 * self._limits.most_waiting:
             return [_unfound(request, f"{waiting:,} wait for the route: ask again when they are told", now=now)]
         self._add(self._delivery(route, alert, place=place, now=now, request_id=request.request_id))
@@ -198,7 +208,7 @@ class Desk:
         """What to record of the delivery that was on its way to the route."""
         self._queues[key], result = after(self._queues[key], outcome, now=now, limits=self._limits)
         if isinstance(result, Settled):
-            return _settle(result, now=now)
+            return self._settle(result, now=now)
         return _status(result, "waiting", outcome.reason, now=now)
 
     def overdue(self, *, now: datetime) -> list[DeliveryStatus]:
@@ -210,11 +220,18 @@ class Desk:
             else:
                 left, parked = given_up(queue, now=now, limits=self._limits)
             self._queues[key] = left
-            said += [_settle(one, now=now) for one in parked]
+            said += [self._settle(one, now=now) for one in parked]
             if not left.waiting and key not in self._routes:
                 del self._queues[key]
         self._aside = {key: partitions for key, partitions in self._aside.items() if key in self._routes}
+        while self._answered and now - next(iter(self._answered.values())) >= _ANSWERED_FOR:
+            del self._answered[next(iter(self._answered))]
         return said
+
+    def _settle(self, one: Settled, *, now: datetime) -> DeliveryStatus:
+        if one.delivery.request_id:
+            self._answered[one.delivery.request_id] = now
+        return _status(one.delivery, one.status, one.reason, now=now)
 
     def position(self, topic: str, partition: int, *, read: int) -> int:
         """Up to where the partition is done with, read up to `read`."""
@@ -222,10 +239,6 @@ class Desk:
         here = (topic, partition)
         aside = [partitions[here] for partitions in self._aside.values() if here in partitions]
         return min([read, *aside, *(offset for at, part, offset in places if (at, part) == here)])
-
-
-def _settle(one: Settled, *, now: datetime) -> DeliveryStatus:
-    return _status(one.delivery, one.status, one.reason, now=now)
 
 
 def _retired(queue: RouteQueue) -> tuple[RouteQueue, list[Settled]]:

@@ -29,16 +29,19 @@ def said_in(raw: bytes) -> DeliveryStatus | Resend | None:
 def standing(records: Iterable[bytes], since: Mapping[tuple[str, int], int]) -> Standing:
     """The records folded, in the order of the log; of what is settled only what stands at `since` or behind it.
 
-    What is before is not read again.
+    What is before is not read again. A word that settles a delivery answers all that asked for it before.
     """
     settled: set[str] = set()
+    answered: set[str] = set()
     asked: dict[str, Resend] = {}
     for raw in records:
         said = said_in(raw)
         if isinstance(said, Resend):
-            asked[said.request_id] = said
+            if said.request_id not in answered:
+                asked[said.delivery_id] = said
         elif said is not None and said.status != "waiting":
             if said.offset >= since.get((said.topic, said.partition), 0):
                 settled.add(said.delivery_id)
-            asked.pop(said.request_id, None)
+            answered.add(said.request_id)
+            asked.pop(said.delivery_id, None)
     return Standing(frozenset(settled), tuple(asked.values()))

@@ -154,7 +154,7 @@ def test_each_transition_reaches_each_route_once_through_a_kill_and_an_outage(
             assert len(box.messages) == len(alerts)
             assert ids(well).index("a0/1") < ids(well).index("a0/2")
             [one] = [one for one in statuses(settings) if one.delivery_id == "a0/1/well"]
-            ask(settings, requests_for([one.model_dump()], actor="dana", now=datetime.now(UTC)))
+            ask(settings, requests_for([dict(one)], actor="dana", now=datetime.now(UTC)))
             wait_for(lambda: ids(well).count("a0/1") == 2, what="told again")
             second.terminate()
             assert second.wait(30) == 0
