@@ -61,7 +61,8 @@ def subject_of(alert: Json, budget: Budget | None) -> Subject | None:
         (timedelta(seconds=int(alert["evidence"][name])) for name in _WINDOWS if name in alert["evidence"]),
         SHORTEST,
     )
-    span = Span(at - max(length, SHORTEST), at)
+    until = in_utc(datetime.fromisoformat(alert["evidence"]["until"])) if "until" in alert["evidence"] else at
+    span = Span(until - max(length, SHORTEST), until)
     return Subject(filters, span, windows_before(span), with_charges=False)
 
 

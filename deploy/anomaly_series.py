@@ -1,7 +1,8 @@
 """The spending around an anomaly, step by step, with what was expected and from what on it is told. Pure.
 
 The band is what the alert says: from nothing to `told_from`, with `expected` in it; it is that of the moment at which
-the alert fired, whatever the hour of a step.
+the alert fired, whatever the hour of a step. What is found in single calls (runs, keys, names) has no band: it is told
+of for what it does, at whatever rate.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,11 +13,16 @@ from typing import Any
 
 from deploy.moments import in_utc
 from schemas.periods import instant, micros
-from schemas.policies import ENTITY_TYPES
 from schemas.signals import rfc3339
+from sinks.anomaly_questions import DRAWN
 
 Json = Mapping[str, Any]
 RULES = ("spike", "leak", "silence")
+"""The rules with a band."""
+OF_CALLS = (
+    "runaway", "dear_run", "stolen_key", "shared_at_once", "shared_credential", "first_seen", "unapproved",
+    "unregistered", "throttled",
+)  # fmt: skip
 STEPS_SEC = (60, 300, 900, 3600)
 MOST_STEPS = 48
 WIDTH = 50
@@ -35,11 +41,11 @@ class Around:
 
 def around(fired: Json, transitions: Sequence[Json]) -> Around | None:
     """What to show of an anomaly; None for alerts that are none, or whose kind of entity no event names."""
-    if fired["rule"] not in RULES or fired["entity_type"] not in ENTITY_TYPES:
+    if fired["rule"] not in {*RULES, *OF_CALLS} or fired["entity_type"] not in DRAWN:
         return None
     said = fired["evidence"].get("since")
     began = datetime.fromisoformat(said) if said else in_utc(fired["at"])
-    since = began - _BEFORE[fired["rule"]]
+    since = began - _BEFORE.get(fired["rule"], _BEFORE["spike"])
     until = max(in_utc(one["at"]) for one in transitions) + _AFTER
     length_sec = (until - since).total_seconds()
     step_sec = next((step for step in STEPS_SEC if length_sec / step <= MOST_STEPS), STEPS_SEC[-1])
@@ -49,15 +55,16 @@ def around(fired: Json, transitions: Sequence[Json]) -> Around | None:
 
 
 def series(window: Around, fired: Json, rows: Iterable[Json]) -> dict[str, Any]:
-    """For scripts: `steps` (start and USD per hour, idle ones too), `expected` and `told_from` in USD per hour."""
+    """For scripts: `steps` (start and USD per hour, idle ones too), `expected` and `told_from` likewise, or null."""
     spent = {int(row["t"]): float(row["usd"]) for row in rows}
     step_us, per_hour = window.step_sec * 1_000_000, 3600 / window.step_sec
     starts_us = range(window.since_us, window.until_us, step_us)
-    expected = fired["evidence"].get("expected")
+    banded = fired["rule"] in RULES
+    expected = fired["evidence"].get("expected") if banded else None
     return {
         "step_sec": window.step_sec,
         "expected": None if expected is None else float(expected),
-        "told_from": float(fired["threshold"]),
+        "told_from": float(fired["threshold"]) if banded else None,
         "steps": [
             {"t": rfc3339(instant(at_us)), "usd_per_hour": round(spent.get(at_us // 1_000_000, 0.0) * per_hour, 6)}
             for at_us in starts_us
@@ -67,17 +74,20 @@ def series(window: Around, fired: Json, rows: Iterable[Json]) -> dict[str, Any]:
 
 def lines(told: Json) -> Iterator[str]:
     """The series as text, a step a line: `#` what was spent, `.` up to where it is not told, `|` what was expected."""
-    steps, expected, told_from = told["steps"], told["expected"] or 0.0, told["told_from"]
+    steps, banded = told["steps"], told["told_from"] is not None
+    expected, told_from = told["expected"] or 0.0, told["told_from"] or 0.0
     most = max([told_from, expected, *(step["usd_per_hour"] for step in steps)])
     if most <= 0:
         return
-    yield f"USD/h, each {told['step_sec'] // 60} min; | expected {expected:.2f}, . not told up to {told_from:.2f}"
+    band_said = f"; | expected {expected:.2f}, . not told up to {told_from:.2f}" if banded else ""
+    yield f"USD/h, each {told['step_sec'] // 60} min{band_said}"
     mark = min(int(expected / most * WIDTH), WIDTH - 1)
     band = min(ceil(told_from / most * WIDTH), WIDTH)
     for step in steps:
         spent = step["usd_per_hour"]
         bar = min(ceil(spent / most * WIDTH), WIDTH)
         cells = ["#" if at < bar else "." if at < band else " " for at in range(WIDTH)]
-        cells[mark] = "|"
-        over = " <" if spent > told_from else ""
+        if banded:
+            cells[mark] = "|"
+        over = " <" if banded and spent > told_from else ""
         yield f"{step['t'][:16].replace('T', ' ')}  {''.join(cells).rstrip():<{WIDTH}} {spent:10.2f}{over}"

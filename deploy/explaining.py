@@ -1,6 +1,6 @@
 """Why an alert: its numbers, the policy of then, its transitions, and the bridge of its spend; ready for JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -67,7 +67,7 @@ class Explainer:
             found["series"] = self._series(window, fired)
         if subject is None:
             why = "a run has nothing to be compared with" if fired["entity_type"] == "run" else "it is about no calls"
-            return found | {"notes": [f"{why}, so there is no bridge: {_evidence(fired)}", *self._notes]}
+            return found | {"notes": [f"{why}, so there is no bridge", *self._notes]}
         if budget is not None and budget.multipliers:
             self._notes.append("the budget's pools have multipliers: it counts otherwise than what was spent, as here")
         if baseline_since is not None:
@@ -114,7 +114,3 @@ def one_alert(alert_id: str, found: list[Json]) -> list[Json]:
 def fired_by(transitions: Sequence[Json]) -> Json:
     """The transition that explains an alert: the newest that fired, else the newest."""
     return next((one for one in reversed(transitions) if one["status"] == "firing"), transitions[-1])
-
-
-def _evidence(alert: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in alert["evidence"].items())

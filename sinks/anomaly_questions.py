@@ -9,6 +9,8 @@ from schemas.policies import ENTITY_TYPES
 from sinks.queries import Query
 
 _TIME = "DateTime64(6, 'UTC')"
+DRAWN = (*ENTITY_TYPES, "provider", "run")
+"""Columns of events whose spending can be drawn."""
 
 
 def spent_by_step(  # noqa: PLR0913  one question; all by name
@@ -18,8 +20,8 @@ def spent_by_step(  # noqa: PLR0913  one question; all by name
 
     Raises: InputError: no such kind of entity has events.
     """
-    if entity_type not in ENTITY_TYPES:
-        raise InputError(f"entity type {entity_type!r} is not known; allowed are {', '.join(ENTITY_TYPES)}")
+    if entity_type not in DRAWN:
+        raise InputError(f"entity type {entity_type!r} is not known; allowed are {', '.join(DRAWN)}")
     sql = (
         "SELECT intDiv(toUnixTimestamp(v.ts), {step:UInt32}) * {step:UInt32} AS t, toFloat64(sum(v.cost_usd)) AS usd"
         f" FROM usage_events AS v WHERE v.org = {{org:String}} AND v.{entity_type} = {{entity_id:String}}"

@@ -13,15 +13,18 @@ Laws
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
 from schemas.money import plain
+from schemas.signals import rfc3339
 from sinks.value_verdicts import Finding
 
 FROM_TIMES, TO_TIMES = 4, 3
 LEAST_MORE_USD = Decimal(10)
 """Above the median, in 28 days; below it nobody is disturbed."""
+SPAN = timedelta(days=28)
 _CENT = Decimal("0.01")
 
 PEERS = """
@@ -123,7 +126,7 @@ WITH
     GROUP BY org, kind, peer_group HAVING members >= 6
   )
 SELECT q.org AS org, q.who.1 AS entity_type, q.who.2 AS entity_id, q.team AS team, q.peer_group AS peer_group,
-  g.members - 1 AS peers, q.usd AS usd, q.free_usd AS free_usd,
+  toDate({week:Date}) AS week, g.members - 1 AS peers, q.usd AS usd, q.free_usd AS free_usd,
   toDecimal128(if(g.members % 2 = 0, if(q.place <= h, g.middle[2], g.middle[1]),
     (if(q.place <= h, g.middle[2], g.middle[1]) + if(q.place <= h + 1, g.middle[3], g.middle[2])) / 2), 12)
     AS median_usd,
@@ -156,6 +159,7 @@ def of_peers(row: Mapping[str, Any], *, owner: str | None) -> Finding:
     """A row as a finding; one that is not to be told, with the reason, where value or an allowance explains it."""
     usd, median, reason = row["usd"], row["median_usd"], row["reason"]
     all_usd = usd + row["free_usd"]
+    until = datetime.combine(row["week"], time(0), UTC)
     who = f"{row['entity_type']} {row['entity_id']}"
     times = f", {all_usd / median:.1f} times" if median else ", more than"
     theirs = f"{row['peers_successes']} for {_cents(row['peers_usd'])} USD"
@@ -175,6 +179,9 @@ def of_peers(row: Mapping[str, Any], *, owner: str | None) -> Finding:
             "peer_group": row["peer_group"],
             "peers": str(row["peers"]),
             "expected": plain(median),
+            **({"score": f"{all_usd / median:.2f}", "fires_at": f"{FROM_TIMES:.2f}"} if median else {}),
+            "since": rfc3339(until - SPAN),
+            "until": rfc3339(until),
             "discovery_allowed_usd": plain(row["free_usd"]),
             "successes": str(row["successes"]),
             "peers_successes": str(row["peers_successes"]),

@@ -7,6 +7,7 @@ from typing import Any
 
 from deploy.cli import output
 from deploy.cli.output import put, put_table
+from deploy.evidence_words import lines as evidence_lines
 from deploy.moments import in_utc
 from schemas.money import plain
 
@@ -65,8 +66,7 @@ def alert_lines(told: Json) -> Iterator[str]:
     yield f"whose      {alert['org']}, {alert['entity_type']} {alert['entity_id']}, owner {alert['owner'] or 'nobody'}"
     limit = f"{plain(judged['value'])} against {plain(judged['threshold'])} {judged['unit']}"
     yield f"judged     {alert['rule']} {alert['level']}: {limit}, {judged['basis']}, at {_time(judged['at'])}"
-    if judged["evidence"]:
-        yield f"numbers    {', '.join(f'{name} {value}' for name, value in judged['evidence'].items())}"
+    yield from evidence_lines(judged["evidence"], judged["unit"])
     if alert["period_start"] is not None:
         yield f"period     {_time(alert['period_start'])} to {_time(alert['period_end'])}"
     yield from _policy_lines(told["policy"])

@@ -9,9 +9,10 @@ from schemas.periods import instant
 from schemas.policies import ENTITY_TYPES
 from schemas.signals import ADVICE_TYPE, Advice, Alert, CloudSignal, Unit, rfc3339
 from streams.burn.messages import draft
+from streams.patterns.contributors import named
 from streams.patterns.runs import Loop, Run
 from streams.patterns.state import PatternsState
-from streams.patterns.templates import Prediction
+from streams.patterns.templates import Prediction, Template
 from streams.ports import Output
 
 ADVICE_TOPIC = "control.advice"
@@ -106,6 +107,7 @@ def numbers_of(run: Run, prediction: Prediction | None) -> dict[str, str]:
         "input_tokens": str(run.input_tokens),
         "output_tokens": str(run.output_tokens),
         "resend_amplification": f"{run.resend_amplification():.1f}",
+        **named({"agent": run.by_agent, "model": run.by_model}, run.micro),
     }
     if run.estimated_tokens:
         found["announced_tokens"] = str(run.estimated_tokens)
@@ -133,10 +135,13 @@ def runaway(state: PatternsState, run: Run, loop: Loop, least_usd: Decimal, pred
             labels=whose(run),
             evidence={
                 **numbers_of(run, prediction),
+                "since": rfc3339(instant(loop.since_us)),
+                "began": rfc3339(instant(run.first_us)),
                 "repeats": loop.what,
                 "different": str(loop.different),
                 "of_last": str(loop.of),
                 "lasts_sec": str(loop.lasts_us // 1_000_000),
+                "window_sec": str(loop.lasts_us // 1_000_000),
             },
             message=f"run {run.run} goes round: only {loop.different} distinct among its last {loop.of} {loop.what}, "
             f"for {minutes:.1f} min and {cents(cost)} USD; it has made {run.calls} calls for "
@@ -145,8 +150,13 @@ def runaway(state: PatternsState, run: Run, loop: Loop, least_usd: Decimal, pred
     )
 
 
-def dear_run(state: PatternsState, run: Run, median_micro: int, times: Decimal, prediction: Prediction) -> Alert:
-    """A run costs far more than the others of its template; `threshold` is so many times their median."""
+def dear_run(  # noqa: PLR0913, PLR0917  a run and what it is held against
+    state: PatternsState, run: Run, template: Template, median_micro: int, times: Decimal, prediction: Prediction
+) -> Alert:
+    """A run costs far more than the others of its template; `threshold` is so many times their median.
+
+    `chance`: that a run like them costs as much in the end, at most; it is one of them, so never 0.
+    """
     spent, median = usd(run.cost_pico()), micro_usd(median_micro)
     return owned(
         state,
@@ -160,7 +170,15 @@ def dear_run(state: PatternsState, run: Run, median_micro: int, times: Decimal, 
             threshold=median * times,
             unit="usd",
             labels=whose(run),
-            evidence={**numbers_of(run, prediction), "median_usd": plain(median), "template": run.template or ""},
+            evidence={
+                **numbers_of(run, prediction),
+                "expected": plain(median),
+                "median_usd": plain(median),
+                "score": f"{spent / median:.2f}",
+                "fires_at": f"{times:.2f}",
+                "chance": f"{template.chance(run.micro):.2g}",
+                "template": run.template or "",
+            },
             message=f"run {run.run} has cost {cents(spent)} USD, {spent / median:.1f} times what a run of "
             f"{run.template} costs in the middle; in the end likely {cents(micro_usd(prediction.expected_micro))} USD",
         ),

@@ -13,8 +13,9 @@ import msgspec
 
 from schemas.money import plain, usd
 from schemas.periods import instant
+from schemas.signals import rfc3339
 from streams.burn.messages import output_of
-from streams.patterns import drafts
+from streams.patterns import contributors, drafts
 from streams.patterns.rows import Rows
 from streams.patterns.state import Finding, FindingKey, PatternsState
 from streams.ports import Output
@@ -34,6 +35,10 @@ class Seen(msgspec.Struct, frozen=True):
     labels: dict[str, str]
     severity: Literal["info", "warning", "critical"] = "warning"
     least_calls: int = 1
+    numbers: dict[str, str] = {}
+    """Evidence beside what every finding has."""
+    since_us: int = 0
+    """Since when, where that is not its first call."""
 
 
 def see(state: PatternsState, rows: Rows, places: list[int], seen: Seen) -> list[Output]:
@@ -44,6 +49,10 @@ def see(state: PatternsState, rows: Rows, places: list[int], seen: Seen) -> list
     key: FindingKey = (seen.rule, *seen.subject, seen.level)
     found = state.findings.touched(key, Finding)
     found.calls += sum(int(rows.events[place]) for place in living)
+    if not found.told:
+        first_us = int(rows.ints("ts_us")[living].min())
+        found.first_us = min(found.first_us or first_us, first_us)
+        contributors.add_rows(found.by, rows, living, rows.events)
     cost = found.micro * 1_000_000 + found.pico + sum(rows.cost_pico[place] for place in living)
     found.micro, found.pico = divmod(cost, 1_000_000)
     found.last_us = state.clock.lead_us
@@ -70,9 +79,16 @@ def tell(state: PatternsState, found: Finding, seen: Seen, *, spent: Decimal) ->
         unit="count",
         labels=seen.labels,
         severity=seen.severity,
-        evidence={"calls": str(found.calls), "cost_usd": plain(spent)},
+        evidence={
+            "since": rfc3339(instant(seen.since_us or found.first_us)),
+            "calls": str(found.calls),
+            "cost_usd": plain(spent),
+            **seen.numbers,
+            **contributors.named(found.by, found.calls, but=seen.subject[1]),
+        },
         message=seen.sentence.replace("{calls}", f"{found.calls:,}").replace("{spent}", drafts.cents(spent)),
     )
+    found.by = {}
     fired = state.episodes.fire(drafts.owned(state, alert))
     return [] if fired is None else [output_of(fired)]
 

@@ -16,6 +16,7 @@ import numpy as np
 from schemas.directory import UNATTRIBUTED
 from schemas.governance import GovernanceRule
 from schemas.money import join_pico_usd, split_pico_usd, usd
+from streams.patterns import contributors
 from streams.patterns.findings import Seen, has_enough, tell
 from streams.patterns.rows import Bools, Rows
 from streams.patterns.state import Finding, NameUse, PatternsState
@@ -67,12 +68,13 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
             is_settling = lead_us < whole.first_us + SETTLE_US or lead_us > use.first_us + SETTLE_US
             is_expected = subject in policies.registered or name == UNATTRIBUTED or bool((some & ~rows.live).any())
             if is_settling or is_expected or not asks(rule, kind):
-                use.known = True
+                use.known, use.by = True, {}
                 continue
             _add(use, rows, some)
             if usd(join_pico_usd(use.micro, use.pico)) >= rule.first_seen_least_usd:
                 use.known = True
                 outputs += _told(state, subject, use, days=(lead_us - whole.first_us) // DAY_US)
+                use.by = {}
     return outputs
 
 
@@ -87,8 +89,10 @@ def _kind(state: PatternsState, org: str, kind: str) -> NameUse:
 
 def _add(use: NameUse, rows: Rows, some: Bools) -> None:
     """These calls are the name's, at their exact cost."""
+    places = np.flatnonzero(some).tolist()
     use.calls += int(rows.events[some].sum())
-    cost_pico = sum(rows.cost_pico[at] for at in np.flatnonzero(some).tolist())
+    contributors.add_rows(use.by, rows, places, rows.events)
+    cost_pico = sum(rows.cost_pico[at] for at in places)
     use.micro, use.pico = split_pico_usd(join_pico_usd(use.micro, use.pico) + cost_pico)
 
 
@@ -103,8 +107,9 @@ def _told(state: PatternsState, subject: tuple[str, str, str], use: NameUse, *, 
     today.told += 1
     found = state.findings.touched(("first_seen", *subject, kind), Finding)
     found.calls, found.micro, found.pico, found.last_us, found.told = use.calls, use.micro, use.pico, lead_us, True
+    found.first_us, found.by = use.first_us, use.by
     sentence = f"{kind} {name} was never used before in {days} days of learning: {{calls}} calls for {{spent}} USD"
-    seen = Seen("first_seen", kind, subject, sentence, {}, severity="info")
+    seen = Seen("first_seen", kind, subject, sentence, {}, severity="info", numbers={"learnt_days": str(days)})
     return tell(state, found, seen, spent=usd(join_pico_usd(use.micro, use.pico)))
 
 

@@ -67,6 +67,7 @@ def _calls(rows: Rows) -> list[Call]:
         rows.ints("estimated_tokens").tolist(),
         rows.truth("unpriced").tolist(),
         rows.texts("agent"),
+        rows.texts("model"),
         rows.texts("tool"),
         rows.texts("tool_call_hash"),
         rows.texts("prompt_fingerprint"),
@@ -119,7 +120,7 @@ def _dear(state: PatternsState, run: Run, template: Template | None, prediction:
         return None
     if template.rank(run.micro) < _FAR:
         return None
-    return _fire(state, run, drafts.dear_run(state, run, median, rule.times_median, prediction))
+    return _fire(state, run, drafts.dear_run(state, run, template, median, rule.times_median, prediction))
 
 
 def _fire(state: PatternsState, run: Run, alert: Alert) -> Alert | None:

@@ -20,6 +20,7 @@ from zlib import crc32
 import msgspec
 
 from schemas.money import PICO_PER_MICRO
+from streams.patterns.contributors import add_name
 
 LAST = 24
 LEAST_CALLS = 12
@@ -48,6 +49,7 @@ class Call(NamedTuple):
     estimated_tokens: int
     unpriced: bool
     agent: str | None
+    model: str | None
     tool: str | None
     tool_call_hash: str | None
     prompt: str | None
@@ -145,6 +147,8 @@ class Run(msgspec.Struct, array_like=True):
     last_step: int = 0  # of its newest call that did not fail
     last_input: int = 0  # tokens of the same
     stalled: "Stalled | None" = None
+    by_agent: dict[str, int] = msgspec.field(default_factory=dict)  # of the cost in micro-USD
+    by_model: dict[str, int] = msgspec.field(default_factory=dict)
 
     def add(self, call: Call, *, lead_us: int, log_us: int) -> None:
         """One more event of the run, from a message of `log_us`; the log has been heard of up to `lead_us`."""
@@ -163,6 +167,8 @@ class Run(msgspec.Struct, array_like=True):
         self.depth = max(self.depth, call.step)
         if call.agent is not None and call.agent not in self.agents and len(self.agents) < MOST_AGENTS:
             self.agents.append(call.agent)
+        add_name(self.by_agent, call.agent, self.micro - before)
+        add_name(self.by_model, call.model, self.micro - before)
         if failed:
             return
         self._stall(call, at, before)
@@ -204,6 +210,7 @@ class Run(msgspec.Struct, array_like=True):
                     cost_micro=self.micro - ring.base_micro,
                     every_us=ring.every_us(),
                     recent_micro=self.micro - ring.last[0][2],
+                    since_us=ring.since_us,
                 )
         held = self.stalled
         if held is None or held.calls < LAST:
@@ -217,13 +224,15 @@ class Run(msgspec.Struct, array_like=True):
             cost_micro=cost_micro,
             every_us=max(lasts_us, held.last_us - held.first_us) // (held.calls - 1),
             recent_micro=cost_micro,
+            since_us=held.first_us,
         )
 
 
 class Loop(NamedTuple):
     """A run that goes round: so many different ones of its last tool calls, prompts or answers, for so long.
 
-    cost_micro: at what cost; every_us: the time from one to the next; recent_micro: what the last ones cost together.
+    cost_micro: at what cost; every_us: the time from one to the next; recent_micro: what the last ones cost together;
+    since_us: event time.
     """
 
     what: str
@@ -233,6 +242,7 @@ class Loop(NamedTuple):
     cost_micro: int
     every_us: int
     recent_micro: int
+    since_us: int
 
     def waits(self, least_micro: int) -> bool:
         """Whether it looks at something again and again at its leisure, for less than that in five minutes."""

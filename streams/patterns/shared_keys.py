@@ -53,7 +53,12 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
             f"key {name} is used in several places at once, in {at_once} minutes of the last hour: {{calls}} calls for "
             "{spent} USD; give each who uses it a key, or name it in shared_keys"
         )
-        outputs += see(state, rows, some, Seen("shared_at_once", "places", (org, "credential", name), sentence, {}))
+        numbers = {"minutes_at_once": str(at_once), "places": str(key.places()), "window_sec": str(HOUR_MIN * 60)}
+        since_us = (key.minute - key.minutes.bit_length() + 1) * _MINUTE_US
+        seen = Seen(
+            "shared_at_once", "places", (org, "credential", name), sentence, {}, numbers=numbers, since_us=since_us
+        )
+        outputs += see(state, rows, some, seen)
     return outputs
 
 
@@ -80,5 +85,5 @@ def use(key: KeyPlaces, *, address: int, session: int) -> None:
     for held, most in ((key.addresses, MOST_ADDRESSES), (key.sessions, MOST_SESSIONS)):
         if len(held) > most:
             del held[next(iter(held))]
-    if len({key.addresses.get(one, one) for one in key.now}) > 1:
+    if key.places() > 1:
         key.minutes |= 1

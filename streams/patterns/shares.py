@@ -3,9 +3,10 @@
 Laws
 1. The day is the last 24 hours of log time, in cells of an hour; every live event counts, named or not.
 2. Where an organisation has a rule of governance a share is judged each minute at the floor. It opens one episode,
-   which ends when it is met again.
+   which ends when it is met again. There, too, is counted which agents and models the missing share is of.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import numpy as np
@@ -13,10 +14,11 @@ import numpy as np
 from schemas.governance import GovernanceRule
 from schemas.money import plain
 from schemas.periods import instant
-from schemas.signals import Alert
+from schemas.signals import Alert, rfc3339
 from streams.burn.messages import output_of
 from streams.patterns import drafts
-from streams.patterns.rows import Rows
+from streams.patterns.contributors import KINDS, Tally, add, joined, named
+from streams.patterns.rows import Ints, Rows
 from streams.patterns.state import Day, PatternsState
 from streams.ports import Output
 
@@ -44,6 +46,19 @@ def take(state: PatternsState, rows: Rows) -> None:
             spent + int(cost.sum()),
             nobodys + int(cost[~owned[some]].sum()),
         )
+        if state.policies is not None and org in state.policies.governance:
+            _who(day.nobodys.setdefault(hour, {}), rows, some[~owned[some]], micro, ("agent", "model"))
+            _who(day.unpriced.setdefault(hour, {}), rows, some[unpriced[some]], rows.events, KINDS)
+
+
+def _who(tally: Tally, rows: Rows, places: Ints, amounts: Ints, kinds: Iterable[str]) -> None:
+    """The rows of these places are counted by name, a column at once: there may be thousands of them."""
+    for kind in kinds if len(places) else ():
+        codes, words = rows.codes(kind)
+        sums = np.zeros(len(words) + 1, np.int64)
+        np.add.at(sums, codes[places], amounts[places])  # what names nobody is -1, the last
+        for at in np.flatnonzero(sums[:-1]).tolist():
+            add(tally, kind, words[at], int(sums[at]))
 
 
 def judge(state: PatternsState, *, floor_us: int) -> list[Output]:
@@ -55,13 +70,16 @@ def judge(state: PatternsState, *, floor_us: int) -> list[Output]:
     for org in sorted(state.days):
         day = state.days[org]
         day.hours = [one for one in day.hours if one[0] > first]
+        day.nobodys, day.unpriced = (
+            {hour: tally for hour, tally in held.items() if hour > first} for held in (day.nobodys, day.unpriced)
+        )
         calls, without, spent, nobodys = (sum(one[at] for one in day.hours) for at in range(1, 5))
         rule = state.policies.governance.get(org)
         if rule is None:
             continue
         found = {
-            "ownership": _ownership(state, org, rule, spent, nobodys),
-            "unpriced_share": _unpriced(state, org, rule, calls, without),
+            "ownership": _ownership(state, org, rule, day, spent, nobodys),
+            "unpriced_share": _unpriced(state, org, rule, day, calls, without),
         }
         for name, alert in found.items():
             outputs += _say(state, org, name, alert)
@@ -80,7 +98,14 @@ def _say(state: PatternsState, org: str, rule: str, alert: Alert | None) -> list
     return [output_of(state.episodes.resolve(key, at=at, why="calmed_down", because="the share is met again"))]
 
 
-def _ownership(state: PatternsState, org: str, rule: GovernanceRule, spent: int, nobodys: int) -> Alert | None:
+def _window(day: Day) -> dict[str, str]:
+    """Since when it is counted: the first hour of the last day with a call."""
+    return {"since": rfc3339(instant(day.hours[0][0] * _HOUR_US)), "window_sec": str(HOURS * 3600)}
+
+
+def _ownership(  # noqa: PLR0913, PLR0917  a day and its sums
+    state: PatternsState, org: str, rule: GovernanceRule, day: Day, spent: int, nobodys: int
+) -> Alert | None:
     all_usd, open_usd = drafts.micro_usd(spent), drafts.micro_usd(nobodys)
     allowed = all_usd * (1 - rule.least_owned_share)
     if not rule.enabled or open_usd < rule.owned_least_usd or open_usd <= allowed:
@@ -93,13 +118,20 @@ def _ownership(state: PatternsState, org: str, rule: GovernanceRule, spent: int,
         value=open_usd,
         threshold=max(allowed, rule.owned_least_usd),
         unit="usd",
-        evidence={"spent_usd": plain(all_usd), "owned_share": f"{1 - float(open_usd / all_usd):.4f}"},
+        evidence={
+            **_window(day),
+            "spent_usd": plain(all_usd),
+            "owned_share": f"{1 - float(open_usd / all_usd):.4f}",
+            **named(joined(day.nobodys.values()), nobodys),
+        },
         message=f"{drafts.cents(open_usd)} of {drafts.cents(all_usd)} USD of the last day belong to no team and no "
         f"user; policy wants {float(rule.least_owned_share):.1%} to belong to somebody",
     )
 
 
-def _unpriced(state: PatternsState, org: str, rule: GovernanceRule, calls: int, without: int) -> Alert | None:
+def _unpriced(  # noqa: PLR0913, PLR0917  a day and its sums
+    state: PatternsState, org: str, rule: GovernanceRule, day: Day, calls: int, without: int
+) -> Alert | None:
     if not rule.enabled or without < LEAST_UNPRICED or Decimal(without) <= calls * rule.most_unpriced_share:
         return None
     return drafts.finding(
@@ -110,6 +142,11 @@ def _unpriced(state: PatternsState, org: str, rule: GovernanceRule, calls: int, 
         value=Decimal(without),
         threshold=calls * rule.most_unpriced_share,
         unit="count",
-        evidence={"calls": str(calls), "unpriced_share": f"{without / calls:.4f}"},
+        evidence={
+            **_window(day),
+            "calls": str(calls),
+            "unpriced_share": f"{without / calls:.4f}",
+            **named(joined(day.unpriced.values()), without),
+        },
         message=f"{without:,} of {calls:,} calls of the last day have no known price, so budgets do not see them",
     )

@@ -13,6 +13,7 @@ from streams.burn.clock import Clock
 from streams.burn.episodes import EpisodeBytes, Episodes
 from streams.burn.table import Table
 from streams.kept import Kept
+from streams.patterns.contributors import Tally
 from streams.patterns.in_force import InForceHere
 from streams.patterns.remembered import Remembered
 from streams.patterns.runs import Run, RunKey
@@ -50,6 +51,7 @@ class KeyUse(msgspec.Struct, array_like=True):
     strange_unpriced: int = 0  # calls of those without a known price
     new_models: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)  # on trial: minutes of use, the last
     new_regions: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
+    strange_by: Tally = msgspec.field(default_factory=dict)  # of the calls that are strange
 
 
 class KeyPlaces(msgspec.Struct, array_like=True):
@@ -60,6 +62,10 @@ class KeyPlaces(msgspec.Struct, array_like=True):
     now: list[int] = msgspec.field(default_factory=list)  # addresses of the newest minute
     addresses: dict[int, int] = msgspec.field(default_factory=dict)  # address: place
     sessions: dict[int, int] = msgspec.field(default_factory=dict)  # session or run: its newest address
+
+    def places(self) -> int:
+        """In how many places it was used in the newest minute."""
+        return len({self.addresses.get(one, one) for one in self.now})
 
 
 class NameUse(msgspec.Struct, array_like=True):
@@ -72,6 +78,7 @@ class NameUse(msgspec.Struct, array_like=True):
     day: int = 0  # days since 1970
     told: int = 0
     pico: int = 0  # what is beyond whole micro-USD
+    by: Tally = msgspec.field(default_factory=dict)  # of the calls, while it is on trial
 
 
 class Finding(msgspec.Struct, array_like=True):
@@ -82,12 +89,16 @@ class Finding(msgspec.Struct, array_like=True):
     pico: int = 0
     last_us: int = 0
     told: bool = False
+    first_us: int = 0  # event time
+    by: Tally = msgspec.field(default_factory=dict)  # of the calls, until it is told
 
 
 class Day(msgspec.Struct, array_like=True):
     """The hours of an organisation: hour, calls, those without a price, micro-USD, and nobody's of it (shares.py)."""
 
     hours: list[tuple[int, int, int, int, int]] = msgspec.field(default_factory=list)
+    nobodys: dict[int, Tally] = msgspec.field(default_factory=dict)  # by hour, of micro-USD
+    unpriced: dict[int, Tally] = msgspec.field(default_factory=dict)  # by hour, of calls
 
 
 class Generation(msgspec.Struct, array_like=True):
@@ -98,6 +109,7 @@ class Generation(msgspec.Struct, array_like=True):
     refused: int = 0
     minutes: list[int] = msgspec.field(default_factory=list)
     keys: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
+    tokens: int = 0  # of all keys
 
 
 class Throttle(msgspec.Struct, array_like=True):

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 from schemas.governance import GovernanceRule
 from streams.anomalies.rules import Rules
+from streams.patterns import contributors
 from streams.patterns.drafts import micro_usd
 from streams.patterns.findings import Seen, has_enough, tell
 from streams.patterns.in_force import matches
@@ -28,6 +29,7 @@ TRIAL_MIN = 30
 LEAST_UNPRICED = 10
 _RULES = Rules()
 _WINDOW_MIN = 10
+_MOST_SAID = 3
 _MINUTE_US = 60_000_000
 
 
@@ -59,6 +61,7 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
                 unpriced=sum(int(rows.events[place]) for place in living if unpriced[place]),
                 at_min=minutes[living[0]],
             )
+            contributors.add_rows(key.strange_by, rows, living, rows.events, kinds=("team", "agent"))
             if _enough(key) and not has_enough(state, "stolen_key", org):
                 outputs += _told(state, (org, name), key, model, region)
                 _keep(key.models, key.new_models, model)
@@ -125,6 +128,7 @@ def _count(key: KeyUse, *, calls: int, micro: int, unpriced: int, at_min: int) -
     """So much more strange use, in the ten minutes from the first on."""
     if at_min - key.strange_min >= _WINDOW_MIN:
         key.strange_min, key.strange_micro, key.strange_calls, key.strange_unpriced = at_min, 0, 0, 0
+        key.strange_by = {}
     key.strange_micro += micro
     key.strange_calls += calls
     key.strange_unpriced += unpriced
@@ -143,11 +147,21 @@ def _told(state: PatternsState, whose: tuple[str, str], key: KeyUse, model: str,
     found.calls += key.strange_calls
     found.micro, found.last_us, found.told = key.strange_micro, state.clock.lead_us, True
     free = f" and {key.strange_unpriced:,} calls without a known price" if key.strange_unpriced else ""
+    found.first_us, found.by = key.strange_min * _MINUTE_US, key.strange_by
+    numbers = {
+        "window_sec": str(_WINDOW_MIN * 60),
+        "active_min": str(key.active_min),
+        "known_models": ", ".join(key.models[-_MOST_SAID:]),
+        "known_regions": ", ".join(key.regions[-_MOST_SAID:]),
+    }
+    if key.strange_unpriced:
+        numbers["unpriced_calls"] = str(key.strange_unpriced)
     key.strange_micro = key.strange_calls = key.strange_unpriced = 0
+    key.strange_by = {}
     sentence = (
         f"key {name} uses {model} in {region}, and is known for neither in {key.active_min:,} minutes of use: "
         f"{{spent}} USD{free}; if nobody meant to, revoke it"
     )
     labels = {"model": model, "region": region}
-    seen = Seen("stolen_key", level, (org, "credential", name), sentence, labels, severity="critical")
+    seen = Seen("stolen_key", level, (org, "credential", name), sentence, labels, severity="critical", numbers=numbers)
     return tell(state, found, seen, spent=spent)

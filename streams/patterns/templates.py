@@ -32,6 +32,10 @@ class Template(msgspec.Struct, array_like=True):
         """Which share of the known runs cost less."""
         return sum(one < cost_micro for one in self.costs_micro) / max(1, len(self.costs_micro))
 
+    def chance(self, cost_micro: int) -> float:
+        """How likely a run costs as much in the end, if it is like the known ones: (as dear + 1) / (known + 1)."""
+        return (sum(one >= cost_micro for one in self.costs_micro) + 1) / (len(self.costs_micro) + 1)
+
 
 class Prediction(NamedTuple):
     """What a run will have cost in the end, in micro-USD: as likely more as less; and more in one of ten cases."""

@@ -9,10 +9,11 @@ Laws
 from decimal import Decimal
 
 from schemas.periods import instant
-from schemas.signals import Alert
+from schemas.signals import Alert, rfc3339
 from schemas.steps import REFUSED
 from streams.burn.messages import output_of
 from streams.patterns import drafts
+from streams.patterns.contributors import share
 from streams.patterns.rows import Rows
 from streams.patterns.state import Generation, ModelKey, PatternsState, Throttle
 from streams.ports import Output
@@ -41,6 +42,7 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
         now = _now(held, state.clock.lead_us)
         now.calls += int(rows.events[places].sum())
         now.refused += int(rows.events[refused].sum())
+        now.tokens += sum(tokens[place] for place in places)
         minute = state.clock.lead_us // _MINUTE_US
         if refused and minute not in now.minutes:
             now.minutes.append(minute)
@@ -73,7 +75,8 @@ def _judge(state: PatternsState, name: ModelKey, held: Throttle) -> Alert | None
         return None
     if Decimal(refused) <= calls * rule.most_throttled_share:
         return None
-    crowding, crowded = _who(held)
+    minute = min(minute for one in held.generations for minute in one.minutes)
+    who = _who(held)
     return drafts.finding(
         state,
         rule="throttled",
@@ -83,22 +86,31 @@ def _judge(state: PatternsState, name: ModelKey, held: Throttle) -> Alert | None
         threshold=calls * rule.most_throttled_share,
         unit="count",
         labels={"provider": provider},
-        evidence={"calls": str(calls), "refused": str(refused), "crowding": crowding, "crowded": crowded},
-        message=f"{provider} refuses {refused:,} of {calls:,} calls of {model} (429); key {crowding} uses most of it, "
-        f"key {crowded} is refused most often",
+        evidence={
+            "since": rfc3339(instant(minute * _MINUTE_US)),
+            "window_sec": str(2 * GENERATION_US // 1_000_000),
+            "calls": str(calls),
+            "refused": str(refused),
+            **who,
+        },
+        message=f"{provider} refuses {refused:,} of {calls:,} calls of {model} (429); key {who['crowding']} uses most "
+        f"of it, key {who['crowded']} is refused most often",
     )
 
 
-def _who(held: Throttle) -> tuple[str, str]:
-    """The key that used most tokens, and the one that was refused most often; '?' where none was named."""
+def _who(held: Throttle) -> dict[str, str]:
+    """The key that used most tokens, and the one that was refused most often, with their shares; '?' for nobody."""
     sums: dict[str, tuple[int, int]] = {}
     for one in held.generations:
         for key, (used, no) in one.keys.items():
             before = sums.get(key, (0, 0))
             sums[key] = (before[0] + used, before[1] + no)
     if not sums:
-        return "?", "?"
-    return max(sorted(sums), key=lambda key: sums[key][0]), max(sorted(sums), key=lambda key: sums[key][1])
+        return {"crowding": "?", "crowded": "?"}
+    uses, suffers = max(sorted(sums), key=lambda key: sums[key][0]), max(sorted(sums), key=lambda key: sums[key][1])
+    tokens, refused = sum(one.tokens for one in held.generations), sum(one.refused for one in held.generations)
+    found = {"crowding": uses, "crowded": suffers, "crowded_share": share(sums[suffers][1], refused)}
+    return found | ({"crowding_share": share(sums[uses][0], tokens)} if tokens else {})
 
 
 def resolve(state: PatternsState, *, floor_us: int) -> list[Output]:

@@ -1,6 +1,6 @@
 """What the sink says about value night after night, whatever is found and whenever it is killed."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -179,6 +179,7 @@ def test_who_costs_four_times_is_told_and_who_is_explained_is_not(
     """Four times and 10 USD more, three while it is open; with a reason it is kept and notifies nobody."""
     row = {
         "org": "acme", "entity_type": "user", "entity_id": "eve", "team": "code", "peer_group": "team code", "peers": 5,
+        "week": date(2026, 11, 16),
         "usd": Decimal(usd) - 1, "free_usd": Decimal(1), "median_usd": Decimal(median), "successes": 1,
         "peers_successes": 5, "peers_usd": Decimal(200), "reason": reason,
     }  # fmt: skip

@@ -43,6 +43,19 @@ def test_long_anomalies_have_longer_steps() -> None:
         assert (window.until_us - window.since_us) // (step_sec * 1_000_000) <= MOST_STEPS
 
 
+def test_what_is_found_call_by_call_is_drawn_without_a_band() -> None:
+    """A run has no usual rate, and its threshold is no rate at all: bars alone, and no mark."""
+    run = fired(rule="runaway", entity_type="run", threshold="0.25")
+    window = around(run, [run])
+    assert window is not None
+    told = series(window, run, [{"t": int(AT.timestamp()) // 60 * 60, "usd": 1.0}])
+    assert (told["expected"], told["told_from"]) == (None, None)
+    head, *drawn = lines(told)
+    assert head == "USD/h, each 1 min"
+    assert [line for line in drawn if "04:02" in line] == [f"2026-11-23 04:02  {'#' * 50}      60.00"]
+    assert [line for line in drawn if "04:01" in line] == [f"2026-11-23 04:01  {' ' * 50}       0.00"]
+
+
 def test_other_alerts_have_no_series() -> None:
     """Budgets, and kinds that events do not name."""
     assert around(fired(rule="threshold"), [fired()]) is None

@@ -102,6 +102,14 @@ def test_other_windows_are_held_against_a_week_before_first() -> None:
     assert subject_of(alert("renewal"), None) is None, "a contract has no calls"
 
 
+def test_peers_are_explained_by_the_weeks_that_were_judged() -> None:
+    """They end before the alert does; what they are held against are the weeks before them."""
+    judged = {"window_sec": str(28 * 86_400), "until": "2026-11-16T00:00:00.000000Z"}
+    peers = subject(alert("spike", at=NOW, rule="peer", topic="alerts.value", evidence=judged))
+    assert peers.span == Span(day("2026-10-19"), day("2026-11-16"))
+    assert [one.what for one in peers.baselines] == ["as much time right before"]
+
+
 def test_a_chosen_baseline_is_as_long_as_the_window_and_does_not_reach_into_it() -> None:
     """`--against` says where it begins."""
     span = Span(NOW - timedelta(days=2), NOW)
