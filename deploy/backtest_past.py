@@ -1,7 +1,7 @@
 """Where a backtest's past comes from: a trace, the ledger; and what people said of it: a file, the labels of alerts."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from deploy.backtest_told import AROUND, Labelled
 from deploy.backtesting import GRACE_US, MINUTE_US
+from deploy.in_order import Timed
 from deploy.moments import in_utc, moment
 from deploy.store_client import arrow, rows
 from producers.dialect import Skipped
+from producers.formats import dialect
 from producers.replay import parse_sets, prepare, read
 from schemas.connection import ClickHouseSettings
 from schemas.errors import InputError
@@ -31,6 +33,7 @@ _DAY = timedelta(days=1)
 _COLUMNS = ("entity_type", "entity_id", "since", "until", "label")
 _SAID = {"confirm": True, "dismiss": False, "planned": False}
 _MICRO = 1_000_000
+_EVENTS = "usage.events"
 
 
 def _nothing(_until: datetime, _calls: int) -> None:
@@ -38,16 +41,35 @@ def _nothing(_until: datetime, _calls: int) -> None:
 
 
 def of_trace(
-    format_name: str, paths: Sequence[Path], sets: Sequence[str], *, now: datetime
-) -> Iterator[tuple[int, bytes]]:
-    """The events of a trace with their times in microseconds, as `burnline replay` would send them.
+    format_name: str, paths: Sequence[Path], sets: Sequence[str], *, now: datetime, told: Told = _nothing
+) -> Iterator[Timed]:
+    """The events of a trace with their times in microseconds, as `burnline replay` would send them, in its order.
 
     Raises: InputError: a file cannot be read, or a row names no organisation and no `--set org=` does.
     """
+    if (topic := dialect(format_name).topic) != _EVENTS:
+        raise InputError(f"{format_name} has no calls, but what goes to {topic}; nothing can be judged of it")
     plan = prepare(format_name, [str(path) for path in paths], now=now, sets=parse_sets(list(sets)))
     for item in read(plan, now=now):
         if not isinstance(item, Skipped):
+            told(item.time, 1)
             yield micros(item.time), item.value
+
+
+class Stretch:
+    """From when to when events go that pass by, in microseconds; None and 0 where none did."""
+
+    def __init__(self, told: Told = _nothing) -> None:
+        self.first_us: int | None = None
+        self.last_us = 0
+        self._told = told
+
+    def watched(self, events: Iterable[Timed]) -> Iterator[Timed]:
+        """The events, which come in order of time."""
+        for at_us, value in events:
+            self.first_us, self.last_us = at_us if self.first_us is None else self.first_us, at_us
+            self._told(instant(at_us), 1)
+            yield at_us, value
 
 
 def of_ledger(

@@ -10,7 +10,7 @@ Laws
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import count
+from itertools import count, groupby
 from typing import TypeVar
 
 import msgspec
@@ -158,10 +158,11 @@ def of_steps(minutes: Iterable[tuple[int, pa.RecordBatch]], rules: RulesNow) -> 
 
 
 def of_events(events: Iterable[tuple[int, bytes]], rules: RulesNow) -> Iterator[Alert]:
-    """The alerts of events (event time, CloudEvent), whatever their order: rated, then judged."""
-    minutes: dict[int, list[tuple[int, bytes]]] = {}
-    for at_us, value in events:
-        minutes.setdefault((at_us - GRACE_US) // MINUTE_US * MINUTE_US, []).append((at_us, value))
+    """The alerts of events (event time, CloudEvent), in order of time (in_order.py): rated, then judged.
+
+    No more of them are held than came in one minute.
+    """
+    minutes = ((at_us, list(some)) for at_us, some in groupby(events, key=_minute))
     rating = RatingStage(rules)
     lanes = [rating.lane(_EVENTS, partition) for partition in range(PARTITIONS)]
     pasts: Pasts = {
@@ -172,10 +173,15 @@ def of_events(events: Iterable[tuple[int, bytes]], rules: RulesNow) -> Iterator[
     offsets = count()
 
     def sent(some: list[tuple[int, bytes]]) -> Iterable[Output]:
-        records = [SourceRecord(next(offsets), at_us, None, value, ()) for at_us, value in sorted(some)]
+        records = [SourceRecord(next(offsets), at_us, None, value, ()) for at_us, value in some]
         return lanes[0].step(SourceBatch(_EVENTS, 0, records)).outputs
 
-    yield from _judged(sorted(minutes.items()), lanes, pasts, sent)
+    yield from _judged(minutes, lanes, pasts, sent)
+
+
+def _minute(event: tuple[int, bytes]) -> int:
+    """The minute in which an event is taken, in microseconds since 1970."""
+    return (event[0] - GRACE_US) // MINUTE_US * MINUTE_US
 
 
 def _judged(

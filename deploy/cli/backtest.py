@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,19 +87,22 @@ def _score(series: Path, scores: Path | None) -> None:
 
 
 def _of_trace(rules: Path | None, trace: tuple[str, Path], sets: list[str], labels: Path | None) -> dict[str, Any]:
-    from deploy.backtest_past import labels_in, of_trace
+    from deploy.backtest_past import Stretch, labels_in, of_trace
     from deploy.backtest_told import told
     from deploy.backtesting import RulesNow, of_events
+    from deploy.in_order import in_order
     from schemas.errors import InputError
     from schemas.periods import instant
 
-    known = labels_in(labels) if labels else []
-    events = list(of_trace(trace[0], [trace[1]], sets, now=datetime.now(UTC)))
-    if not events:
+    known, policies = labels_in(labels) if labels else [], RulesNow(_policies(rules))
+    progress = _Progress()
+    with progress.ended_by_hand():
+        read = of_trace(trace[0], [trace[1]], sets, now=datetime.now(UTC), told=progress.of("read"))
+        judged = Stretch(progress.of("judged"))
+        alerts = list(of_events(judged.watched(in_order(read)), policies))
+    if judged.first_us is None:
         raise InputError(f"{trace[1]}: no event to look at; `burnline replay {trace[0]} --dry-run` says why")
-    times = [at_us for at_us, _ in events]
-    alerts = list(of_events(events, RulesNow(_policies(rules))))
-    return told(alerts, known, since=instant(min(times)), until=instant(max(times) + 1))
+    return told(alerts, known, since=instant(judged.first_us), until=instant(judged.last_us + 1))
 
 
 def _stored(
@@ -118,24 +122,47 @@ def _stored(
     kinds = {kind for one in policies if isinstance(one, SpikeRule) for kind in one.entity_types}
     kinds |= set(SpikeRule(org="any").entity_types)
     known = labels_in(labels) if labels else labels_kept(store, since=begin, until=end)
-    minutes = of_ledger(store, sorted(kinds), since=begin, until=end, told=_progress("amounts"))
-    steps = steps_of_ledger(store, since=begin, until=end, told=_progress("single calls"))
-    alerts = [*of_rows(minutes, RulesNow(policies)), *of_steps(steps, RulesNow(policies))]
+    progress = _Progress()
+    with progress.ended_by_hand():
+        minutes = of_ledger(store, sorted(kinds), since=begin, until=end, told=progress.of("amounts"))
+        alerts = list(of_rows(minutes, RulesNow(policies)))
+        steps = steps_of_ledger(store, since=begin, until=end, told=progress.of("single calls"))
+        alerts += of_steps(steps, RulesNow(policies))
     return told(sorted(alerts, key=lambda one: one.opened_at), known, since=begin, until=end)
 
 
-def _progress(what: str) -> Callable[[datetime, int], None]:
-    """Says every ten seconds how far it is; nothing where it is done sooner."""
-    said_sec, calls = time.monotonic(), 0
+class _Progress:
+    """Says every ten seconds how far it is; when somebody ends it, how far it was."""
 
-    def told(until: datetime, more: int) -> None:
-        nonlocal said_sec, calls
-        calls += more
-        if time.monotonic() - said_sec >= _SAID_EACH_SEC:
-            said_sec = time.monotonic()
-            say(f"{what} up to {until:%Y-%m-%d %H:%M}Z: {calls:,} calls")
+    def __init__(self) -> None:
+        self._said_sec, self._doing, self._calls = time.monotonic(), "", 0
+        self._until: datetime | None = None
 
-    return told
+    def of(self, doing: str) -> Callable[[datetime, int], None]:
+        """Hears of one part of it, such as reading."""
+
+        def told(until: datetime, more: int) -> None:
+            self._calls = more + (self._calls if self._doing == doing else 0)
+            self._doing, self._until = doing, until
+            if time.monotonic() - self._said_sec >= _SAID_EACH_SEC:
+                self._said_sec = time.monotonic()
+                say(str(self))
+
+        return told
+
+    def __str__(self) -> str:
+        """How far it is."""
+        at = "" if self._until is None else f" up to {self._until:%Y-%m-%d %H:%M}Z"
+        return f"{self._doing}{at}: {self._calls:,} calls"
+
+    @contextmanager
+    def ended_by_hand(self) -> Iterator[None]:
+        """Ctrl-C says how far it was, and ends the command."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            say(f"interrupted, {self}; nothing was judged to its end, and nothing is changed by a backtest")
+            raise
 
 
 def _policies(rules: Path | None) -> tuple[Any, ...]:
