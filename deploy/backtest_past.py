@@ -22,7 +22,7 @@ from schemas.errors import InputError
 from schemas.internal import DELTA_SCHEMA
 from schemas.periods import instant, micros
 from schemas.steps import STEP_SCHEMA, without_empty
-from sinks.anomaly_questions import labelled_anomalies, spent_by_minute
+from sinks.anomaly_questions import labelled_alerts, spent_by_minute
 from sinks.step_questions import calls_by_minute, steps_between
 
 Told = Callable[[datetime, int], None]
@@ -157,8 +157,8 @@ def _labelled(where: str, line: Mapping[str, Any]) -> Labelled:
 
 
 def labels_kept(settings: ClickHouseSettings, *, since: datetime, until: datetime) -> list[Labelled]:
-    """What people said of the anomalies that opened in [since, until); one that is open lasts for an hour here."""
-    asked = labelled_anomalies(since=since, until=until)
+    """What people said of the flags that opened in [since, until); one that is open lasts for an hour here."""
+    asked = labelled_alerts(since=since, until=until)
     found = []
     for row in rows(settings, asked.sql, asked.parameters):
         began = in_utc(row["opened_at"])

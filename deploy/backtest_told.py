@@ -6,6 +6,7 @@ Laws
 2. precision: of the alerts that belong to a label, those that were right. What nobody labelled is counted apart: it may
    be right or wrong. recall: of what was confirmed, what was found. Both are null where nothing was labelled.
 3. lead_min: minutes from the beginning of what was confirmed to its first alert, the median; negative: before.
+4. By rule the same, of the rule's alerts and of the labels that name it: a label for all rules is no rule's miss.
 """
 
 from collections import Counter
@@ -78,18 +79,29 @@ def _line(alert: Alert) -> dict[str, Any]:
 
 
 def _judged(opened: Sequence[Alert], labels: Sequence[Labelled]) -> dict[str, Any]:
-    confirmed = [one for one in labels if one.confirmed]
-    right = [one for one in opened if any(label.holds(one) for label in confirmed)]
+    """All of it, and by rule."""
+    rules = sorted({one.rule for one in opened} | {one.rule for one in labels if one.rule is not None})
+    by_rule = {
+        rule: _of([one for one in opened if one.rule == rule], labels, [one for one in labels if one.rule == rule])
+        for rule in rules
+    }
+    return _of(opened, labels, labels) | {"by_rule": by_rule}
+
+
+def _of(opened: Sequence[Alert], labels: Sequence[Labelled], sought: Sequence[Labelled]) -> dict[str, Any]:
+    """Precision of these alerts by all labels; recall of those that are sought among them."""
+    right = [one for one in opened if any(label.holds(one) for label in labels if label.confirmed)]
     wrong = [
         one for one in opened if one not in right and any(label.holds(one) for label in labels if not label.confirmed)
     ]
+    confirmed = [one for one in sought if one.confirmed]
     first = [[one.opened_at for one in opened if label.holds(one)] for label in confirmed]
     leads = [
         (min(some) - label.since).total_seconds() / 60 for label, some in zip(confirmed, first, strict=True) if some
     ]
     return {
         "confirmed": len(confirmed),
-        "dismissed": len(labels) - len(confirmed),
+        "dismissed": len(sought) - len(confirmed),
         "right": len(right),
         "wrong": len(wrong),
         "unlabelled": len(opened) - len(right) - len(wrong),

@@ -11,6 +11,8 @@ from sinks.queries import Query
 _TIME = "DateTime64(6, 'UTC')"
 DRAWN = (*ENTITY_TYPES, "provider", "run")
 """Columns of events whose spending can be drawn."""
+NOT_STORED = ("shared_credential", "unpriced_model", "heartbeat_missing")
+"""Rules that need what is not stored, so that no look at the past finds again what they told."""
 
 
 def spent_by_step(  # noqa: PLR0913  one question; all by name
@@ -50,12 +52,14 @@ def spent_by_minute(kinds: Sequence[str], *, since: datetime, until: datetime) -
     return Query(sql, {"since": since, "until": until})
 
 
-def labelled_anomalies(*, since: datetime, until: datetime) -> Query:
-    """The anomalies that opened in [since, until) of which somebody said what they were."""
+def labelled_alerts(*, since: datetime, until: datetime) -> Query:
+    """The flags that opened in [since, until) of which somebody said what they were, but for those of `NOT_STORED`."""
+    without = ", ".join(f"'{rule}'" for rule in NOT_STORED)
     sql = (
-        "SELECT v.org, v.detector AS rule, v.entity_type, v.entity_id, v.opened_at, v.resolved_at, v.label"
-        " FROM anomalies AS v"
-        f" WHERE v.label != '' AND v.opened_at >= {{since:{_TIME}}} AND v.opened_at < {{until:{_TIME}}}"
-        " ORDER BY v.opened_at"
+        "SELECT v.org AS org, v.rule AS rule, v.entity_type AS entity_type, v.entity_id AS entity_id,"
+        " v.opened_at AS opened_at, v.resolved_at AS resolved_at, l.label AS label"
+        " FROM alerts AS v INNER JOIN alert_labels AS l ON l.org = v.org AND l.alert_id = v.alert_id"
+        f" WHERE v.topic IN ('alerts.anomalies', 'alerts.governance') AND v.rule NOT IN ({without})"
+        f" AND v.opened_at >= {{since:{_TIME}}} AND v.opened_at < {{until:{_TIME}}} ORDER BY v.opened_at, v.alert_id"
     )
     return Query(sql, {"since": since, "until": until})

@@ -36,9 +36,10 @@ def label(
     state_dir: StateDir = None,
     as_json: AsJson = False,
 ) -> None:
-    r"""Say what an alert was. It stands in the policies, with who said it, and in the view `anomalies`.
+    r"""Say what an alert was. It stands in the policies, with who said it, and in the view `alert_labels`.
 
-    `burnline backtest` counts confirmed and dismissed ones. The last word counts; it may be said of what is over.
+    `burnline backtest` counts them by rule; planned ones were nothing to tell, as dismissed ones. The last word counts;
+    it may be said of what is over.
 
     Spending that is yet to come is announced with \[\[planned]] in a policy file.
     """

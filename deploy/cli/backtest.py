@@ -66,7 +66,17 @@ def backtest(
 
     if sum(one is not None for one in (since, trace, series)) != 1:
         raise InputError("say what to look at: --since 7d (what is stored), --trace FORMAT PATH, or --series FILE.csv")
+    going_with = (
+        (until, "--until", since, "--since"),
+        (sets, "--set", trace, "--trace"),
+        (scores, "--scores", series, "--series"),
+    )
+    for given, flag, wanted, needs in going_with:
+        if given and wanted is None:
+            raise InputError(f"{flag} goes with {needs}")
     if series is not None:
+        if rules is not None or labels is not None:
+            raise InputError("a series has no rules and no labels: give --series and --scores alone")
         _score(series, scores)
         return
     found = (
@@ -101,7 +111,7 @@ def _of_trace(rules: Path | None, trace: tuple[str, Path], sets: list[str], labe
         judged = Stretch(progress.of("judged"))
         alerts = list(of_events(judged.watched(in_order(read)), policies))
     if judged.first_us is None:
-        raise InputError(f"{trace[1]}: no event to look at; `burnline replay {trace[0]} --dry-run` says why")
+        raise InputError(f"{trace[1]}: no event to look at; `burnline replay {trace[0]} {trace[1]} --dry-run` says why")
     return told(alerts, known, since=instant(judged.first_us), until=instant(judged.last_us + 1))
 
 
@@ -113,10 +123,13 @@ def _stored(
     from deploy.backtesting import RulesNow, of_rows, of_steps
     from deploy.moments import moment
     from deploy.stack.find import connections
+    from schemas.errors import InputError
     from schemas.policies import SpikeRule
 
     now = datetime.now(UTC)
     begin, end = moment(since, now=now), moment(until, now=now, flag="--until") if until else now
+    if end <= begin:
+        raise InputError(f"--until {until or 'now'}: it must lie after --since {since}")
     store = connections(state_dir, os.environ).clickhouse
     policies = _policies(rules)
     kinds = {kind for one in policies if isinstance(one, SpikeRule) for kind in one.entity_types}
@@ -187,6 +200,11 @@ def show(found: Mapping[str, Any]) -> None:
         put(f"labels: {judged['confirmed']} confirmed, {judged['dismissed']} dismissed; precision {said['precision']}, "
             f"recall {said['recall']}{_lead(judged['lead_min'])}; {judged['unlabelled']} alerts have no "
             "label")  # fmt: skip
+        put_table(
+            ["rule", "alerts", "right", "wrong", "precision", "confirmed", "recall", "told after (min)"],
+            [_of_rule(rule, found["by_rule"].get(rule, 0), one) for rule, one in judged["by_rule"].items()],
+            right=("alerts", "right", "wrong", "precision", "confirmed", "recall", "told after (min)"),
+        )
     if alerts:
         cells = [
             (one["at"][:19], one["rule"], "yes" if one["notify"] else "no", f"{one['entity_type']} {one['entity_id']}",
@@ -196,6 +214,11 @@ def show(found: Mapping[str, Any]) -> None:
         put_table(["at (UTC)", "rule", "notifies", "who", "message"], cells)
     if len(alerts) > _SHOWN:
         put(f"... and {len(alerts) - _SHOWN:,} more; --json has all")
+
+
+def _of_rule(rule: str, alerts: int, judged: Mapping[str, Any]) -> tuple[object, ...]:
+    numbers = (judged[name] for name in ("right", "wrong", "precision", "confirmed", "recall", "lead_min"))
+    return (rule, alerts, *("-" if one is None else one for one in numbers))
 
 
 def _lead(minutes: float | None) -> str:

@@ -460,17 +460,27 @@ def test_a_backtest_reads_what_each_minute_spent(settings: ClickHouseSettings) -
 def test_a_label_is_of_the_organisation_and_rule_of_its_alert(
     settings: ClickHouseSettings, reading: ClickHouseSettings
 ) -> None:
-    """As `burnline alerts label` says it; the time is the alert's, and an hour where it is still open."""
-    [spike] = [row.values for row in signal_rows((EXAMPLES / "alert.spike.json").read_bytes(), partition=0, offset=0)]
-    label = AlertLabel(id=spike["alert_id"], org="acme", label="dismiss", by="dana")
-    change = PolicyChange(change_id="c", actor="dana", at="", files=(), sets=(label,))
+    """As `burnline alerts label` says it, of governance, too; the time is the alert's, and an hour while it is open.
+
+    Not of what the store cannot find again: a shared key would be missed by every backtest.
+    """
+    names = ("spike", "stolen_key", "shared_credential")
+    spike, stolen, shared = (
+        next(row.values for row in signal_rows((EXAMPLES / f"alert.{name}.json").read_bytes(), partition=0, offset=0))
+        for name in names
+    )
+    said = {spike["alert_id"]: "dismiss", stolen["alert_id"]: "confirm", shared["alert_id"]: "confirm"}
+    labels = tuple(AlertLabel(id=name, org="acme", label=label, by="dana") for name, label in said.items())
+    change = PolicyChange(change_id="c", actor="dana", at="", files=(), sets=labels)
     store = Store(connector(settings), settings.database)
     store.insert(LABEL_TABLE, label_rows([(1, change)]))
     store.close()
-    began = spike["opened_at"]
-    expected = Labelled("agent", "review-bot", began, began + AROUND, confirmed=False, org="acme", rule="spike")
-    assert labels_kept(reading, since=DAY - timedelta(days=9), until=DAY + timedelta(days=9)) == [expected]
-    assert labels_kept(reading, since=DAY - timedelta(days=9), until=began) == []
+    first, second = spike["opened_at"], stolen["opened_at"]
+    assert labels_kept(reading, since=DAY - timedelta(days=9), until=DAY + timedelta(days=9)) == [
+        Labelled("agent", "review-bot", first, first + AROUND, confirmed=False, org="acme", rule="spike"),
+        Labelled("credential", "k1", second, second + AROUND, confirmed=True, org="acme", rule="stolen_key"),
+    ]
+    assert labels_kept(reading, since=DAY - timedelta(days=9), until=first) == []
 
 
 STEPPED = datetime(2025, 3, 1, 23, 30, 9, 999_999, tzinfo=UTC)

@@ -1,8 +1,6 @@
 """What a backtest says of a past: the same code as live, weeks counted right, labels held against it."""
 
 import json
-import tracemalloc
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
@@ -10,23 +8,20 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from deploy.backtest_past import labels_in
 from deploy.backtest_told import Labelled, told
-from deploy.backtesting import GRACE_US, MINUTE_US, RulesNow, of_events, of_rows, of_steps
+from deploy.backtesting import GRACE_US, MINUTE_US, RulesNow, of_rows, of_steps
 from deploy.cli.app import app
 from deploy.cli.backtest import show
-from deploy.in_order import Timed, in_order
 from schemas.errors import InputError
 from schemas.governance import GovernanceRule
 from schemas.periods import micros
 from schemas.policies import SpikeRule
 from schemas.signals import Alert
 from schemas.steps import STEP_SCHEMA
-from sinks.anomaly_questions import labelled_anomalies, spent_by_minute
+from sinks.anomaly_questions import labelled_alerts, spent_by_minute
 from tests.laws.rating_events import event, raw, rfc3339
 from tests.scenarios.burn_log import Row, summed
 from tests.scenarios.patterns_stories import in_places
@@ -82,15 +77,39 @@ def test_labels_are_held_against_the_alerts() -> None:
     until = START + timedelta(days=14)
     said = told(alerts, [right, missed], since=START, until=until)
     assert (said["alerts_per_week"], said["by_rule"]) == (0.5, {"spike": 1})
+    by_rule = said["labels"].pop("by_rule")
     assert said["labels"] == {
         "confirmed": 2, "dismissed": 0, "right": 1, "wrong": 0, "unlabelled": 0,
         "precision": 1.0, "recall": 0.5, "lead_min": 2.2,
     }  # fmt: skip
+    nobodys = {"confirmed": 0, "recall": None, "lead_min": None}
+    assert by_rule == {"spike": said["labels"] | nobodys}, "neither label names the rule"
     assert told(alerts, [wrong], since=START, until=until)["labels"]["precision"] == 0.0
-    assert told(alerts, [], since=START, until=until)["labels"] == {
+    nothing = {
         "confirmed": 0, "dismissed": 0, "right": 0, "wrong": 0, "unlabelled": 1,
         "precision": None, "recall": None, "lead_min": None,
     }  # fmt: skip
+    assert told(alerts, [], since=START, until=until)["labels"] == nothing | {"by_rule": {"spike": nothing}}
+
+
+def test_each_rule_has_its_own_precision_and_recall(capsys: pytest.CaptureFixture[str]) -> None:
+    """A label of one rule is neither right nor missed by another; what a rule missed stands there without an alert."""
+    spike, began = said_of_them()[0], START + timedelta(minutes=USUAL_MIN)
+    leak = spike.model_copy(update={"rule": "leak"})
+    span = (began, began + timedelta(minutes=10))
+    labels = [
+        Labelled("agent", "bot", *span, confirmed=True, org="acme", rule="spike"),
+        Labelled("agent", "bot", *span, confirmed=False, org="acme", rule="leak"),
+        Labelled("run", "r", *span, confirmed=True, org="acme", rule="runaway"),
+    ]
+    said = told([spike, leak], labels, since=START, until=START + timedelta(days=7))
+    numbers = {
+        rule: (one["precision"], one["recall"], one["lead_min"]) for rule, one in said["labels"]["by_rule"].items()
+    }
+    assert numbers == {"spike": (1.0, 1.0, 2.2), "leak": (0.0, None, None), "runaway": (None, 0.0, None)}
+    show(said)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(("leak", "runaway"))]
+    assert rows == [["leak", "1", "0", "1", "0.0", "0", "-", "-"], ["runaway", "0", "0", "0", "-", "1", "0.0", "-"]]
 
 
 @pytest.mark.parametrize(
@@ -145,70 +164,6 @@ def test_a_trace_is_rated_and_judged_without_a_stack(tmp_path: Path, capsys: pyt
         assert f"1 confirmed, 0 dismissed; precision 1.0, recall 1.0{word}" in said
 
 
-def of_a_loop(run: str, *, begin_min: int, calls: int) -> list[tuple[int, bytes]]:
-    """A run that makes the same tool call each five seconds, for 0.02 USD."""
-    begin_us = micros(START) + begin_min * MINUTE_US
-    times = [begin_us + number * 5_000_000 for number in range(calls)]
-    return [
-        (at_us, raw(event(f"{run}-{begin_min}-{number}", org="acme", agent="bot", run=run, credential="k9",
-                          tool="search", tool_call_hash="same", model="gpt-4o", input_tokens=8_000,
-                          time=rfc3339(at_us))))
-        for number, at_us in enumerate(times)
-    ]  # fmt: skip
-
-
-def test_a_trace_is_looked_at_call_by_call() -> None:
-    """Runs that go round and keys in no directory are found; a run of the same name after a pause is another one."""
-    rule = GovernanceRule(org="acme", registered=("credential",))
-    events = [*of_a_loop("r", begin_min=0, calls=60), *of_a_loop("r", begin_min=60, calls=60)]
-    found = [one for one in of_events(in_order(events), RulesNow([rule])) if one.status == "firing"]
-    expected = [("unregistered", "k9"), ("runaway", "r"), ("runaway", "r")]
-    assert [(one.rule, one.entity_id) for one in found] == expected
-    assert [one.opened_at < START + timedelta(minutes=4) for one in found] == [True, True, False]
-    short = [*of_a_loop("r", begin_min=0, calls=15), *of_a_loop("r", begin_min=60, calls=15)]
-    assert list(of_events(in_order(short), RulesNow([]))) == []
-
-
-@given(st.lists(st.tuples(st.integers(-(2**50), 2**50), st.binary(max_size=4))), st.integers(1, 7))
-def test_events_of_any_number_come_in_order_of_time(events: list[tuple[int, bytes]], most_held: int) -> None:
-    """However few are held at once; nothing is lost, and nothing comes twice."""
-    assert list(in_order(events, most_held=most_held)) == sorted(events)
-
-
-def test_no_more_of_a_trace_is_held_than_agreed() -> None:
-    """Of 50,000 calls of half a kilobyte less than an eighth is in memory, whenever one looks."""
-    tracemalloc.start()
-    try:
-        calls = ((number * 7919 % 50_000, b"%512d" % number) for number in range(50_000))
-        assert sum(1 for _ in in_order(calls, most_held=2_500)) == 50_000
-        assert tracemalloc.get_traced_memory()[1] < 50_000 * 512 / 8
-    finally:
-        tracemalloc.stop()
-
-
-def test_ctrl_c_says_how_far_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is read, up to when; the command ends as every other does."""
-    trace = tmp_path / "trace.jsonl"
-    trace.write_bytes(b"\n".join(value for _, value in of_a_loop("r", begin_min=0, calls=60)) + b"\n")
-
-    def interrupted(events: Iterable[Timed]) -> Iterator[Timed]:
-        yield from list(events)[:20]
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("deploy.in_order.in_order", interrupted)
-    ended = CliRunner().invoke(app, ["backtest", "--trace", "burnline", str(trace)])
-    assert (ended.exit_code, "interrupted, judged up to 2026-11-16 00:01Z: 20 calls" in ended.stderr) == (130, True)
-
-
-def test_what_has_no_calls_is_refused(tmp_path: Path) -> None:
-    """Charges and outcomes are no trace of calls."""
-    (tmp_path / "charges.csv").write_text("charge_id,service_start,service_end,amount_usd\n")
-    asked = ["backtest", "--trace", "charges", str(tmp_path / "charges.csv"), "--set", "org=acme"]
-    ended = CliRunner().invoke(app, asked)
-    assert isinstance(ended.exception, InputError)
-    assert "charges has no calls" in str(ended.exception)
-
-
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -233,9 +188,27 @@ def test_one_past_is_looked_at(arguments: list[str]) -> None:
     assert "say what to look at" in str(ended.exception)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--since", "1d", "--until", "2d"], "must lie after --since 1d"),
+        (["--since", "2099-01-01"], "--until now: it must lie after"),
+        (["--series", "x.csv", "--until", "1d"], "--until goes with --since"),
+        (["--since", "1d", "--set", "org=acme"], "--set goes with --trace"),
+        (["--since", "1d", "--scores", "x.csv"], "--scores goes with --series"),
+        (["rules.toml", "--series", "x.csv"], "a series has no rules"),
+    ],
+)
+def test_what_says_nothing_together_is_refused(arguments: list[str], sentence: str) -> None:
+    """Before anything is looked for: nobody takes a flag for heard that was passed over."""
+    ended = CliRunner().invoke(app, ["backtest", *arguments])
+    assert isinstance(ended.exception, InputError)
+    assert sentence in str(ended.exception)
+
+
 def test_questions_take_no_names_from_outside() -> None:
     """Kinds are of a list; times are parameters."""
     asked = spent_by_minute(("team", "agent"), since=START, until=START)
-    assert asked.parameters == labelled_anomalies(since=START, until=START).parameters
+    assert asked.parameters == labelled_alerts(since=START, until=START).parameters
     with pytest.raises(InputError, match="entity type 'x' is not known"):
         spent_by_minute(("x",), since=START, until=START)
