@@ -39,14 +39,15 @@ class Around:
     step_sec: int
 
 
-def around(fired: Json, transitions: Sequence[Json]) -> Around | None:
-    """What to show of an anomaly; None for alerts that are none, or whose kind of entity no event names."""
+def around(fired: Json, transitions: Sequence[Json], *, now: datetime) -> Around | None:
+    """What to show of an anomaly, as far as it is known `now`; None for other alerts, and kinds that no event names."""
     if fired["rule"] not in {*RULES, *OF_CALLS} or fired["entity_type"] not in DRAWN:
         return None
     said = fired["evidence"].get("since")
     began = datetime.fromisoformat(said) if said else in_utc(fired["at"])
     since = began - _BEFORE.get(fired["rule"], _BEFORE["spike"])
-    until = max(in_utc(one["at"]) for one in transitions) + _AFTER
+    said_last = max(in_utc(one["at"]) for one in transitions)
+    until = max(said_last, min(said_last + _AFTER, now))
     length_sec = (until - since).total_seconds()
     step_sec = next((step for step in STEPS_SEC if length_sec / step <= MOST_STEPS), STEPS_SEC[-1])
     step_us = step_sec * 1_000_000
@@ -55,8 +56,11 @@ def around(fired: Json, transitions: Sequence[Json]) -> Around | None:
 
 
 def series(window: Around, fired: Json, rows: Iterable[Json]) -> dict[str, Any]:
-    """For scripts: `steps` (start and USD per hour, idle ones too), `expected` and `told_from` likewise, or null."""
-    spent = {int(row["t"]): float(row["usd"]) for row in rows}
+    """For scripts: `steps` (start and USD per hour, idle ones too), `expected` and `told_from` likewise, or null.
+
+    What was spent in a step is null where none of its calls has a known cost.
+    """
+    spent = {int(row["t"]): row["usd"] for row in rows}
     step_us, per_hour = window.step_sec * 1_000_000, 3600 / window.step_sec
     starts_us = range(window.since_us, window.until_us, step_us)
     banded = fired["rule"] in RULES
@@ -66,8 +70,8 @@ def series(window: Around, fired: Json, rows: Iterable[Json]) -> dict[str, Any]:
         "expected": None if expected is None else float(expected),
         "told_from": float(fired["threshold"]) if banded else None,
         "steps": [
-            {"t": rfc3339(instant(at_us)), "usd_per_hour": round(spent.get(at_us // 1_000_000, 0.0) * per_hour, 6)}
-            for at_us in starts_us
+            {"t": rfc3339(instant(at_us)), "usd_per_hour": None if usd is None else round(float(usd) * per_hour, 6)}
+            for at_us, usd in ((at_us, spent.get(at_us // 1_000_000, 0)) for at_us in starts_us)
         ],
     }
 
@@ -76,7 +80,7 @@ def lines(told: Json) -> Iterator[str]:
     """The series as text, a step a line: `#` what was spent, `.` up to where it is not told, `|` what was expected."""
     steps, banded = told["steps"], told["told_from"] is not None
     expected, told_from = told["expected"] or 0.0, told["told_from"] or 0.0
-    most = max([told_from, expected, *(step["usd_per_hour"] for step in steps)])
+    most = max([told_from, expected, *(step["usd_per_hour"] or 0.0 for step in steps)])
     if most <= 0:
         return
     band_said = f"; | expected {expected:.2f}, . not told up to {told_from:.2f}" if banded else ""
@@ -84,10 +88,11 @@ def lines(told: Json) -> Iterator[str]:
     mark = min(int(expected / most * WIDTH), WIDTH - 1)
     band = min(ceil(told_from / most * WIDTH), WIDTH)
     for step in steps:
-        spent = step["usd_per_hour"]
+        spent = step["usd_per_hour"] or 0.0
         bar = min(ceil(spent / most * WIDTH), WIDTH)
         cells = ["#" if at < bar else "." if at < band else " " for at in range(WIDTH)]
         if banded:
             cells[mark] = "|"
         over = " <" if banded and spent > told_from else ""
-        yield f"{step['t'][:16].replace('T', ' ')}  {''.join(cells).rstrip():<{WIDTH}} {spent:10.2f}{over}"
+        number = f"{spent:10.2f}" if step["usd_per_hour"] is not None else f"{'not known':>10}"
+        yield f"{step['t'][:16].replace('T', ' ')}  {''.join(cells).rstrip():<{WIDTH}} {number}{over}"

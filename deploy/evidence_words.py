@@ -20,6 +20,7 @@ def lines(evidence: Mapping[str, str], unit: str) -> Iterator[str]:
     yield from _said("expected", _usual(rest, unit))
     yield from _said("score", _score(rest))
     yield from _said("since", _time(rest))
+    yield from _said("looked at", length(int(rest.pop("window_sec"))) if "window_sec" in rest else "")
     yield from _said("by", "; ".join(f"{name[3:]} {rest.pop(name)}" for name in _BY if name in rest))
     yield from _said("with it", rest.pop("rose_too", ""))
     yield from _said("crowded", _crowded(rest))
@@ -51,8 +52,6 @@ def _time(rest: dict[str, str]) -> str:
     for name, word in (("since", ""), ("until", "until "), ("began", "the run began ")):
         if name in rest:
             found.append(f"{word}{in_utc(datetime.fromisoformat(rest.pop(name))):%Y-%m-%d %H:%M:%S}Z")
-    if "window_sec" in rest:
-        found.append(f"looked at: {length(int(rest.pop('window_sec')))}")
     return ", ".join(found)
 
 

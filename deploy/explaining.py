@@ -46,7 +46,7 @@ class Explainer:
         found = explained(self._clickhouse, subject, PricesThen(self._books, self._log))
         return found | {"notes": [*found["notes"], *self._notes]}
 
-    def alert(self, alert_id: str, *, baseline_since: datetime | None = None) -> Json:
+    def alert(self, alert_id: str, *, now: datetime, baseline_since: datetime | None = None) -> Json:
         """Why an alert; the beginning of an id will do. `bridge` is missing where it is about no calls.
 
         Raises: InputError: there is no such alert, or several. StoreUnavailableError, QueryError.
@@ -62,7 +62,7 @@ class Explainer:
             "policy": None if policy is None else policy.as_json(),
             "transitions": [dict(one) for one in transitions],
         }
-        window = around(fired, transitions)
+        window = around(fired, transitions, now=now)
         if window is not None:
             found["series"] = self._series(window, fired)
         if subject is None:

@@ -50,4 +50,5 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "peer": ("expected", "score", "fires_at", "since", "window_sec", "peers", "peer_group"),
 }  # fmt: skip
 """By rule of `alerts.anomalies` and `alerts.governance`, and of people's peers. `by_` where the calls name any, but not
-of what the alert is about; what a cold detector or a median of nothing cannot say is left out, never made up."""
+of what the alert is about; what a cold detector or a median of nothing cannot say is left out, never made up. Where no
+call has a known price there is no `cost_usd`; `unpriced_calls` says how many have none, where any."""

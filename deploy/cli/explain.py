@@ -71,7 +71,7 @@ def explain(
     begin = moment(against, now=now, flag="--against") if against else None
     subject = None if since is None else subject_from(since, until, begin, where or [], now=now)
     explainer = Explainer(connections(state_dir, os.environ), kept_books(state_dir))
-    told = explainer.spend(subject) if subject else explainer.alert(alert_id or "", baseline_since=begin)
+    told = explainer.spend(subject) if subject else explainer.alert(alert_id or "", now=now, baseline_since=begin)
     if as_json:
         put_json(told)
     else:

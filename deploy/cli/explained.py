@@ -47,9 +47,8 @@ def show(told: Json) -> None:
     if "series" in told:
         from deploy.anomaly_series import lines
 
-        for line in lines(told["series"]):
+        for line in (*drawn, "") if (drawn := list(lines(told["series"]))) else ():
             put(line)
-        put("")
     if "bridge" in told:
         _show_bridge(told)
     for note in told["notes"]:

@@ -26,7 +26,7 @@ RULES = ("stolen_key", "unapproved", "unregistered", "sovereignty", "claimed_ide
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What is to be told of a finding; `{calls}` and `{spent}` in the sentence become its numbers."""
+    """What is to be told of a finding; `{calls}` in the sentence becomes how many they are, and what they cost."""
 
     rule: str
     level: str
@@ -53,6 +53,8 @@ def see(state: PatternsState, rows: Rows, places: list[int], seen: Seen) -> list
         first_us = int(rows.ints("ts_us")[living].min())
         found.first_us = min(found.first_us or first_us, first_us)
         contributors.add_rows(found.by, rows, living, rows.events)
+        unpriced = rows.truth("unpriced")
+        found.unpriced += sum(int(rows.events[place]) for place in living if unpriced[place])
     cost = found.micro * 1_000_000 + found.pico + sum(rows.cost_pico[place] for place in living)
     found.micro, found.pico = divmod(cost, 1_000_000)
     found.last_us = state.clock.lead_us
@@ -82,15 +84,25 @@ def tell(state: PatternsState, found: Finding, seen: Seen, *, spent: Decimal) ->
         evidence={
             "since": rfc3339(instant(seen.since_us or found.first_us)),
             "calls": str(found.calls),
-            "cost_usd": plain(spent),
+            **({"cost_usd": plain(spent)} if found.unpriced < found.calls else {}),
+            **({"unpriced_calls": str(found.unpriced)} if found.unpriced else {}),
             **seen.numbers,
             **contributors.named(found.by, found.calls, but=seen.subject[1]),
         },
-        message=seen.sentence.replace("{calls}", f"{found.calls:,}").replace("{spent}", drafts.cents(spent)),
+        message=seen.sentence.replace("{calls}", _calls(found, spent)),
     )
-    found.by = {}
+    found.by, found.unpriced = {}, 0
     fired = state.episodes.fire(drafts.owned(state, alert))
     return [] if fired is None else [output_of(fired)]
+
+
+def _calls(found: Finding, spent: Decimal) -> str:
+    """How many calls, and what they cost; a cost that nobody knows is no zero."""
+    calls = "1 call" if found.calls == 1 else f"{found.calls:,} calls"
+    if found.unpriced >= found.calls:
+        return f"{calls} without a known price"
+    unknown = f", {found.unpriced:,} of them without a known price" if found.unpriced else ""
+    return f"{calls} for {drafts.cents(spent)} USD{unknown}"
 
 
 def resolve(state: PatternsState, *, floor_us: int) -> list[Output]:

@@ -108,7 +108,7 @@ def _told(state: PatternsState, subject: tuple[str, str, str], use: NameUse, *, 
     found = state.findings.touched(("first_seen", *subject, kind), Finding)
     found.calls, found.micro, found.pico, found.last_us, found.told = use.calls, use.micro, use.pico, lead_us, True
     found.first_us, found.by = use.first_us, use.by
-    sentence = f"{kind} {name} was never used before in {days} days of learning: {{calls}} calls for {{spent}} USD"
+    sentence = f"{kind} {name} was never used before in {days} days of learning: {{calls}}"
     seen = Seen("first_seen", kind, subject, sentence, {}, severity="info", numbers={"learnt_days": str(days)})
     return tell(state, found, seen, spent=usd(join_pico_usd(use.micro, use.pico)))
 

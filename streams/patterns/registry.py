@@ -41,7 +41,7 @@ def _unapproved(state: PatternsState, policies: InForceHere, rows: Rows, kind: s
         allowed: tuple[str, ...] | None = getattr(rule, listed)
         if not rule.enabled or allowed is None or matches(name, allowed):
             continue
-        sentence = f"{kind} {name} is used and not approved: {{calls}} calls for {{spent}} USD; add it to {listed}"
+        sentence = f"{kind} {name} is used and not approved: {{calls}}; add it to {listed}"
         outputs += see(state, rows, places, Seen("unapproved", kind, (org, kind, name), sentence, {}))
     return outputs
 
@@ -52,7 +52,7 @@ def _unregistered(state: PatternsState, policies: InForceHere, rows: Rows, kind:
         rule = policies.rule(org)
         if not rule.enabled or kind not in rule.registered or (org, kind, name) in policies.registered:
             continue
-        sentence = f"{kind} {name} is used and not in the directory: {{calls}} calls for {{spent}} USD"
+        sentence = f"{kind} {name} is used and not in the directory: {{calls}}"
         outputs += see(state, rows, places, Seen("unregistered", kind, (org, kind, name), sentence, {}))
     return outputs
 
@@ -67,7 +67,7 @@ def _claimed(state: PatternsState, policies: InForceHere, rows: Rows) -> list[Ou
         said = sorted(_WHO.intersection(claims.split(",")))
         if not said or not rule.enabled or org not in policies.governance:
             continue
-        sentence = f"callers of key {key} claim a {' and '.join(said)} that does not count, in {{calls}} calls"
+        sentence = f"callers of key {key} claim a {' and '.join(said)} that does not count, in {{calls}}"
         seen = Seen(
             "claimed_identity",
             "claims",

@@ -50,8 +50,8 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
         if at_once < rule.minutes_at_once:
             continue
         sentence = (
-            f"key {name} is used in several places at once, in {at_once} minutes of the last hour: {{calls}} calls for "
-            "{spent} USD; give each who uses it a key, or name it in shared_keys"
+            f"key {name} is used in several places at once, in {at_once} minutes of the last hour: {{calls}}; "
+            "give each who uses it a key, or name it in shared_keys"
         )
         numbers = {"minutes_at_once": str(at_once), "places": str(key.places()), "window_sec": str(HOUR_MIN * 60)}
         since_us = (key.minute - key.minutes.bit_length() + 1) * _MINUTE_US

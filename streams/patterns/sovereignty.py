@@ -42,7 +42,7 @@ def _seen(org: str, data_class: str, region: str, team: str | None) -> Seen:
         "sovereignty",
         f"{data_class} in {region}",
         subject,
-        f"{subject[1]} {subject[2]} has {data_class} data processed {where}: {{calls}} calls for {{spent}} USD",
+        f"{subject[1]} {subject[2]} has {data_class} data processed {where}: {{calls}}",
         {"data_class": data_class, "region": region},
         severity="warning" if region == UNKNOWN else "critical",
     )

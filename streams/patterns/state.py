@@ -91,6 +91,7 @@ class Finding(msgspec.Struct, array_like=True):
     told: bool = False
     first_us: int = 0  # event time
     by: Tally = msgspec.field(default_factory=dict)  # of the calls, until it is told
+    unpriced: int = 0  # calls of those without a known price, until it is told
 
 
 class Day(msgspec.Struct, array_like=True):

@@ -146,21 +146,18 @@ def _told(state: PatternsState, whose: tuple[str, str], key: KeyUse, model: str,
     found = state.findings.touched(("stolen_key", org, "credential", name, level), Finding)
     found.calls += key.strange_calls
     found.micro, found.last_us, found.told = key.strange_micro, state.clock.lead_us, True
-    free = f" and {key.strange_unpriced:,} calls without a known price" if key.strange_unpriced else ""
-    found.first_us, found.by = key.strange_min * _MINUTE_US, key.strange_by
+    found.first_us, found.by, found.unpriced = key.strange_min * _MINUTE_US, key.strange_by, key.strange_unpriced
     numbers = {
         "window_sec": str(_WINDOW_MIN * 60),
         "active_min": str(key.active_min),
         "known_models": ", ".join(key.models[-_MOST_SAID:]),
         "known_regions": ", ".join(key.regions[-_MOST_SAID:]),
     }
-    if key.strange_unpriced:
-        numbers["unpriced_calls"] = str(key.strange_unpriced)
     key.strange_micro = key.strange_calls = key.strange_unpriced = 0
     key.strange_by = {}
     sentence = (
         f"key {name} uses {model} in {region}, and is known for neither in {key.active_min:,} minutes of use: "
-        f"{{spent}} USD{free}; if nobody meant to, revoke it"
+        "{calls}; if nobody meant to, revoke it"
     )
     labels = {"model": model, "region": region}
     seen = Seen("stolen_key", level, (org, "credential", name), sentence, labels, severity="critical", numbers=numbers)

@@ -21,7 +21,7 @@ from streams.burn.anomaly_messages import Anomaly, Shared
 from streams.patterns.drafts import RULES
 from tests.scenarios.burn_log import MINUTE, us
 from tests.scenarios.patterns_stories import FOUND, Story
-from tests.scenarios.steps_log import Step, StepLog, alerts, new_lane, policies, run
+from tests.scenarios.steps_log import Step, StepLog, alerts, call, new_lane, policies, run
 
 AT = instant(us("2026-11-22T09:15:00"))
 KINDS: tuple[Literal["spike", "leak", "silence"], ...] = ("spike", "leak", "silence")
@@ -131,3 +131,24 @@ def test_shares_are_of_all_of_it() -> None:
     assert int(refused["crowding_share"].rstrip("%")) >= 99
     dear = of_story("a run far dearer than its like").evidence
     assert (dear["chance"], dear["fires_at"]) == ("0.048", "4.00"), "none of twenty was as dear"
+
+
+def test_a_cost_that_nobody_knows_is_no_zero() -> None:
+    """Calls without a known price are said as such: all of them, or some beside what is known."""
+    model = {"credential": "k1", "model": "llama"}
+    found = {
+        "1 call without a known price": [True],
+        "1 call for 0.0100 USD": [False],
+        "5 calls without a known price": [True] * 5,
+        "5 calls for 0.0400 USD, 1 of them without a known price": [True, False, False, False, False],
+    }
+    for words, unknown in found.items():
+        log = StepLog()
+        calls = [call(us("2026-11-22T09:00:00"), usd=0 if one else 0.01, unpriced=one, **model) for one in unknown]
+        log.say(us("2026-11-22T09:00:01"), calls)
+        [alert] = alerts(run(new_lane(policies({"kind": "governance_rule", "approved_models": ()})), log.records))
+        assert alert.message == f"model llama is used and not approved: {words}; add it to approved_models"
+        assert ("cost_usd" in alert.evidence, alert.evidence.get("unpriced_calls", "0")) == (
+            not all(unknown),
+            str(sum(unknown)),
+        )
