@@ -37,17 +37,30 @@ class Seen(msgspec.Struct, frozen=True):
     least_calls: int = 1
     numbers: dict[str, str] = {}
     """Evidence beside what every finding has."""
-    since_us: int = 0
-    """Since when, where that is not its first call."""
 
 
-def see(state: PatternsState, rows: Rows, places: list[int], seen: Seen) -> list[Output]:
-    """The rows belong to the finding; its alert where it opens now. Old events count for nothing."""
+def see(
+    state: PatternsState, rows: Rows, places: list[int], seen: Seen, *, begun: Finding | None = None
+) -> list[Output]:
+    """The rows belong to the finding; its alert where it opens now. Old events count for nothing.
+
+    `begun`: what was counted of it before it was one.
+    """
     living = [place for place in places if rows.live[place]]
     if not living:
         return []
     key: FindingKey = (seen.rule, *seen.subject, seen.level)
-    found = state.findings.touched(key, Finding)
+    found = state.findings.touched(key, lambda: begun or Finding())
+    add(found, rows, living)
+    found.last_us = state.clock.lead_us
+    if found.calls < seen.least_calls or found.told or has_enough(state, seen.rule, seen.subject[0]):
+        return []
+    found.told = True
+    return tell(state, found, seen, spent=usd(found.micro * 1_000_000 + found.pico))
+
+
+def add(found: Finding, rows: Rows, living: list[int]) -> None:
+    """These live rows are of it, too."""
     found.calls += sum(int(rows.events[place]) for place in living)
     if not found.told:
         first_us = int(rows.ints("ts_us")[living].min())
@@ -57,11 +70,6 @@ def see(state: PatternsState, rows: Rows, places: list[int], seen: Seen) -> list
         found.unpriced += sum(int(rows.events[place]) for place in living if unpriced[place])
     cost = found.micro * 1_000_000 + found.pico + sum(rows.cost_pico[place] for place in living)
     found.micro, found.pico = divmod(cost, 1_000_000)
-    found.last_us = state.clock.lead_us
-    if found.calls < seen.least_calls or found.told or has_enough(state, seen.rule, seen.subject[0]):
-        return []
-    found.told = True
-    return tell(state, found, seen, spent=usd(cost))
 
 
 def has_enough(state: PatternsState, rule: str, org: str) -> bool:
@@ -82,7 +90,7 @@ def tell(state: PatternsState, found: Finding, seen: Seen, *, spent: Decimal) ->
         labels=seen.labels,
         severity=seen.severity,
         evidence={
-            "since": rfc3339(instant(seen.since_us or found.first_us)),
+            "since": rfc3339(instant(found.first_us)),
             "calls": str(found.calls),
             **({"cost_usd": plain(spent)} if found.unpriced < found.calls else {}),
             **({"unpriced_calls": str(found.unpriced)} if found.unpriced else {}),

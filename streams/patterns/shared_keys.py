@@ -10,13 +10,14 @@ Laws
    from a pool. Nor are keys judged that policy says are meant to be shared.
 """
 
+from collections import Counter
 from zlib import crc32
 
 from schemas.directory import UNATTRIBUTED
-from streams.patterns.findings import Seen, see
+from streams.patterns.findings import Seen, add, see
 from streams.patterns.in_force import matches
 from streams.patterns.rows import Rows
-from streams.patterns.state import KeyPlaces, PatternsState
+from streams.patterns.state import Finding, KeyPlaces, PatternsState
 from streams.ports import Output
 
 MOST_ADDRESSES = 16
@@ -43,22 +44,23 @@ def take(state: PatternsState, rows: Rows) -> list[Output]:
             continue
         key = state.places.touched((org, name), KeyPlaces)
         begin(key, minute)
-        for session, address in {(sessions[at] or runs[at], addresses[at]): None for at in some}:
-            if session is not None and address is not None:
-                use(key, address=crc32(address.encode()), session=crc32(session.encode()))
+        for (session, address), calls in Counter((sessions[at] or runs[at], addresses[at]) for at in some).items():
+            for _ in range(min(calls, 2)):  # the second proves what the first cannot; more say the same
+                if session is not None and address is not None:
+                    use(key, address=crc32(address.encode()), session=crc32(session.encode()))
         at_once = key.minutes.bit_count()
         if at_once < rule.minutes_at_once:
+            if at_once:
+                add(key.counted, rows, some)
             continue
+        begun, key.counted = key.counted, Finding()
         sentence = (
-            f"key {name} is used in several places at once, in {at_once} minutes of the last hour: {{calls}}; "
-            "give each who uses it a key, or name it in shared_keys"
+            f"key {name} is used in several places at once, in {at_once} minutes of the last hour: {{calls}} since "
+            "that began; give each who uses it a key, or name it in shared_keys"
         )
         numbers = {"minutes_at_once": str(at_once), "places": str(key.places()), "window_sec": str(HOUR_MIN * 60)}
-        since_us = (key.minute - key.minutes.bit_length() + 1) * _MINUTE_US
-        seen = Seen(
-            "shared_at_once", "places", (org, "credential", name), sentence, {}, numbers=numbers, since_us=since_us
-        )
-        outputs += see(state, rows, some, seen)
+        seen = Seen("shared_at_once", "places", (org, "credential", name), sentence, {}, numbers=numbers)
+        outputs += see(state, rows, some, seen, begun=begun)
     return outputs
 
 
@@ -67,6 +69,8 @@ def begin(key: KeyPlaces, minute: int) -> None:
     passed = minute - key.minute
     if passed > 0:
         key.minutes = (key.minutes << passed) & ((1 << HOUR_MIN) - 1) if passed < HOUR_MIN else 0
+        if not key.minutes:
+            key.counted = Finding()
         key.minute = minute
         key.now = []
 
@@ -79,7 +83,7 @@ def use(key: KeyPlaces, *, address: int, session: int) -> None:
     key.addresses[address], key.sessions[session] = place, address
     if other != place:
         key.addresses = {one: other if held == place else held for one, held in key.addresses.items()}
-        key.minutes = 0
+        key.minutes, key.counted = 0, Finding()
     if before is not None and address not in key.now and len(key.now) < MOST_ADDRESSES:
         key.now.append(address)
     for held, most in ((key.addresses, MOST_ADDRESSES), (key.sessions, MOST_SESSIONS)):

@@ -54,6 +54,19 @@ class KeyUse(msgspec.Struct, array_like=True):
     strange_by: Tally = msgspec.field(default_factory=dict)  # of the calls that are strange
 
 
+class Finding(msgspec.Struct, array_like=True):
+    """How often something was seen that should not be, what it cost, and its newest log time (findings.py)."""
+
+    calls: int = 0
+    micro: int = 0
+    pico: int = 0
+    last_us: int = 0
+    told: bool = False
+    first_us: int = 0  # event time
+    by: Tally = msgspec.field(default_factory=dict)  # of the calls, until it is told
+    unpriced: int = 0  # calls of those without a known price, until it is told
+
+
 class KeyPlaces(msgspec.Struct, array_like=True):
     """Where a key was used of late, as CRCs, newest last (shared_keys.py)."""
 
@@ -62,6 +75,7 @@ class KeyPlaces(msgspec.Struct, array_like=True):
     now: list[int] = msgspec.field(default_factory=list)  # addresses of the newest minute
     addresses: dict[int, int] = msgspec.field(default_factory=dict)  # address: place
     sessions: dict[int, int] = msgspec.field(default_factory=dict)  # session or run: its newest address
+    counted: Finding = msgspec.field(default_factory=Finding)  # since the oldest of `minutes`, till it is told
 
     def places(self) -> int:
         """In how many places it was used in the newest minute."""
@@ -79,19 +93,6 @@ class NameUse(msgspec.Struct, array_like=True):
     told: int = 0
     pico: int = 0  # what is beyond whole micro-USD
     by: Tally = msgspec.field(default_factory=dict)  # of the calls, while it is on trial
-
-
-class Finding(msgspec.Struct, array_like=True):
-    """How often something was seen that should not be, what it cost, and its newest log time (findings.py)."""
-
-    calls: int = 0
-    micro: int = 0
-    pico: int = 0
-    last_us: int = 0
-    told: bool = False
-    first_us: int = 0  # event time
-    by: Tally = msgspec.field(default_factory=dict)  # of the calls, until it is told
-    unpriced: int = 0  # calls of those without a known price, until it is told
 
 
 class Day(msgspec.Struct, array_like=True):

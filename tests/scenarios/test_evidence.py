@@ -9,6 +9,7 @@ from typing import Literal
 from deploy.evidence_words import lines
 from deploy.policy_then import key_of_alert
 from schemas.evidence import MEANING, REQUIRED
+from schemas.money import plain
 from schemas.periods import instant
 from schemas.policies import SharedCredentialRule
 from schemas.signals import Alert, CloudSignal
@@ -19,8 +20,8 @@ from streams.anomalies.flags import Flag
 from streams.burn import anomaly_messages, messages
 from streams.burn.anomaly_messages import Anomaly, Shared
 from streams.patterns.drafts import RULES
-from tests.scenarios.burn_log import MINUTE, us
-from tests.scenarios.patterns_stories import FOUND, Story
+from tests.scenarios.burn_log import MINUTE, SEC, us
+from tests.scenarios.patterns_stories import FOUND, Story, in_places
 from tests.scenarios.steps_log import Step, StepLog, alerts, call, new_lane, policies, run
 
 AT = instant(us("2026-11-22T09:15:00"))
@@ -131,6 +132,21 @@ def test_shares_are_of_all_of_it() -> None:
     assert int(refused["crowding_share"].rstrip("%")) >= 99
     dear = of_story("a run far dearer than its like").evidence
     assert (dear["chance"], dear["fires_at"]) == ("0.048", "4.00"), "none of twenty was as dear"
+
+
+def test_a_key_in_two_places_has_all_calls_since_that_began() -> None:
+    """Not those of the last message alone; and messages of a minute count as many minutes as those of a second do."""
+    for every_us, since, told in ((SEC, "09:00:06", 115), (MINUTE, "09:00:00", 120)):
+        log = StepLog()
+        calls = (
+            {**step, "ts_us": int(step["ts_us"]) + after} for step in in_places(places=2) for after in (0, 5 * SEC)
+        )
+        log.tell(calls, every_us=every_us)
+        [alert] = alerts(run(new_lane(policies({"kind": "governance_rule"})), log.records))
+        assert (alert.evidence["since"][11:19], alert.evidence["minutes_at_once"]) == (since, "30")
+        assert alert.value == told
+        assert f": {alert.value} calls for {alert.value / 100:.2f} USD since that began" in alert.message
+        assert alert.evidence["cost_usd"] == plain(alert.value / 100)
 
 
 def test_a_cost_that_nobody_knows_is_no_zero() -> None:
