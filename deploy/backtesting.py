@@ -10,6 +10,7 @@ Laws
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import count, groupby
 from typing import TypeVar
 
@@ -136,6 +137,11 @@ Pasts = Mapping[str, Sequence[Past] | Sequence[StepsPast]]
 def _alerts(outputs: Iterable[Output]) -> list[Alert]:
     said = (CloudSignal.model_validate_json(one.value).data for one in outputs if one.topic.startswith("alerts."))
     return [one for one in said if isinstance(one, Alert)]
+
+
+def told_before(until: datetime, alerts: Iterable[Alert]) -> list[Alert]:
+    """Those told before then, by time: a minute that is not over is not judged, and what is to come is no silence."""
+    return sorted((one for one in alerts if one.at < until), key=lambda one: one.at)
 
 
 def of_rows(minutes: Iterable[tuple[int, pa.RecordBatch]], rules: RulesNow) -> Iterator[Alert]:

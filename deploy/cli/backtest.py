@@ -120,7 +120,7 @@ def _stored(
 ) -> dict[str, Any]:
     from deploy.backtest_past import labels_in, labels_kept, of_ledger, steps_of_ledger
     from deploy.backtest_told import told
-    from deploy.backtesting import RulesNow, of_rows, of_steps
+    from deploy.backtesting import RulesNow, of_rows, of_steps, told_before
     from deploy.moments import moment
     from deploy.stack.find import connections
     from schemas.errors import InputError
@@ -141,7 +141,7 @@ def _stored(
         alerts = list(of_rows(minutes, RulesNow(policies)))
         steps = steps_of_ledger(store, since=begin, until=end, told=progress.of("single calls"))
         alerts += of_steps(steps, RulesNow(policies))
-    return told(sorted(alerts, key=lambda one: one.opened_at), known, since=begin, until=end)
+    return told(told_before(end, alerts), known, since=begin, until=end)
 
 
 class _Progress:

@@ -10,7 +10,7 @@ from schemas.policies import ENTITY_TYPES
 from schemas.signals import ADVICE_TYPE, Advice, Alert, CloudSignal, Unit, rfc3339
 from streams.burn.messages import draft
 from streams.patterns.contributors import named
-from streams.patterns.runs import Loop, Run
+from streams.patterns.runs import STALLED, Loop, Run
 from streams.patterns.state import PatternsState
 from streams.patterns.templates import Prediction, Template
 from streams.ports import Output
@@ -143,11 +143,16 @@ def runaway(state: PatternsState, run: Run, loop: Loop, least_usd: Decimal, pred
                 "lasts_sec": str(loop.lasts_us // 1_000_000),
                 "window_sec": str(loop.lasts_us // 1_000_000),
             },
-            message=f"run {run.run} goes round: only {loop.different} distinct among its last {loop.of} {loop.what}, "
-            f"for {minutes:.1f} min and {cents(cost)} USD; it has made {run.calls} calls for "
-            f"{cents(usd(run.cost_pico()))} USD",
+            message=f"run {run.run} goes round: {_going_round(loop)}, for {minutes:.1f} min and {cents(cost)} USD; it has "
+            f"made {run.calls} calls for {cents(usd(run.cost_pico()))} USD",
         ),
     )
+
+
+def _going_round(loop: Loop) -> str:
+    if loop.what == STALLED:
+        return f"each of its last {loop.of} calls sent more than the one before and got next to nothing for it"
+    return f"only {loop.different} distinct among its last {loop.of} {loop.what}"
 
 
 def dear_run(  # noqa: PLR0913, PLR0917  a run and what it is held against

@@ -23,6 +23,7 @@ from schemas.money import PICO_PER_MICRO
 from streams.patterns.contributors import add_name
 
 LAST = 24
+STALLED = "answers to inputs that grow"
 LEAST_CALLS = 12
 FEW_PROMPTS = 2
 FEW_TOKENS = 8
@@ -217,7 +218,7 @@ class Run(msgspec.Struct, array_like=True):
             return None
         lasts_us, cost_micro = max(0, held.last_log_us - held.first_log_us), self.micro - held.base_micro
         return Loop(
-            what="answers to inputs that grow",
+            what=STALLED,
             different=1,
             of=held.calls,
             lasts_us=lasts_us,

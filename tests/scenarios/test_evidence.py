@@ -149,6 +149,13 @@ def test_a_key_in_two_places_has_all_calls_since_that_began() -> None:
         assert alert.evidence["cost_usd"] == plain(alert.value / 100)
 
 
+def test_a_run_without_progress_says_so_in_words() -> None:
+    """Nobody counted different answers, so none are said to be equal."""
+    stalled = of_story("a context that only grows, and nothing comes of it")
+    assert f"each of its last {stalled.evidence['of_last']} calls sent more than the one before" in stalled.message
+    assert "distinct" not in stalled.message
+
+
 def test_a_cost_that_nobody_knows_is_no_zero() -> None:
     """Calls without a known price are said as such: all of them, or some beside what is known."""
     model = {"credential": "k1", "model": "llama"}

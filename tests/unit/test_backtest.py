@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from deploy.backtest_past import labels_in
 from deploy.backtest_told import Labelled, told
-from deploy.backtesting import GRACE_US, MINUTE_US, RulesNow, of_rows, of_steps
+from deploy.backtesting import GRACE_US, MINUTE_US, RulesNow, of_rows, of_steps, told_before
 from deploy.cli.app import app
 from deploy.cli.backtest import show
 from schemas.errors import InputError
@@ -52,6 +52,14 @@ def test_what_is_stored_is_judged_as_live() -> None:
     assert (opened.rule, opened.entity_id, opened.at) == ("spike", "bot", FOUND_AT)
     dear = SpikeRule.model_validate({"org": "acme", "min_excess_usd_per_hour": "100"})
     assert list(of_rows(minutes().items(), RulesNow([dear]))) == []
+
+
+def test_a_minute_that_is_not_over_is_not_judged() -> None:
+    """What is stored ends in the middle of one; nobody was told of it, and ten minutes of silence are yet to come."""
+    [opened] = said_of_them()
+    assert told_before(FOUND_AT, [opened]) == []
+    later = opened.model_copy(update={"at": FOUND_AT + timedelta(minutes=1)})
+    assert told_before(FOUND_AT + timedelta(hours=1), [later, opened]) == [opened, later]
 
 
 def _minute(step: Step) -> int:
