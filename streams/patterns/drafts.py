@@ -143,8 +143,8 @@ def runaway(state: PatternsState, run: Run, loop: Loop, least_usd: Decimal, pred
                 "lasts_sec": str(loop.lasts_us // 1_000_000),
                 "window_sec": str(loop.lasts_us // 1_000_000),
             },
-            message=f"run {run.run} goes round: {_going_round(loop)}, for {minutes:.1f} min and {cents(cost)} USD; it has "
-            f"made {run.calls} calls for {cents(usd(run.cost_pico()))} USD",
+            message=f"run {run.run} goes round: {_going_round(loop)}, for {minutes:.1f} min and {cents(cost)} USD; it "
+            f"has made {run.calls} calls for {cents(usd(run.cost_pico()))} USD",
         ),
     )
 
