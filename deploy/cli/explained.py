@@ -136,7 +136,8 @@ def _show_unknown(unknown: Json) -> None:
     for when, one in unknown.items():
         if one["calls"]:
             most = f"at most {_usd(one['ceiling_usd'])} USD"
-            put(f"not in it: {one['calls']:,} calls {when} whose cost is not known, {most}")
+            calls = "1 call" if one["calls"] == 1 else f"{one['calls']:,} calls"
+            put(f"not in it: {calls} {when} whose cost is not known, {most}")
 
 
 def _show_drivers(name: str, drivers: Sequence[Json]) -> None:

@@ -93,24 +93,29 @@ def _judge(state: PatternsState, name: ModelKey, held: Throttle) -> Alert | None
             "refused": str(refused),
             **who,
         },
-        message=f"{provider} refuses {refused:,} of {calls:,} calls of {model} (429); key {who['crowding']} uses most "
-        f"of it, key {who['crowded']} is refused most often",
+        message=f"{provider} refuses {refused:,} of {calls:,} calls of {model} (429){_words(who)}",
     )
 
 
+def _words(who: dict[str, str]) -> str:
+    said = [f"key {who['crowding']} uses most of it"] if "crowding" in who else []
+    said += [f"key {who['crowded']} is refused most often"] if "crowded" in who else []
+    return f"; {', '.join(said)}" if said else ""
+
+
 def _who(held: Throttle) -> dict[str, str]:
-    """The key that used most tokens, and the one that was refused most often, with their shares; '?' for nobody."""
+    """The key that used most tokens, and the one that was refused most often, with their shares; where any did."""
     sums: dict[str, tuple[int, int]] = {}
     for one in held.generations:
         for key, (used, no) in one.keys.items():
             before = sums.get(key, (0, 0))
             sums[key] = (before[0] + used, before[1] + no)
     if not sums:
-        return {"crowding": "?", "crowded": "?"}
+        return {}
     uses, suffers = max(sorted(sums), key=lambda key: sums[key][0]), max(sorted(sums), key=lambda key: sums[key][1])
     tokens, refused = sum(one.tokens for one in held.generations), sum(one.refused for one in held.generations)
-    found = {"crowding": uses, "crowded": suffers, "crowded_share": share(sums[suffers][1], refused)}
-    return found | ({"crowding_share": share(sums[uses][0], tokens)} if tokens else {})
+    found = {"crowding": uses, "crowding_share": share(sums[uses][0], tokens)} if sums[uses][0] else {}
+    return found | ({"crowded": suffers, "crowded_share": share(sums[suffers][1], refused)} if sums[suffers][1] else {})
 
 
 def resolve(state: PatternsState, *, floor_us: int) -> list[Output]:

@@ -21,7 +21,7 @@ from streams.burn import anomaly_messages, messages
 from streams.burn.anomaly_messages import Anomaly, Shared
 from streams.patterns.drafts import RULES
 from tests.scenarios.burn_log import MINUTE, SEC, us
-from tests.scenarios.patterns_stories import FOUND, Story, in_places
+from tests.scenarios.patterns_stories import FOUND, Story, in_places, refused
 from tests.scenarios.steps_log import Step, StepLog, alerts, call, new_lane, policies, run
 
 AT = instant(us("2026-11-22T09:15:00"))
@@ -135,8 +135,8 @@ def test_shares_are_of_all_of_it() -> None:
 
 
 def test_a_key_in_two_places_has_all_calls_since_that_began() -> None:
-    """Not those of the last message alone; and messages of a minute count as many minutes as those of a second do."""
-    for every_us, since, told in ((SEC, "09:00:06", 115), (MINUTE, "09:00:00", 120)):
+    """Not those of the last message alone; and messages of a minute count as many minutes as shorter ones do."""
+    for every_us, since, told in ((5 * SEC, "09:00:05", 116), (MINUTE, "09:00:00", 120)):
         log = StepLog()
         calls = (
             {**step, "ts_us": int(step["ts_us"]) + after} for step in in_places(places=2) for after in (0, 5 * SEC)
@@ -147,6 +147,23 @@ def test_a_key_in_two_places_has_all_calls_since_that_began() -> None:
         assert alert.value == told
         assert f": {alert.value} calls for {alert.value / 100:.2f} USD since that began" in alert.message
         assert alert.evidence["cost_usd"] == plain(alert.value / 100)
+
+
+def test_nobody_is_said_to_crowd_or_to_be_crowded_who_did_not() -> None:
+    """Where no call names a key, or none of a named one used or was refused anything."""
+    uses, suffers = "key big uses most of it", "key small is refused most often"
+    for unnamed, words in (((), f"; {uses}, {suffers}"), (("big",), f"; {suffers}"), (("big", "small"), "")):
+        log = StepLog()
+        nothing = {"input_tokens": 0, "output_tokens": 0} if unnamed else {}
+        log.tell(
+            ({**step, **nothing, "credential": None if step["credential"] in unnamed else step["credential"]}
+             for step in refused(minutes=6)),
+            every_us=MINUTE,
+        )  # fmt: skip
+        [alert] = alerts(run(new_lane(policies()), log.records))
+        assert alert.message.endswith(f"calls of gpt-4o (429){words}")
+        assert {"crowding" in alert.evidence, "crowding_share" in alert.evidence} == {uses in words}
+        assert {"crowded" in alert.evidence, "crowded_share" in alert.evidence} == {suffers in words}
 
 
 def test_a_run_without_progress_says_so_in_words() -> None:
