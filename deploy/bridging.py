@@ -152,7 +152,7 @@ def notes(before: Mapping[Cell, Sums], found: Bridge, *, missing: Iterable[str])
         for version in sorted(missing)
     ]
     if not found.difference_pico_usd:
-        said.append("the same was spent in both")
+        said.append("the same was spent in both" if before else "nothing of a known cost was spent in either")
     return said
 
 

@@ -167,6 +167,11 @@ def test_prices_are_those_of_the_version_that_the_ledger_names() -> None:
     assert any(gone in note for note in notes({}, bridge({}, {}), missing=prices.missing))
 
 
+def test_two_costs_that_nobody_knows_are_not_said_to_be_the_same() -> None:
+    """A model without a price, yesterday and today: what is known of both is nothing."""
+    assert notes({}, bridge({}, {}), missing=()) == ["nothing of a known cost was spent in either"]
+
+
 def test_an_alert_is_found_by_the_beginning_of_its_id_or_a_sentence_says_why_not() -> None:
     """One, none, several; what explains it is the transition that fired last."""
     firing, over = {"alert_id": "ab1", "status": "firing"}, {"alert_id": "ab1", "status": "resolved"}
