@@ -13,13 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from deploy.bench import anomalies_company
+from deploy.bench.anomalies_newcomers import newcomers
 from deploy.bench.anomalies_servegen import Folder, Plant, plants
 from deploy.bench.anomalies_strangers import thefts
 from streams.anomalies.detector import new_detector
 from streams.anomalies.flags import Flag
 from streams.anomalies.rules import Rules
 
-WITHIN_MIN = {"spike": 3, "loop": 3, "leak": 2127, "silence": 1440, "stranger": 10}
+WITHIN_MIN = {"spike": 3, "loop": 3, "leak": 2127, "silence": 1440, "stranger": 10, "newcomer": 3}
 """How soon each kind should be told; a leak of 3 %/h: 12 h after it has doubled (ln 2 / ln 1.03 = 23.4 h)."""
 _EACH = {"spike": 8, "loop": 4, "leak": 1, "silence": 2}
 _WEEK_MIN = 10_080
@@ -89,8 +90,29 @@ def on_servegen(
             yield _recall(
                 folder.name, kind, after, keys=len({one.row for one in free}), left_out=len(planted) - len(free)
             )
-    if "stranger" not in kinds:
+    if "newcomer" in kinds:
+        yield from _newcomers(folder)
+    if "stranger" in kinds:
+        yield from _strangers(folder)
+
+
+def _newcomers(folder: Folder) -> Iterator[Quiet | Recall]:
+    new = newcomers(folder)
+    if not new.after_min:
         return
+    yield Quiet(
+        name=f"{folder.name}, each as a newcomer",
+        keys=new.clients,
+        days=new.watched_min / 1440 / new.clients,
+        flags={"spike": new.told_falsely},
+        per_key_week=new.told_falsely / new.watched_min * _WEEK_MIN,
+        per_day=new.told_falsely / new.watched_min * 1440 * new.clients,
+    )
+    yield _recall(folder.name, "newcomer", new.after_min, keys=len(new.after_min), left_out=0)
+
+
+def _strangers(folder: Folder) -> Iterator[Quiet | Recall]:
+    keys, minutes = folder.usd.shape
     stolen = thefts(folder, each=3)
     yield Quiet(
         name=f"{folder.name}, models and regions",

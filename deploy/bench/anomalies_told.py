@@ -12,6 +12,7 @@ _TOLD: dict[str, str] = {
     "leak": "80 % within 12 h of doubling",
     "silence": "told in a day",
     "stranger": "90 % in 10 min",
+    "newcomer": "-",
 }
 
 
@@ -26,7 +27,7 @@ def lines(series: SeriesResult | None, found: Iterable[Quiet | Recall | Cost]) -
             asked = "1 flag per key and week, at most 7" if one.keys < _MANY_KEYS else "10 a day in all"
             told.append(
                 (
-                    f"{one.name}: nothing planted, {one.keys:,} keys, {one.days:g} days",
+                    f"{one.name}: nothing planted, {one.keys:,} keys, {one.days:.3g} days",
                     asked,
                     f"{one.per_key_week:.3g} per key and week, {one.per_day:.1f} a day ({kinds})",
                 )

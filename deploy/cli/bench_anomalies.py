@@ -105,7 +105,14 @@ def show(found: "Sequence[Quiet | Recall | Cost]") -> None:
     from deploy.bench.anomalies import Cost, Quiet, Recall
 
     quiet = [
-        [one.name, f"{one.keys:,}", f"{one.days:g}", _kinds(one.flags), f"{one.per_key_week:.4g}", f"{one.per_day:.1f}"]
+        [
+            one.name,
+            f"{one.keys:,}",
+            f"{one.days:.3g}",
+            _kinds(one.flags),
+            f"{one.per_key_week:.4g}",
+            f"{one.per_day:.1f}",
+        ]
         for one in found
         if isinstance(one, Quiet)
     ]

@@ -1,7 +1,8 @@
 """All detectors over one page: each minute goes in, flags come out. Nothing else is needed to judge a stream.
 
-Steps of a minute: 1. silences; 2. spikes judged, told, learnt; 3. at the end of an hour: leaks, what is usual at this
-hour, the greatest margins of its block; 4. at the end of a day: the tails anew, and with them the margins that fire.
+Steps of a minute: 1. silences; 2. spikes judged, told, those of newcomers, too, learnt; 3. at the end of an hour:
+leaks, what is usual at this hour, the greatest margins of its block; 4. at the end of a day: the tails anew, and with
+them the margins that fire.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from streams.anomalies import hours, leaks, silences, spikes
+from streams.anomalies import hours, leaks, newcomers, silences, spikes
 from streams.anomalies.flags import Flag
 from streams.anomalies.page import F32, WINDOW_MIN, Page, Rows, new_page
 from streams.anomalies.rules import MINUTES_A_DAY, Rules
@@ -42,6 +43,7 @@ class Detector:
         flags = silences.add_minute(page, self.parents, rules, at_min=at_min)
         seen = spikes.judge(page, self.shapes.at(self.parents, at_min=at_min), rules, at_min=at_min)
         flags += self._spikes(seen, at_min=at_min)
+        flags += self._newcomers(seen, at_min=at_min)
         spikes.learn(page, seen, rules, at_min=at_min)
         if (at_min + 1) % 60 == 0:
             flags += leaks.end_hour(page, rules, at_min=at_min + 1)
@@ -92,6 +94,22 @@ class Detector:
         page.opened_min[opened] = page.hot_min[opened] = page.said_min[opened] = at_min
         page.said_spent[opened] = seen.spent[fires]
         return [self._flag(seen, index, float(least[index]), at_min=at_min) for index in np.flatnonzero(fires).tolist()]
+
+    def _newcomers(self, seen: Spending, *, at_min: int) -> list[Flag]:
+        page, flags = self.page, []
+        for one in newcomers.judge(page, self.parents, seen, self.rules, org_of=self.thresholds):
+            row, spent = int(seen.rows[one.place]), seen.spent[one.place]
+            page.opened_min[row] = page.hot_min[row] = page.said_min[row] = at_min
+            page.said_spent[row] = spent
+            flags.append(
+                Flag(
+                    kind="spike", row=row, at_min=at_min, since_min=at_min - WINDOW_MIN + 1, window_min=WINDOW_MIN,
+                    observed_usd_per_hour=float(np.exp(spent)) * PER_HOUR,
+                    expected_usd_per_hour=float(np.exp(one.usual)) * PER_HOUR,
+                    score=one.above, threshold=one.least, p_value=one.p_value, peers=one.peers,
+                )
+            )  # fmt: skip
+        return flags
 
     def _least(self, seen: Spending) -> F32:
         """The margin from which on each row is told; of those that may not be told none is enough."""

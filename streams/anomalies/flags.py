@@ -12,6 +12,7 @@ class Flag:
 
     observed, expected: USD per hour within `window_min`. score: as its detector means it, fires at `threshold`.
     p_value: the chance of as much in a quarter of a spender's day; None where no tail is known (all but spikes).
+    peers: how many others a spike is held against, of one who is too new to have a past; 0: its own past.
     since_min: when it began, as far as the detector can tell.
     """
 
@@ -25,3 +26,4 @@ class Flag:
     score: float
     threshold: float
     p_value: float | None
+    peers: int = 0

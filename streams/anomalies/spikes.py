@@ -10,7 +10,7 @@ Laws
    when no window that is judged holds it any more; else the beginning of an anomaly would hide the rest of it.
 3. While an episode is open no level is learnt, so an attack never becomes usual; what lasts `normal_after_min` does.
    Records are: what was told once is told again only when it is worse, until the record has sunk.
-4. What is little known must lie further outside: margins count 1 / (1 + 300 / active minutes).
+4. What is little known must lie further outside: margins count 1 / (1 + 250 / active minutes).
 5. Scales have a floor and are learnt from clipped amounts: nothing can make them collapse or burst.
 """
 
@@ -27,7 +27,7 @@ _LEAST_SCALE = np.float32(0.25)
 _CLIP, _CLIP_SCALE = 2.0, 3.0
 _MEAN_TO_SIGMA = 1.25
 _WARM_MINUTES = 20
-_YOUNG_MINUTES = np.float32(300)
+_YOUNG_MINUTES = np.float32(250)
 _MIDDLE_TO_USUAL = 2.0
 PER_HOUR = 60 / WINDOW_MIN
 

@@ -122,5 +122,7 @@ class Pool:
         )
 
     def blocks_per_day(self) -> float:
-        """How many key-blocks a day has on average; 0 before the first day ended."""
-        return sum(day.blocks for day in self.days) / len(self.days) if self.days else 0.0
+        """How many key-blocks a day has on average, or had the newest, if that is more; 0 before the first ended."""
+        if not self.days:
+            return 0.0
+        return max(sum(day.blocks for day in self.days) / len(self.days), self.days[-1].blocks)

@@ -49,6 +49,8 @@ def anomaly_alert(found: Anomaly, *, at: datetime, owner: str | None) -> Alert:
     }
     if flag.p_value is not None:
         evidence["chance"] = f"{flag.p_value:.2g}"
+    if flag.peers:
+        evidence["peers"] = str(flag.peers)
     if found.risen:
         risen = (f"{one.entity_type} {one.entity_id} +{shown(_usd(one.usd_per_hour), 'usd')}" for one in found.risen)
         evidence["rose_too"] = ", ".join(risen)
@@ -85,6 +87,10 @@ def anomaly_alert(found: Anomaly, *, at: datetime, owner: str | None) -> Alert:
 
 def _spike(found: Anomaly, now: str, usually: str) -> str:
     flag = found.flag
+    if flag.peers:
+        times = exp(flag.score)
+        most = f"{times:.1f} times the most that any of its {flag.peers} peers ever did"
+        return f"is new and burns {now} USD/h over {flag.window_min} min, {most}; {usually} USD/h is usual among them"
     times = flag.observed_usd_per_hour / max(flag.expected_usd_per_hour, 1e-9)
     worse = "even more: " if found.again else ""
     return f"burns {worse}{now} USD/h over {flag.window_min} min, {times:.0f} times its usual {usually} USD/h"
@@ -108,7 +114,7 @@ def _fires_at(flag: Flag) -> Decimal:
     """About the rate that would just have been told: of a spike; what piles up has none but the usual one."""
     if flag.kind != "spike":
         return _usd(flag.expected_usd_per_hour)
-    return _usd(flag.observed_usd_per_hour * exp((flag.threshold - flag.score) / VIEWS))
+    return _usd(flag.observed_usd_per_hour * exp((flag.threshold - flag.score) / (1 if flag.peers else VIEWS)))
 
 
 def _usd(amount: float) -> Decimal:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from streams.anomalies.rules import Rules
-from streams.anomalies.tail import PRIOR, Tail, fit
+from streams.anomalies.tail import PRIOR, Pool, Tail, fit
 from streams.anomalies.thresholds import fires_at
 
 
@@ -38,3 +38,13 @@ def test_more_keys_ask_for_more() -> None:
     least = [fires_at(PRIOR, Rules(), blocks_per_day=blocks) for blocks in (1, 1e3, 1e4, 1e7)]
     assert least == sorted(least)
     assert least[-1] == Rules().most_margin
+
+
+@pytest.mark.parametrize(("blocks", "a_day"), [([], 0), ([10, 20, 90], 90), ([90, 20, 10], 40)])
+def test_the_more_are_judged_now_the_more_blocks_a_day_has(blocks: list[float], a_day: float) -> None:
+    """An organisation that grows is judged by its newest day, one that shrinks by the days that its tail is made of."""
+    pool = Pool()
+    for count in blocks:
+        pool.add(np.ones(1, np.float32), blocks=count)
+        pool.end_day()
+    assert pool.blocks_per_day() == a_day

@@ -155,6 +155,14 @@ def test_what_is_planted_in_even_spending_is_found_in_time(days: int, kinds: set
     assert {one.kind: one.in_time_ratio for one in told if isinstance(one, Recall)} == dict.fromkeys(kinds, 1)
 
 
+def test_newcomers_that_run_away_are_told_and_as_they_are_not() -> None:
+    """Six clients of one size, each forgotten in turn."""
+    _, quiet, told = on_servegen(steady(6, 2), kinds={"newcomer"})
+    assert isinstance(quiet, Quiet)
+    assert isinstance(told, Recall)
+    assert (quiet.flags, told.planted, told.in_time_ratio) == ({"spike": 0}, 6, 1)
+
+
 def test_thefts_are_told_and_migrations_are_not() -> None:
     """Of clients that change models and regions on their own nothing is told but the thefts."""
     found = thefts(steady(2, 2), each=3)
