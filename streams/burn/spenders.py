@@ -2,7 +2,8 @@
 
 Laws
 1. A row is what the detectors remember (streams/anomalies/page.py), and minutes of spending that are not judged yet.
-2. Who borrows from whom: a spender from its team, where the directory knows it, else from all of its kind in its org.
+2. Who borrows from whom: a spender from those of its kind (user, agent, credential) in its team, where the directory
+   knows it, else in its org. A person and that person's key are not each other's peers.
 3. Everything is numbers in tables, and what is not is written with the head of a checkpoint: the same log, the same
    state.
 A row takes 740 bytes.
@@ -29,7 +30,7 @@ from streams.burn.table import Column, Slots, Table
 SpenderKey = tuple[str, str, str]
 """org, entity type, entity id."""
 ParentKey = tuple[str, str]
-"""org, and "team/..." or a kind."""
+"""org, and a kind, or "user of web" and so on for a kind in a team."""
 RULES = Rules()
 AHEAD_MIN = 32
 """Places for minutes that are not judged yet: at most 20 behind the lead, 5 before it, and some to spare."""
@@ -176,7 +177,7 @@ class Watch:
         told = rule.enabled and key[1] in rule.entity_types
         self.spenders.columns["gate_usd"][slot] = float(rule.min_excess_usd_per_hour) if told else np.inf
         team = policies.teams.get(key)
-        self.spenders.columns["parent"][slot] = self.parents.slot((key[0], f"team/{team}" if team else key[1]))
+        self.spenders.columns["parent"][slot] = self.parents.slot((key[0], f"{key[1]} of {team}" if team else key[1]))
 
     def to_bytes(self) -> WatchBytes:
         """What is in no table; the same for the same state, whatever led to it."""
