@@ -23,7 +23,8 @@ from streams.anomalies.thresholds import Threshold, new_threshold
 class Detector:
     """A page of spenders, the parent of each, and what is known of all of an organisation together.
 
-    thresholds: by parent; parents of one organisation have the same.
+    thresholds: by parent; parents of one organisation have the same. grouped: parents of what is made of others, who
+    are judged themselves; nothing new among these is a newcomer.
     """
 
     page: Page
@@ -31,6 +32,7 @@ class Detector:
     shapes: hours.Shapes
     thresholds: Sequence[Threshold]
     rules: Rules = field(default_factory=Rules)
+    grouped: frozenset[int] = frozenset()
 
     def minute(self, usd: F32, *, at_min: int) -> list[Flag]:
         """The flags of a minute in which each row spent so many USD; minutes come one after the other.
@@ -99,6 +101,8 @@ class Detector:
         page, flags = self.page, []
         for one in newcomers.judge(page, self.parents, seen, self.rules, org_of=self.thresholds):
             row, spent = int(seen.rows[one.place]), seen.spent[one.place]
+            if int(self.parents[row]) in self.grouped:
+                continue
             page.opened_min[row] = page.hot_min[row] = page.said_min[row] = at_min
             page.said_spent[row] = spent
             flags.append(

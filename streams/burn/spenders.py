@@ -135,7 +135,8 @@ class Watch:
     def detector(self) -> Detector:
         """The detectors over all rows."""
         parents = self.spenders.column("parent").astype(np.int64)
-        return Detector(self.page(), parents, self.shapes(), self.thresholds_of_parents(), RULES)
+        teams = frozenset(slot for key, slot in self.parents.slots.items() if key[1] == "team")
+        return Detector(self.page(), parents, self.shapes(), self.thresholds_of_parents(), RULES, teams)
 
     def thresholds_of_parents(self) -> list[Threshold]:
         """The threshold of each parent's org, in the order of `parents`."""
