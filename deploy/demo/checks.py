@@ -83,14 +83,16 @@ def budget_checks(
 
 
 def planted_checks(truth: Mapping[str, Any], alerts: Iterable[Mapping[str, Any]]) -> list[Check]:
-    """The planted agent, key and team are named by an alert; and nobody else is."""
+    """The planted agent, its run, key and team are named by an alert; and nobody else is."""
     planted = truth["planted"]
     found = list(alerts)
     agents = {row["entity_id"] for row in found if row["rule"] == "spike" and row["entity_type"] == "agent"}
+    runs = {row["entity_id"] for row in found if row["rule"] == "runaway"}
     keys = {row["entity_id"] for row in found if row["rule"] == "shared_credential"}
     teams = {row["entity_id"] for row in found if row["rule"] == "threshold" and row["level"] == "1"}
     return [
         Check("the agent that ran away", planted["runaway_agent"]["agent"], _names(agents)),
+        Check("the run that goes round", planted["runaway_agent"]["run"], _names(runs)),
         Check("the key that is shared", planted["shared_key"]["credential"], _names(keys)),
         Check("the team over its budget", planted["over_budget_team"]["team"], _names(teams)),
     ]

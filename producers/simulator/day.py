@@ -170,6 +170,7 @@ def planted_facts(calls: list[Call], start: datetime) -> dict[str, Any]:
             "since": rfc3339(start + timedelta(microseconds=loop_from_us)),
             "requests": len(loop),
             "times_usual_rate": round(len(loop) * 60 / planted.RUNAWAY_MINUTES / usual_per_hour, 1),
+            "run": loop[-1].data["run"],
             "tool": planted.RUNAWAY_TOOL,
             "tool_call_hash": loop[-1].data["tool_call_hash"],
         },

@@ -5,24 +5,22 @@ Laws
 2. A run goes round while its last calls repeat: of the last `LEAST_CALLS` to `LAST` tool calls (name and arguments)
    at most a quarter are different ones, or its last `LAST` prompts are at most `FEW_PROMPTS` different ones.
    Calls that failed do not count: retries are no loop. `base_micro` says what the run had cost when that began.
-   How long it lasts is log time: a clock that is wrong, or an event that comes late, makes no loop of a minute an hour.
+   How long it lasts say the log, and most of its stamps where it was sent at once (ring.py): a clock that is wrong, or
+   an event that comes late, makes no loop of a minute an hour.
 3. It goes round, too, while `LAST` calls in a row, or more, each of a later step and a larger input than the one
    before, answer in `FEW_TOKENS` or less: what it has is sent again and again, and nothing comes of it. Who labels
    things has inputs of any length; embeddings answer nothing.
 4. Numbers of a run do not depend on how its events were cut into messages.
 """
 
-from itertools import pairwise
-from statistics import median_low
 from typing import NamedTuple
-from zlib import crc32
 
 import msgspec
 
 from schemas.money import PICO_PER_MICRO
 from streams.patterns.contributors import add_name
+from streams.patterns.ring import LAST, At, Ring
 
-LAST = 24
 STALLED = "answers to inputs that grow"
 LEAST_CALLS = 12
 FEW_PROMPTS = 2
@@ -59,47 +57,6 @@ class Call(NamedTuple):
     def failed(self) -> bool:
         """Whether it came to nothing, so that trying again is no loop."""
         return self.status in _FAILED or self.http_status >= 400
-
-
-class Ring(msgspec.Struct, array_like=True):
-    """The newest things that a run did, oldest first, and since when they repeat; times in microseconds since 1970."""
-
-    last: list[tuple[int, int, int]] = msgspec.field(default_factory=list)  # CRC of what, event time, cost before it
-    since_us: int = 0  # event time; 0 = they do not
-    base_micro: int = 0
-    heard_us: list[int] = msgspec.field(default_factory=list)  # log times of the same
-    since_heard_us: int = 0
-
-    def add(self, what: str, at: "At", before_micro: int, *, most: int, least: int) -> None:
-        """One more; it repeats where the newest (at least `least`) are at most a quarter, and `most`, different."""
-        self.last.append((crc32(what.encode()), at.ts_us, before_micro))
-        self.heard_us.append(at.log_us)
-        del self.last[:-LAST]
-        del self.heard_us[:-LAST]
-        if not self._repeats(most=most, least=least):
-            self.since_us = self.since_heard_us = 0
-        elif self.since_heard_us == 0:
-            (_, self.since_us, self.base_micro), self.since_heard_us = self.last[0], self.heard_us[0]
-
-    def _repeats(self, *, most: int, least: int) -> bool:
-        few = min(most, len(self.last) // 4)
-        if len(self.last) < least or len({one for one, _, _ in self.last[-few - 1 :]}) > few:
-            return False  # what is so many different ones already needs no second look at all of them
-        return len({one for one, _, _ in self.last}) <= few
-
-    def every_us(self) -> int:
-        """How long it took from one to the next: by the log or by the events, whichever was longer."""
-        by_event = sorted(ts_us for _, ts_us, _ in self.last)
-        spans = [later - earlier for earlier, later in pairwise(by_event)] or [0]
-        by_log = (max(self.heard_us) - min(self.heard_us)) // max(1, len(self.heard_us) - 1) if self.heard_us else 0
-        return max(by_log, median_low(spans))
-
-
-class At(NamedTuple):
-    """When something happened, and when the log heard of it."""
-
-    ts_us: int
-    log_us: int
 
 
 class Stalled(msgspec.Struct, array_like=True):
@@ -207,7 +164,7 @@ class Run(msgspec.Struct, array_like=True):
                     what=what,
                     different=len({one for one, _, _ in ring.last}),
                     of=len(ring.last),
-                    lasts_us=max(0, ring.heard_us[-1] - ring.since_heard_us) if ring.heard_us else 0,
+                    lasts_us=ring.lasts_us(),
                     cost_micro=self.micro - ring.base_micro,
                     every_us=ring.every_us(),
                     recent_micro=self.micro - ring.last[0][2],

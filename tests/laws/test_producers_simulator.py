@@ -29,7 +29,7 @@ SMALL = 4_000
 HOUR = timedelta(hours=1)
 
 
-DIGEST = "f05cb7b384a3730b17f1aef144e48c169267da8b93f0a0badd211bbbcac729e9"
+DIGEST = "b985cfbcd2d3a19b6c74e423c7d0933e1c0cd25acf08b3ff4bd1927ba0b82f28"
 """Of the day of `SMALL` events that ends at `END`; a change that is meant changes it here."""
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.scenarios.burn_log import HOUR, SEC
-from tests.scenarios.patterns_stories import AT, loop
+from tests.scenarios.patterns_stories import AT, loop, polling
 from tests.scenarios.steps_log import StepLog, alerts, call, new_lane, policies, run
 
 
@@ -39,4 +39,21 @@ def test_polling_that_is_sent_at_once_is_no_loop() -> None:
             for n in range(10)
         ]
         log.say(AT + HOUR + batch * 10 * SEC, rows)
+    assert alerts(run(new_lane(policies()), log.records)) == []
+
+
+def test_a_loop_that_is_sent_late_and_at_once_is_one() -> None:
+    """Twenty minutes of it, in one message: what its calls say of themselves is enough."""
+    log = StepLog()
+    log.say(AT + HOUR, list(polling(every_sec=1, lasts_min=20, usd=0.02)))
+    (fired,) = alerts(run(new_lane(policies()), log.records))
+    assert (fired.rule, fired.entity_id) == ("runaway", "r")
+    assert 90 <= int(fired.evidence["lasts_sec"]) <= 1200
+
+
+def test_a_burst_that_slows_down_is_no_longer_than_it_was() -> None:
+    """A hundred calls in a second, then one every three: after a minute it has not gone round for 90 seconds."""
+    log = StepLog()
+    times = [*range(0, SEC, SEC // 100), *range(SEC, 60 * SEC, 3 * SEC)]
+    log.say(AT + HOUR, [call(AT + at, usd=0.02, run="r", tool="search", tool_call_hash="h") for at in times])
     assert alerts(run(new_lane(policies()), log.records)) == []
